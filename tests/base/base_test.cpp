@@ -1,0 +1,78 @@
+#include <doctest/doctest.h>
+
+#include "base/bytes.hpp"
+#include "base/error.hpp"
+#include "base/ids.hpp"
+#include "base/secret.hpp"
+
+using namespace postern;
+
+TEST_CASE("every error row has a five-character SQLSTATE and a hint") {
+  for (int n = 1; n < 10000; ++n) {
+    const auto row = pst_find(std::to_string(n));
+    if (!row) continue;
+    CAPTURE(row->name);
+    CHECK(row->sqlstate.size() == 5);
+    CHECK_FALSE(row->hint.empty());
+    CHECK_FALSE(row->message.empty());
+    CHECK(row->message.back() != '.');
+  }
+}
+
+TEST_CASE("pst_find accepts label and number in any case, and nothing else") {
+  CHECK(pst_find("pst-1101")->code == Pst::kProtocolViolation);
+  CHECK(pst_find("1101")->code == Pst::kProtocolViolation);
+  CHECK_FALSE(pst_find("PST-"));
+  CHECK_FALSE(pst_find("1101x"));
+  CHECK_FALSE(pst_find("99999999999"));
+}
+
+TEST_CASE("Error::line names code, message, particulars and hint") {
+  const Error e{Pst::kConfigUnknownKey, "\"prot\" at line 3", {}, 0};
+  CHECK(e.line() ==
+        "PST-1003 unknown configuration key: \"prot\" at line 3 (Use the nearest known key named "
+        "in the message, or see docs/config.md.)");
+}
+
+TEST_CASE("TenantId holds at its limit and refuses one past it") {
+  CHECK(TenantId::parse(std::string(63, 'a')));
+  CHECK_FALSE(TenantId::parse(std::string(64, 'a')));
+  CHECK_FALSE(TenantId::parse(""));
+  CHECK_FALSE(TenantId::parse("-"));
+  CHECK(TenantId::parse("--"));
+  CHECK_FALSE(TenantId::parse("a b"));
+  CHECK_FALSE(TenantId::parse("acm\xC3\xA9"));
+  CHECK(TenantId::parse("ACME").value() != TenantId::parse("acme").value());
+}
+
+TEST_CASE("UTF-8: overlong forms, surrogates, truncation and range are refused") {
+  CHECK(is_utf8("plain \xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80"));
+  CHECK_FALSE(is_utf8("\xC0\xAF"));
+  CHECK_FALSE(is_utf8("\xE0\x80\xAF"));
+  CHECK_FALSE(is_utf8("\xED\xA0\x80"));
+  CHECK_FALSE(is_utf8("\xF4\x90\x80\x80"));
+  CHECK_FALSE(is_utf8("\xE2\x82"));
+  CHECK_FALSE(is_utf8("\x95\x5C"));
+}
+
+TEST_CASE("hex and JSON strings") {
+  CHECK(to_hex(ByteView("\x00\xff", 2)) == "00ff");
+  CHECK(from_hex("00Ff").value() == Bytes("\x00\xff", 2));
+  CHECK_FALSE(from_hex("0"));
+  CHECK_FALSE(from_hex("0g"));
+  std::string out;
+  append_json_string(out, "a\"b\\\n\x1b\xff");
+  CHECK(out == "\"a\\\"b\\\\\\u000a\\u001b\xEF\xBF\xBD\"");
+}
+
+TEST_CASE("nearest_word finds a typo's origin and stays silent on strangers") {
+  const std::string_view words[] = {"pool_size", "pool_mode", "cluster"};
+  CHECK(nearest_word("pool_sise", std::begin(words), std::end(words)) == "pool_size");
+  CHECK(nearest_word("zebra", std::begin(words), std::end(words)).empty());
+}
+
+TEST_CASE("constant-time comparison agrees with equality") {
+  CHECK(equal_constant_time("abc", "abc"));
+  CHECK_FALSE(equal_constant_time("abc", "abd"));
+  CHECK_FALSE(equal_constant_time("abc", "ab"));
+}
