@@ -1,0 +1,183 @@
+// An immutable snapshot of one database's catalog, as far as analysis and policy need it.
+//
+// Built by CatalogBuilder (proxy/catalog feeds it rows from a service connection; tests feed it
+// rows of their own), then frozen behind `std::shared_ptr<const Catalog>` and shared by all
+// workers. Thread-safe: nothing in a frozen Catalog changes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ids.hpp"
+
+namespace postern::sql {
+
+/// pg_class.relkind.
+enum class RelationKind : char {
+  kTable = 'r',
+  kPartitionedTable = 'p',
+  kView = 'v',
+  kMaterializedView = 'm',
+  kForeignTable = 'f',
+  kSequence = 'S',
+  kIndex = 'i',
+  kPartitionedIndex = 'I',
+  kComposite = 'c',
+  kToast = 't',
+};
+
+/// pg_class.relpersistence.
+enum class Persistence : char { kPermanent = 'p', kUnlogged = 'u', kTemporary = 't' };
+
+struct Column {
+  std::string name;
+  std::int16_t attnum = 0;      ///< 1-based; dropped columns are absent
+  Oid type = kInvalidOid;       ///< as declared (a domain's oid, not its base)
+  std::int32_t typmod = -1;
+  bool not_null = false;
+  bool has_default = false;
+  bool generated = false;       ///< GENERATED ALWAYS AS (...) STORED
+};
+
+struct ForeignKey {
+  Oid referenced = kInvalidOid;
+  std::vector<std::int16_t> columns;
+  std::vector<std::int16_t> referenced_columns;
+  char on_delete = 'a';  ///< pg_constraint.confdeltype
+  char on_update = 'a';  ///< pg_constraint.confupdtype
+};
+
+/// A unique or primary key (constraint or plain unique index without expressions).
+struct UniqueKey {
+  std::vector<std::int16_t> columns;
+  bool primary = false;
+};
+
+struct RowPolicy {
+  std::string name;
+  bool permissive = true;
+  char command = '*';        ///< pg_policy.polcmd
+  std::string using_text;    ///< pg_get_expr, empty if none
+  std::string check_text;
+};
+
+struct Relation {
+  Oid oid = kInvalidOid;
+  std::string schema;
+  std::string name;
+  RelationKind kind = RelationKind::kTable;
+  Persistence persistence = Persistence::kPermanent;
+  std::string owner;                 ///< role name
+  std::vector<Column> columns;       ///< ascending attnum
+  std::vector<Oid> parents;          ///< partition parent or inheritance parents
+  std::vector<Oid> children;
+  std::vector<ForeignKey> foreign_keys;
+  std::vector<UniqueKey> keys;
+  std::vector<RowPolicy> policies;
+  std::vector<Oid> depends_on;       ///< relations a view or matview reads, transitively closed
+  std::vector<Oid> depends_routines; ///< functions a view calls (pg_depend), not transitive
+  bool row_security = false;
+  bool force_row_security = false;
+  bool has_triggers = false;         ///< user triggers only
+  bool has_rules = false;            ///< rewrite rules other than a view's _RETURN
+  bool security_invoker = false;     ///< view option
+
+  [[nodiscard]] const Column* column(std::string_view column_name) const;
+  [[nodiscard]] const Column* column(std::int16_t attnum) const;
+  /// "schema.name".
+  [[nodiscard]] std::string qualified() const { return schema + "." + name; }
+};
+
+struct Routine {
+  Oid oid = kInvalidOid;
+  std::string schema;
+  std::string name;
+  char kind = 'f';          ///< pg_proc.prokind: f p a w
+  char volatility = 'v';    ///< i s v
+  char parallel = 'u';      ///< s r u
+  bool security_definer = false;
+  std::int16_t min_args = 0;
+  std::int16_t max_args = 0;  ///< -1 = variadic
+  Oid return_type = kInvalidOid;
+};
+
+struct Operator {
+  Oid oid = kInvalidOid;
+  std::string schema;
+  std::string name;
+  Oid left = kInvalidOid;
+  Oid right = kInvalidOid;
+  Oid routine = kInvalidOid;
+};
+
+struct Type {
+  Oid oid = kInvalidOid;
+  std::string schema;
+  std::string name;
+  char kind = 'b';           ///< pg_type.typtype
+  Oid base = kInvalidOid;    ///< domain base
+  Oid element = kInvalidOid; ///< array element
+  Oid array = kInvalidOid;
+};
+
+/// What a name means under a search path.
+class Catalog {
+ public:
+  /// Bumped whenever the fingerprint of the database's catalog changes; part of cache keys.
+  [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
+  [[nodiscard]] Oid database_oid() const { return database_oid_; }
+
+  [[nodiscard]] const Relation* relation(Oid oid) const;
+  /// Exact schema and name; nullptr if unknown.
+  [[nodiscard]] const Relation* relation(std::string_view schema, std::string_view name) const;
+  /// Unqualified name under `search_path` (pg_catalog is searched first unless listed).
+  [[nodiscard]] const Relation* resolve(std::string_view name,
+                                        std::span<const std::string> search_path) const;
+  [[nodiscard]] const Routine* routine(Oid oid) const;
+  /// All overloads of a name; empty schema = under `search_path`, all schemas of it.
+  [[nodiscard]] std::vector<const Routine*> routines(
+      std::string_view schema, std::string_view name,
+      std::span<const std::string> search_path) const;
+  [[nodiscard]] std::vector<const Operator*> operators(
+      std::string_view schema, std::string_view name,
+      std::span<const std::string> search_path) const;
+  [[nodiscard]] const Type* type(Oid oid) const;
+  [[nodiscard]] const Type* type(std::string_view schema, std::string_view name) const;
+  [[nodiscard]] const std::unordered_map<Oid, Relation>& relations() const { return relations_; }
+
+ private:
+  friend class CatalogBuilder;
+  std::uint64_t epoch_ = 0;
+  Oid database_oid_ = kInvalidOid;
+  std::unordered_map<Oid, Relation> relations_;
+  std::unordered_map<Oid, Routine> routines_;
+  std::unordered_map<Oid, Operator> operators_;
+  std::unordered_map<Oid, Type> types_;
+  std::unordered_map<std::string, Oid> relation_names_;  ///< "schema\0name"
+  std::unordered_map<std::string, std::vector<Oid>> routine_names_;   ///< by bare name
+  std::unordered_map<std::string, std::vector<Oid>> operator_names_;  ///< by bare name
+  std::unordered_map<std::string, Oid> type_names_;  ///< "schema\0name"
+};
+
+/// Collects rows, then freezes them.
+class CatalogBuilder {
+ public:
+  CatalogBuilder& add(Relation relation);
+  CatalogBuilder& add(Routine routine);
+  CatalogBuilder& add(Operator op);
+  CatalogBuilder& add(Type type);
+  CatalogBuilder& database_oid(Oid oid);
+  /// Links children to parents and returns the frozen snapshot; the builder is empty afterwards.
+  std::shared_ptr<const Catalog> freeze(std::uint64_t epoch);
+
+ private:
+  Catalog catalog_;
+};
+
+}  // namespace postern::sql
