@@ -1,0 +1,148 @@
+#include "proxy/catalog/catalog_source.hpp"
+
+namespace postern::proxy {
+namespace {
+
+constexpr std::string_view kDatabaseSql =
+    "SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()";
+
+constexpr std::string_view kRelationsSql = R"sql(
+SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, r.rolname,
+       c.relrowsecurity, c.relforcerowsecurity,
+       EXISTS (SELECT FROM pg_catalog.pg_trigger t
+               WHERE t.tgrelid OPERATOR(pg_catalog.=) c.oid AND NOT t.tgisinternal),
+       EXISTS (SELECT FROM pg_catalog.pg_rewrite w
+               WHERE w.ev_class OPERATOR(pg_catalog.=) c.oid
+                 AND w.rulename OPERATOR(pg_catalog.<>) '_RETURN'),
+       COALESCE((SELECT pg_catalog.lower(o.option_value) IN ('true', 'on', '1', 'yes')
+                 FROM pg_catalog.pg_options_to_table(c.reloptions) o
+                 WHERE o.option_name OPERATOR(pg_catalog.=) 'security_invoker'), false)
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) c.relowner
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c')
+  AND c.relpersistence OPERATOR(pg_catalog.<>) 't'
+  AND n.nspname OPERATOR(pg_catalog.<>) 'pg_toast')sql";
+
+constexpr std::string_view kColumnsSql = R"sql(
+SELECT a.attrelid, a.attname, a.attnum, a.atttypid, a.atttypmod, a.attnotnull, a.atthasdef,
+       a.attgenerated OPERATOR(pg_catalog.<>) ''
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) a.attrelid
+WHERE a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
+  AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c')
+  AND c.relpersistence OPERATOR(pg_catalog.<>) 't'
+ORDER BY a.attrelid, a.attnum)sql";
+
+constexpr std::string_view kInheritanceSql =
+    "SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits ORDER BY inhrelid, inhseqno";
+
+constexpr std::string_view kForeignKeysSql = R"sql(
+SELECT conrelid, confrelid, pg_catalog.array_to_string(conkey, ','),
+       pg_catalog.array_to_string(confkey, ','), confdeltype, confupdtype
+FROM pg_catalog.pg_constraint WHERE contype OPERATOR(pg_catalog.=) 'f')sql";
+
+constexpr std::string_view kUniqueKeysSql = R"sql(
+SELECT i.indrelid,
+       (SELECT pg_catalog.string_agg(k.n::pg_catalog.text, ',' ORDER BY k.o)
+        FROM pg_catalog.unnest(i.indkey) WITH ORDINALITY k (n, o)
+        WHERE k.o OPERATOR(pg_catalog.<=) i.indnkeyatts),
+       i.indisprimary
+FROM pg_catalog.pg_index i
+WHERE i.indisunique AND i.indisvalid AND i.indexprs IS NULL AND i.indpred IS NULL)sql";
+
+constexpr std::string_view kPoliciesSql = R"sql(
+SELECT polrelid, polname, polpermissive, polcmd,
+       COALESCE(pg_catalog.pg_get_expr(polqual, polrelid), ''),
+       COALESCE(pg_catalog.pg_get_expr(polwithcheck, polrelid), '')
+FROM pg_catalog.pg_policy ORDER BY polrelid, polname)sql";
+
+// What each view reads and calls directly; build_catalog closes over views of views.
+constexpr std::string_view kViewDependenciesSql = R"sql(
+SELECT DISTINCT w.ev_class,
+       CASE d.refclassid WHEN 'pg_catalog.pg_class'::pg_catalog.regclass THEN 'r' ELSE 'f' END,
+       d.refobjid
+FROM pg_catalog.pg_depend d
+JOIN pg_catalog.pg_rewrite w ON w.oid OPERATOR(pg_catalog.=) d.objid
+WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+  AND d.refclassid IN ('pg_catalog.pg_class'::pg_catalog.regclass,
+                       'pg_catalog.pg_proc'::pg_catalog.regclass)
+  AND NOT (d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
+           AND d.refobjid OPERATOR(pg_catalog.=) w.ev_class))sql";
+
+constexpr std::string_view kRoutinesSql = R"sql(
+SELECT p.oid, n.nspname, p.proname, p.prokind, p.provolatile, p.proparallel, p.prosecdef,
+       p.pronargs, p.pronargdefaults, p.provariadic OPERATOR(pg_catalog.<>) 0, p.prorettype
+FROM pg_catalog.pg_proc p
+JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace)sql";
+
+constexpr std::string_view kOperatorsSql = R"sql(
+SELECT o.oid, n.nspname, o.oprname, o.oprleft, o.oprright, o.oprcode::pg_catalog.oid
+FROM pg_catalog.pg_operator o
+JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) o.oprnamespace)sql";
+
+constexpr std::string_view kTypesSql = R"sql(
+SELECT t.oid, n.nspname, t.typname, t.typtype, t.typbasetype, t.typelem, t.typarray
+FROM pg_catalog.pg_type t
+JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
+WHERE n.nspname OPERATOR(pg_catalog.<>) 'pg_toast')sql";
+
+// xmin changes with every catalog row written, except for statistics that VACUUM and ANALYZE
+// update in place, which is what makes it a fingerprint of definitions alone.
+constexpr std::string_view kFingerprintSql = R"sql(
+SELECT pg_catalog.string_agg(part, ' ') FROM (
+  SELECT pg_catalog.concat_ws(':', pg_catalog.count(*), pg_catalog.sum(xmin::text::int8)) AS part
+  FROM pg_catalog.pg_class
+  UNION ALL SELECT pg_catalog.concat_ws(':', pg_catalog.count(*), pg_catalog.sum(xmin::text::int8))
+  FROM pg_catalog.pg_attribute
+  UNION ALL SELECT pg_catalog.concat_ws(':', pg_catalog.count(*), pg_catalog.sum(xmin::text::int8))
+  FROM pg_catalog.pg_proc
+  UNION ALL SELECT pg_catalog.concat_ws(':', pg_catalog.count(*), pg_catalog.sum(xmin::text::int8))
+  FROM pg_catalog.pg_policy
+  UNION ALL SELECT pg_catalog.concat_ws(':', pg_catalog.count(*), pg_catalog.sum(xmin::text::int8))
+  FROM pg_catalog.pg_constraint
+  UNION ALL SELECT pg_catalog.concat_ws(':', pg_catalog.count(*), pg_catalog.sum(xmin::text::int8))
+  FROM pg_catalog.pg_trigger
+  UNION ALL SELECT pg_catalog.concat_ws(':', pg_catalog.count(*), pg_catalog.sum(xmin::text::int8))
+  FROM pg_catalog.pg_operator
+  UNION ALL SELECT pg_catalog.concat_ws(':', pg_catalog.count(*), pg_catalog.sum(xmin::text::int8))
+  FROM pg_catalog.pg_rewrite
+  UNION ALL SELECT pg_catalog.concat_ws(':', pg_catalog.count(*), pg_catalog.sum(xmin::text::int8))
+  FROM pg_catalog.pg_namespace) parts)sql";
+
+}  // namespace
+
+std::string_view catalog_sql(CatalogPart part) {
+  switch (part) {
+    case CatalogPart::kDatabase:
+      return kDatabaseSql;
+    case CatalogPart::kRelations:
+      return kRelationsSql;
+    case CatalogPart::kColumns:
+      return kColumnsSql;
+    case CatalogPart::kInheritance:
+      return kInheritanceSql;
+    case CatalogPart::kForeignKeys:
+      return kForeignKeysSql;
+    case CatalogPart::kUniqueKeys:
+      return kUniqueKeysSql;
+    case CatalogPart::kPolicies:
+      return kPoliciesSql;
+    case CatalogPart::kViewDependencies:
+      return kViewDependenciesSql;
+    case CatalogPart::kRoutines:
+      return kRoutinesSql;
+    case CatalogPart::kOperators:
+      return kOperatorsSql;
+    case CatalogPart::kTypes:
+      return kTypesSql;
+  }
+  POSTERN_CHECK(false);
+  return {};
+}
+
+std::string_view catalog_fingerprint_sql() {
+  return kFingerprintSql;
+}
+
+}  // namespace postern::proxy
