@@ -1,0 +1,56 @@
+// Accepts connections in one place and spreads them over the workers.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "base/result.hpp"
+#include "proxy/net/endpoint.hpp"
+#include "proxy/net/transport.hpp"
+#include "proxy/net/worker.hpp"
+
+namespace postern::proxy {
+
+struct AcceptorOptions {
+  Endpoint listen;  ///< every address the host resolves to; "*": all IPv4 and IPv6 addresses
+  int backlog = 1024;
+  /// Runs on the chosen worker's thread with a fresh connection; keep the ticket as long as the
+  /// session lives.
+  std::function<void(Worker&, UnboundTransport, LoadTicket)> on_connection;
+  /// Runs on the home worker's thread when accepting has to pause (kAcceptPaused), once per pause.
+  std::function<void(const Error&)> on_trouble;
+};
+
+/// Listens on one endpoint; SO_REUSEADDR, no SO_REUSEPORT (it spreads few long connections
+/// unevenly). Descriptor or memory exhaustion pauses accepting for kPause and goes on.
+class Acceptor {
+ public:
+  static constexpr std::chrono::milliseconds kPause{200};
+  /// Connections taken per wake-up before other work of the home worker gets its turn.
+  static constexpr int kBurst = 64;
+
+  /// Binds and listens now, so that errors surface at start-up (kListenFailed, kResolveFailed);
+  /// accepts in `home`'s event loop and hands each connection to the least-loaded of `group`.
+  /// Both must outlive the Acceptor's coroutines (that is, `home` is stopped before `group` goes).
+  /// A unix socket file left by a dead process is replaced, one in use is not.
+  static Result<Acceptor> open(Worker& home, WorkerGroup& group, AcceptorOptions options);
+
+  Acceptor(Acceptor&&) noexcept;
+  Acceptor& operator=(Acceptor&&) noexcept;
+  /// Stops as stop() does.
+  ~Acceptor();
+
+  /// Stops accepting and closes the listening sockets soon after. Any thread; idempotent.
+  void stop();
+  /// The TCP port bound (useful with port 0); 0 for unix sockets.
+  [[nodiscard]] std::uint16_t port() const;
+
+ private:
+  struct State;
+  explicit Acceptor(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace postern::proxy

@@ -1,0 +1,114 @@
+// A byte stream to a peer, plain or TLS, over TCP or a unix socket.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/bytes.hpp"
+#include "base/result.hpp"
+#include "proxy/net/asio.hpp"
+#include "proxy/net/fd.hpp"
+#include "proxy/net/socket_ops.hpp"
+#include "proxy/net/tls_engine.hpp"
+
+namespace postern::proxy {
+
+/// A connection bound to no worker: what an idle server connection is. Any thread; closing is
+/// destruction.
+struct UnboundTransport {
+  UniqueFd fd;
+  std::unique_ptr<TlsEngine> tls;  ///< null while plain
+  std::string peer;                ///< as Transport::peer
+
+  /// A fresh connection just accepted or connected; tunes the socket and reads the peer's address.
+  static UnboundTransport from_fd(UniqueFd fd);
+  /// Is the connection still as an idle one should be? kHasInput also where decrypted or
+  /// undecrypted bytes wait in the TLS engine.
+  [[nodiscard]] IdleState peek() const;
+};
+
+/// A connection bound to one worker. All members run on that worker's thread. At most one reading
+/// operation (read_some, wait_readable) and one writing operation (write, finish) may be under way
+/// at a time; one of each may. It must stay where it is and outlive its operations.
+///
+/// Operations never throw and are never cancelled: close() makes those under way return
+/// kTransportClosed. Idle transports own no buffers.
+class Transport {
+ public:
+  /// Operations that complete without waiting before the worker gets a turn for its other sessions.
+  static constexpr unsigned kMaxStreak = 16;
+
+  /// Binds a connection to the worker of `executor`. kTransportBroken where the system refuses.
+  static Result<Transport> adopt(const Executor& executor, UnboundTransport unbound);
+
+  Transport(Transport&&) noexcept = default;
+  Transport& operator=(Transport&&) = delete;
+  ~Transport();
+
+  /// Reads 1 to `size` plaintext bytes, or 0 at the peer's orderly end (TLS: close_notify). Tries
+  /// without waiting first. `into` must live until the end of the operation.
+  /// kTransportBroken, kTransportClosed, kTlsProtocol, kTlsTruncated.
+  Task<Result<std::size_t>> read_some(char* into, std::size_t size);
+
+  /// Waits until read_some has something to say, holding no buffer; at once where decrypted bytes
+  /// are left. A TLS record that is only partly here makes it return early: read_some then waits.
+  Task<Status> wait_readable();
+
+  /// Writes all of the views in order, gathered into few calls (plain: up to kMaxGather views a
+  /// call; TLS: records of up to 16 KiB filled across views). Views and span must live until the
+  /// end of the operation.
+  Task<Status> write(std::span<const ByteView> views);
+  Task<Status> write(ByteView bytes);
+
+  /// TLS handshake as server. `early` are bytes already read that belong to the handshake (direct
+  /// TLS). After SSLRequest it must be empty: the caller closes where its buffer held more than
+  /// the request (CVE-2021-23214, CVE-2021-3935). No other operation may be under way.
+  Task<Status> upgrade_server(const TlsContext* context, Bytes early);
+  /// TLS handshake as client, after the server's single 'S' byte and nothing else was read.
+  Task<Status> upgrade_client(const TlsContext* context, std::string host);
+
+  /// Ends our direction: what is pending, close_notify, FIN. Reading goes on. To make sure that the
+  /// peer sees the last bytes, read until 0 under a deadline before close().
+  Task<Status> finish();
+  /// Closes now; a close_notify is sent if the socket takes it at once. Idempotent.
+  void close();
+  [[nodiscard]] bool is_open() const { return socket_.is_open(); }
+
+  /// Takes the connection out of its worker. No operation may be under way; the Transport is
+  /// closed afterwards.
+  UnboundTransport release();
+
+  /// "127.0.0.1:5432", "[::1]:5432", "unix:/path" or "unix".
+  [[nodiscard]] const std::string& peer() const { return peer_; }
+  /// Null while plain. Valid as long as this Transport.
+  [[nodiscard]] const TlsEngine* tls() const { return tls_.get(); }
+  [[nodiscard]] IdleState peek() const;
+
+ private:
+  Transport(StreamSocket socket, UnboundTransport unbound);
+
+  Task<Status> handshake();
+  Task<Status> flush();
+  Task<Status> write_plain(std::span<const ByteView> views);
+  Task<Status> write_tls(std::span<const ByteView> views);
+  Task<Status> wait(StreamSocket::wait_type what);
+  Task<void> yield();
+  IoStep receive(std::span<char> into);
+  Result<std::size_t> read_now(std::span<char> into, bool& blocked);
+  Result<std::size_t> read_tls_now(std::span<char> into, bool& blocked);
+  IoStep flush_now();
+  [[nodiscard]] Error broken(int error) const;
+
+  StreamSocket socket_;
+  std::unique_ptr<TlsEngine> tls_;
+  std::string peer_;
+  unsigned streak_ = 0;
+  bool drained_ = false;  // the last receive emptied the socket: wait before trying again
+  bool reading_ = false;
+  bool writing_ = false;
+};
+
+}  // namespace postern::proxy
