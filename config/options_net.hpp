@@ -1,0 +1,155 @@
+// Options of sockets, clusters, databases and logins. Defaults here are the defaults of the file
+// and of docs/config.md; ranges and meanings stand beside the keys in config/keys_net.cpp.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "base/secret.hpp"
+
+namespace postern::config {
+
+using Millis = std::chrono::milliseconds;
+
+/// A size in bytes, written in the file as an integer or as "16MB" (KB, MB, GB are powers of 1024).
+struct ByteSize {
+  std::uint64_t bytes = 0;
+  friend bool operator==(ByteSize, ByteSize) = default;
+};
+
+inline constexpr ByteSize kibibytes(std::uint64_t n) {
+  return {n << 10};
+}
+inline constexpr ByteSize mebibytes(std::uint64_t n) {
+  return {n << 20};
+}
+
+/// A file the section names; absolute after loading. Empty = not given.
+struct FilePath {
+  std::string path;
+  [[nodiscard]] bool empty() const { return path.empty(); }
+  friend bool operator==(const FilePath&, const FilePath&) = default;
+};
+
+/// host:port as written in `nodes`; an IPv6 address stands in brackets in the file, bare here.
+struct HostPort {
+  std::string host;
+  std::uint16_t port = 0;
+  [[nodiscard]] bool empty() const { return host.empty(); }
+  friend bool operator==(const HostPort&, const HostPort&) = default;
+};
+
+enum class ClientTlsMode : std::uint8_t { kDisable, kAllow, kRequire };
+enum class UpstreamTlsMode : std::uint8_t {
+  kDisable,
+  kPrefer,
+  kRequire,
+  kVerifyCa,
+  kVerifyFull,
+};
+enum class PoolMode : std::uint8_t { kSession, kTransaction, kStatement };
+enum class RouteDefault : std::uint8_t { kPrimary, kReplica, kAuto };
+enum class AuthMethod : std::uint8_t { kScramSha256, kTrust };
+/// What a login may do in a protected database (docs/ARCHITECTURE.md). kDefault asks one level up:
+/// user -> database -> `app` where the database is protected, else `transparent`.
+enum class Profile : std::uint8_t {
+  kDefault,
+  kApp,
+  kAnalyst,
+  kMigrator,
+  kBackup,
+  kAdmin,
+  kTransparent,
+};
+
+/// [listen.tls]. kAllow: the client chooses; kRequire: a client without TLS is refused.
+struct ListenTlsOptions {
+  ClientTlsMode mode = ClientTlsMode::kDisable;
+  FilePath cert_file;
+  FilePath key_file;
+  FilePath client_ca_file;  ///< given: client certificates are demanded and verified against it
+};
+
+/// [listen]
+struct ListenOptions {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 6432;  ///< 0 = any free port
+  std::uint32_t workers = 0;  ///< 0 = one per processor
+  ListenTlsOptions tls;       ///< mode kDisable where the section is absent
+};
+
+/// [cluster.NAME.tls]
+struct UpstreamTlsOptions {
+  UpstreamTlsMode mode = UpstreamTlsMode::kDisable;
+  FilePath ca_file;
+};
+
+/// [cluster.NAME]: the servers that hold the same data. Roles are detected, not configured.
+struct ClusterOptions {
+  std::vector<HostPort> nodes;
+  Millis connect_timeout{5'000};
+  UpstreamTlsOptions tls;  ///< mode kDisable where the section is absent
+};
+
+/// [database.NAME] or [database."*"]. Move-only because of the password.
+struct DatabaseOptions {
+  std::string cluster;
+  std::string upstream;  ///< database name on the server; empty = the name the client asked for
+  RouteDefault route = RouteDefault::kPrimary;
+  std::string user;  ///< login used upstream; empty = the client's own
+  Secret password;   ///< of `user`; from `password` or `password_file`
+  PoolMode pool_mode = PoolMode::kSession;
+  std::uint32_t pool_size = 20;
+  Profile profile = Profile::kDefault;  ///< of logins that name none
+};
+
+/// [service]: the login Postern itself uses for catalogs and position probes.
+struct ServiceOptions {
+  std::string user;
+  Secret password;
+};
+
+/// [auth]
+struct AuthOptions {
+  AuthMethod method = AuthMethod::kScramSha256;
+  FilePath users_file;
+};
+
+/// The tenants a login may choose from. Neither `any` nor `allowed`: the login has no choice.
+struct TenantChoice {
+  bool any = false;  ///< written as ["*"]
+  std::vector<TenantId> allowed;
+  [[nodiscard]] bool empty() const { return !any && allowed.empty(); }
+  [[nodiscard]] bool permits(const TenantId& tenant) const;
+};
+
+/// [user.NAME] in the users file. Exactly one of `password` and `scram` is given, except under
+/// method "trust".
+struct UserOptions {
+  Secret password;
+  Secret
+      scram;  ///< "SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>", as pg_authid has it
+  TenantId tenant;       ///< fixed tenant of this login; none() = not fixed
+  TenantChoice tenants;  ///< or the tenants it may choose; excludes `tenant`
+  Profile profile = Profile::kDefault;
+  std::string upstream_user;  ///< login used upstream; empty = the database's `user`, else its own
+};
+
+/// [limits]. Each is the largest value still served.
+struct LimitsOptions {
+  std::uint32_t max_clients = 10'000;
+  ByteSize message_bytes = mebibytes(64);          ///< one client message that has to be held whole
+  ByteSize query_bytes = mebibytes(1);             ///< text of one Query or Parse
+  ByteSize encrypted_value_bytes = mebibytes(16);  ///< plaintext of one protected value
+  Millis login_timeout{15'000};                    ///< connect to ReadyForQuery
+  Millis pool_timeout{30'000};                     ///< longest wait for a server connection
+  Millis idle_timeout{0};               ///< client silent outside a transaction; 0 = never
+  Millis server_idle_timeout{600'000};  ///< pooled server connection unused; 0 = never
+  Millis shutdown_timeout{30'000};      ///< graceful stop: time for sessions to end
+};
+
+}  // namespace postern::config

@@ -1,0 +1,81 @@
+// Options of protection: tenants, walled tables, protected columns, keys and the gate.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "config/options_net.hpp"
+
+namespace postern::config {
+
+enum class PolicyMode : std::uint8_t { kObserve, kGate, kEnforce };
+enum class Scheme : std::uint8_t { kNone, kRandomized, kDeterministic };
+enum class KeyScope : std::uint8_t { kTenant, kGlobal };
+/// What a login sees of a protected or masked column.
+enum class Access : std::uint8_t { kDecrypt, kMask, kCiphertext, kDeny };
+enum class PolicyCommand : std::uint8_t { kAll, kSelect, kInsert, kUpdate, kDelete };
+
+/// [tenant]. Present: every table that has `column` is a tenant table, in every database, unless
+/// its name is in `shared`.
+struct TenantOptions {
+  std::string column = "tenant_id";
+  std::string type = "text";        ///< type of the column: text, uuid, int4, int8
+  std::vector<std::string> shared;  ///< "schema.table" with globs (* and ?)
+  FilePath guard_key_file;          ///< key that signs the tenant context
+  Millis expiry{300'000};           ///< life of a signed context
+};
+
+/// [[table.policies]]: a further row policy, SQL as CREATE POLICY takes it.
+struct TablePolicy {
+  std::string name;
+  PolicyCommand command = PolicyCommand::kAll;
+  std::string using_sql;  ///< key `using`
+  std::string check_sql;  ///< key `check`
+};
+
+/// [[table]]: what differs from [tenant] for the tables matched.
+struct TableOptions {
+  std::string database = "*";
+  std::string name;           ///< "schema.table" with globs
+  std::string tenant_column;  ///< empty = the column of [tenant]
+  std::vector<TablePolicy> policies;
+};
+
+/// One entry of a column's `roles`: a login name, "profile:NAME", or "*".
+struct RoleAccess {
+  std::string role;
+  Access access = Access::kDeny;
+  std::string mask;  ///< name of the mask for kMask
+};
+
+/// [[column]]: a column that is encrypted (scheme), masked (mask), or both.
+struct ColumnOptions {
+  std::string database = "*";
+  std::string table;  ///< "schema.table", no globs: a protected column is named exactly
+  std::string name;
+  std::string type;  ///< logical type while encrypted, e.g. "text", "varchar(80)", "date"
+  Scheme scheme = Scheme::kNone;  ///< kNone where only masked
+  KeyScope key_scope = KeyScope::kTenant;
+  std::string uuid;        ///< identity of the column in keys and ciphertexts; never changed
+  std::string link_group;  ///< deterministic columns that join share a name
+  std::string mask;        ///< fixed | partial | email | hash | date_year | null; empty = none
+  std::vector<RoleAccess> roles;
+};
+
+/// [keys]. `file` is required; exactly one of the two others is given.
+struct KeysOptions {
+  FilePath file;             ///< the key store
+  FilePath kek_file;         ///< root key, raw
+  FilePath passphrase_file;  ///< or a passphrase (Argon2id)
+};
+
+/// [policy]. Enforced also where the section is absent: it can only weaken or tune.
+struct PolicyOptions {
+  PolicyMode mode = PolicyMode::kEnforce;
+  Millis verify_interval{30'000};  ///< how often the wall of every node is verified
+};
+
+}  // namespace postern::config
