@@ -1,0 +1,101 @@
+// What is to happen to one SQL text of one kind of principal: pure, tenant-free, cacheable.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "policy/ruleset.hpp"
+#include "sql/facts.hpp"
+
+namespace postern::policy {
+
+/// Who asks, as far as a decision may depend on it. The tenant itself is not part of it: only
+/// whether one is in force.
+struct Principal {
+  Profile profile = Profile::kApp;
+  bool has_tenant = false;
+  bool decrypts = true;  ///< false: sees and writes ciphertext
+};
+
+/// Encrypts one literal of a simple Query: the bytes of `span` are replaced by a literal of the
+/// sealed value.
+struct LiteralOp {
+  sql::Span span;        ///< what is replaced, an explicit cast included
+  sql::Span token;       ///< the literal itself
+  sql::TokenClass token_class = sql::TokenClass::kString;
+  ColumnId column;
+  bool operand = false;  ///< compared, not stored
+};
+
+/// Encrypts one bound parameter.
+struct ParamOp {
+  std::uint16_t number = 0;  ///< $number, 1-based
+  ColumnId column;
+  bool operand = false;
+  bool array = false;        ///< = ANY($n): the parameter is an array of values
+  sql::Span cast_span;       ///< explicit cast around the parameter, begin == end where none
+};
+
+enum class OutputAction : std::uint8_t { kDecrypt, kCiphertext };
+
+/// Changes one result column. `output` is the 0-based position in the RowDescription.
+struct OutputOp {
+  std::uint16_t output = 0;
+  OutputAction action = OutputAction::kDecrypt;
+  ColumnId column;
+};
+
+enum class RouteClass : std::uint8_t {
+  kPrimary,
+  kReplicaEligible,  ///< proven harmless: may run on a replica in autocommit
+};
+
+/// May the answer be cached, and which base tables invalidate it.
+struct CacheHint {
+  bool cacheable = false;
+  std::vector<Oid> tables;  ///< every base table read, partitions included
+};
+
+enum class AuditClass : std::uint8_t { kRead, kWrite, kDdl, kSession, kAdmin };
+
+/// A refusal with everything the client is told.
+struct Refusal {
+  Error error;
+  std::string rule;  ///< stable name of the rule, for audit and metrics, such as "gate.statement"
+};
+
+struct StatementDecision {
+  sql::StatementKind kind = sql::StatementKind::kEmpty;
+  RouteClass route = RouteClass::kPrimary;
+  CacheHint cache;
+  AuditClass audit = AuditClass::kRead;
+  bool writes = false;                  ///< may change data on the primary
+  std::vector<Oid> written_tables;      ///< known write set, cascades and triggers included
+  bool unknown_write_set = false;       ///< any table may change: the cache's global mark
+  bool touches_pii = false;
+  std::vector<OutputOp> outputs;
+  std::vector<std::string> rules;       ///< rules that took part, for audit
+};
+
+/// The decision on one whole Query string or one Parse.
+struct Decision {
+  std::optional<Refusal> refusal;       ///< set: nothing of the text is forwarded
+  bool would_refuse = false;            ///< observe mode: `refusal` is reported, not applied
+  std::vector<LiteralOp> literals;      ///< ascending, disjoint; offsets into the analysed text
+  std::vector<ParamOp> params;          ///< ascending by number
+  std::vector<StatementDecision> statements;  ///< parallel to Facts::statements
+  std::uint64_t ruleset_epoch = 0;
+
+  [[nodiscard]] bool refused() const { return refusal.has_value() && !would_refuse; }
+};
+
+/// Decides. Pure; never fails: what is not positively understood in a protected database is a
+/// refusal. `text` is the analysed text (refusal positions are converted to characters with it).
+Decision decide(const sql::Facts& facts, std::string_view text, const Ruleset& rules,
+                const Principal& principal);
+
+}  // namespace postern::policy

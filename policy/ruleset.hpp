@@ -1,0 +1,109 @@
+// The compiled policy of one database: what the configuration says, resolved against a catalog.
+//
+// Built once per (configuration, catalog epoch) by compile_ruleset() and shared by all workers;
+// immutable and thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "sql/catalog.hpp"
+#include "types/logical_type.hpp"
+
+namespace postern::policy {
+
+/// How much a login may do. See design of the gate in docs/ARCHITECTURE.md.
+enum class Profile : std::uint8_t {
+  kApp,          ///< DML and what applications need; no DDL
+  kAnalyst,      ///< SELECT only
+  kMigrator,     ///< DDL, DO, owner through SET ROLE, no tenant
+  kBackup,       ///< COPY TO and catalogs; sees ciphertext
+  kAdmin,        ///< bypasses the gate, sees ciphertext, always audited
+  kTransparent,  ///< unprotected databases
+};
+const char* to_word(Profile profile);
+std::optional<Profile> profile_from_word(std::string_view word);
+
+/// What is done about a violation.
+enum class Mode : std::uint8_t { kObserve, kGate, kEnforce };
+
+enum class Scheme : std::uint8_t { kRandomized, kDeterministic };
+enum class KeyScope : std::uint8_t { kTenant, kGlobal };
+
+/// Index of a protected column in its ruleset; names the key purpose without knowing crypto.
+struct ColumnId {
+  std::uint32_t index = 0;
+  friend bool operator==(ColumnId, ColumnId) = default;
+};
+
+/// A column whose values leave and reach the server encrypted.
+struct ProtectedColumn {
+  ColumnRef ref;
+  std::string table;      ///< "schema.name"
+  std::string column;
+  std::string uuid;       ///< 32 hex digits, identity in AAD; survives renames
+  std::string link_group; ///< 32 hex digits; = uuid where no group is declared
+  Scheme scheme = Scheme::kRandomized;
+  KeyScope scope = KeyScope::kTenant;
+  types::LogicalType type;
+  Oid stored_type = kInvalidOid;  ///< the domain over bytea
+};
+
+/// A relation with a tenant column.
+struct TenantTable {
+  Oid oid = kInvalidOid;
+  std::string table;              ///< "schema.name"
+  std::int16_t attnum = 0;
+  std::string column;
+};
+
+/// One [[column]] row of the configuration, before it is resolved.
+struct ColumnRule {
+  std::string table;      ///< "schema.name", globs allowed
+  std::string column;
+  std::string type;
+  Scheme scheme = Scheme::kRandomized;
+  KeyScope scope = KeyScope::kTenant;
+  std::string uuid;       ///< empty: derived from database, table and column name
+  std::string link_group;
+};
+
+/// One [[table]] row of the configuration.
+struct TableRule {
+  std::string table;
+  std::string tenant_column;
+};
+
+/// The policy part of the configuration, as plain data.
+struct PolicyOptions {
+  Mode mode = Mode::kEnforce;
+  std::string tenant_column;             ///< covers every table that has it; empty = none
+  std::vector<std::string> shared;       ///< globs of tables declared to have no tenant
+  std::vector<TableRule> tables;
+  std::vector<ColumnRule> columns;
+};
+
+struct Ruleset {
+  std::uint64_t epoch = 0;               ///< unique per compiled ruleset within the process
+  Mode mode = Mode::kEnforce;
+  bool is_protected = false;             ///< any tenant table, protected column or mask
+  std::shared_ptr<const sql::Catalog> catalog;
+  std::vector<ProtectedColumn> columns;  ///< indexed by ColumnId
+  std::unordered_map<ColumnRef, ColumnId> column_index;
+  std::unordered_map<Oid, TenantTable> tenant_tables;
+
+  [[nodiscard]] const ProtectedColumn* protected_column(ColumnRef ref) const;
+};
+
+/// Resolves the options against the catalog. Partitions and inheritance children of a protected
+/// table are protected with it. Errors name the table or column that does not exist.
+Result<std::shared_ptr<const Ruleset>> compile_ruleset(const PolicyOptions& options,
+                                                       std::shared_ptr<const sql::Catalog> catalog);
+
+}  // namespace postern::policy
