@@ -6,14 +6,14 @@
 #include <utility>
 #include <vector>
 
-#include <boost/asio/posix/basic_descriptor.hpp>
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
 
 #include "proxy/net/listen.hpp"
 
 namespace postern::proxy {
 namespace {
 
-using Descriptor = asio::posix::basic_descriptor<Executor>;
+using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
 
 /// The listening socket is as before: the connection was gone already, or it was a signal
 /// (accept(2) lists the network errors Linux passes on).
