@@ -19,7 +19,8 @@ struct AcceptorOptions {
   /// Runs on the chosen worker's thread with a fresh connection; keep the ticket as long as the
   /// session lives.
   std::function<void(Worker&, UnboundTransport, LoadTicket)> on_connection;
-  /// Runs on the home worker's thread when accepting has to pause (kAcceptPaused), once per pause.
+  /// Runs on the home worker's thread when accepting has to pause (kAcceptPaused): once, until a
+  /// connection could be accepted again.
   std::function<void(const Error&)> on_trouble;
 };
 
@@ -33,8 +34,8 @@ class Acceptor {
 
   /// Binds and listens now, so that errors surface at start-up (kListenFailed, kResolveFailed);
   /// accepts in `home`'s event loop and hands each connection to the least-loaded of `group`.
-  /// Both must outlive the Acceptor's coroutines (that is, `home` is stopped before `group` goes).
-  /// A unix socket file left by a dead process is replaced, one in use is not.
+  /// Both must outlive the Acceptor; `home` may be a worker of `group`. A unix socket file left by
+  /// a dead process is replaced, one in use is not; its permissions follow the umask.
   static Result<Acceptor> open(Worker& home, WorkerGroup& group, AcceptorOptions options);
 
   Acceptor(Acceptor&&) noexcept;

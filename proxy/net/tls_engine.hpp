@@ -17,7 +17,6 @@
 #include "proxy/net/tls_context.hpp"
 
 struct ssl_st;
-struct bio_st;
 
 namespace postern::proxy {
 
@@ -87,9 +86,11 @@ class TlsEngine {
 
   TlsEngine() = default;
   Status set_host(const TlsContext& context, const std::string& host);
-  Error fail(Pst code, int result);
-  Error handshake_error(int result);
-  std::size_t take_input(char* into, std::size_t size);
+  void set_failed(Pst code, std::string what);
+  Error fail(Pst code, std::string what);
+  Error fail_handshake();
+  void note_read_stop(int result);
+  std::size_t take_input(std::span<char> into);
   void keep(ByteView rest);
 
   std::unique_ptr<ssl_st, Free> ssl_;
@@ -98,6 +99,7 @@ class TlsEngine {
   ByteView more_;  // borrowed from the caller during decrypt only
   Bytes out_;      // produced by OpenSSL, not yet sent
   std::size_t out_begin_ = 0;
+  std::size_t reply_bytes_ = 0;  // part of out_ that reading caused
   std::optional<Error> failed_;
   bool open_ = false;
   bool peer_closed_ = false;

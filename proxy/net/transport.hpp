@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -11,6 +12,7 @@
 #include "base/result.hpp"
 #include "proxy/net/asio.hpp"
 #include "proxy/net/fd.hpp"
+#include "proxy/net/gather.hpp"
 #include "proxy/net/socket_ops.hpp"
 #include "proxy/net/tls_engine.hpp"
 
@@ -90,17 +92,20 @@ class Transport {
  private:
   Transport(StreamSocket socket, UnboundTransport unbound);
 
-  Task<Status> handshake();
-  Task<Status> flush();
-  Task<Status> write_plain(std::span<const ByteView> views);
-  Task<Status> write_tls(std::span<const ByteView> views);
   Task<Status> wait(StreamSocket::wait_type what);
-  Task<void> yield();
+  Task<void> give_turn();
   IoStep receive(std::span<char> into);
-  Result<std::size_t> read_now(std::span<char> into, bool& blocked);
-  Result<std::size_t> read_tls_now(std::span<char> into, bool& blocked);
+  std::optional<Result<std::size_t>> read_now(std::span<char> into);
+  std::optional<Result<std::size_t>> read_tls_now(std::span<char> into);
+  Result<std::size_t> tls_end();
+  Status encrypt_batch(Gather& left);
+  IoStep send_views(Gather& left);
   IoStep flush_now();
+  Status start_tls(const TlsContext& context, const std::string& host);
+  Task<Status> handshake();
+  Task<Status> feed_handshake();
   [[nodiscard]] Error broken(int error) const;
+  [[nodiscard]] int fd() const { return const_cast<StreamSocket&>(socket_).native_handle(); }
 
   StreamSocket socket_;
   std::unique_ptr<TlsEngine> tls_;

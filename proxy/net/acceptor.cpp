@@ -1,0 +1,156 @@
+#include "proxy/net/acceptor.hpp"
+
+#include <cerrno>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
+
+#include "proxy/net/listen.hpp"
+
+namespace postern::proxy {
+namespace {
+
+using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
+
+/// The listening socket is as before: the connection was gone already, or it was a signal
+/// (accept(2) lists the network errors Linux passes on).
+bool is_passing(int error) {
+  switch (error) {
+    case EINTR:
+    case ECONNABORTED:
+    case EPROTO:
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool is_empty(int error) {
+  return error == EAGAIN || error == EWOULDBLOCK;
+}
+
+}  // namespace
+
+/// Shared by the handle, the accepting coroutines and a posted stop. After open, everything but
+/// `port` and `options` belongs to the home worker's thread.
+struct Acceptor::State {
+  State(Worker& home_worker, WorkerGroup& workers, AcceptorOptions o)
+      : home(home_worker), group(workers), options(std::move(o)) {}
+
+  Worker& home;
+  WorkerGroup& group;
+  const AcceptorOptions options;
+  std::vector<Descriptor> listeners;
+  std::uint16_t port = 0;
+  bool stopped = false;
+  bool troubled = false;
+
+  static Task<void> run(std::shared_ptr<State> self, std::size_t index);
+  static void hand_over(const std::shared_ptr<State>& self, UniqueFd fd);
+  static bool accept_burst(const std::shared_ptr<State>& self, int listener);
+  void report(int error);
+  void close_all();
+};
+
+Result<Acceptor> Acceptor::open(Worker& home, WorkerGroup& group, AcceptorOptions options) {
+  POSTERN_ASSIGN(std::vector<UniqueFd> fds, listen_on(options.listen, options.backlog));
+  auto state = std::make_shared<State>(home, group, std::move(options));
+  state->port = local_port(fds.front().get());
+  for (UniqueFd& fd : fds) {
+    boost::system::error_code error;
+    Descriptor descriptor(home.executor());
+    descriptor.assign(fd.get(), error);
+    if (error) return make_error(Pst::kListenFailed, errno_text(error.value()));
+    (void)fd.release();  // the descriptor owns it now
+    state->listeners.push_back(std::move(descriptor));
+  }
+  for (std::size_t i = 0; i < state->listeners.size(); ++i) home.spawn(State::run(state, i));
+  return Acceptor(std::move(state));
+}
+
+Task<void> Acceptor::State::run(std::shared_ptr<State> self, std::size_t index) {
+  Timer pause(self->home.executor());
+  while (!self->stopped) {
+    auto waiting = self->listeners[index].async_wait(Descriptor::wait_read, kAwait);
+    const auto [error] = co_await std::move(waiting);
+    if (self->stopped) co_return;
+    if (!error && accept_burst(self, self->listeners[index].native_handle())) continue;
+    pause.expires_after(kPause);
+    auto sleeping = pause.async_wait(kAwait);
+    co_await std::move(sleeping);
+  }
+}
+
+/// False where accepting has to pause.
+bool Acceptor::State::accept_burst(const std::shared_ptr<State>& self, int listener) {
+  for (int i = 0; i < kBurst; ++i) {
+    UniqueFd fd(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (fd) {
+      self->troubled = false;
+      hand_over(self, std::move(fd));
+      continue;
+    }
+    const int error = errno;
+    if (is_empty(error)) return true;
+    if (is_passing(error)) continue;
+    self->report(error);
+    return false;
+  }
+  return true;
+}
+
+void Acceptor::State::hand_over(const std::shared_ptr<State>& self, UniqueFd fd) {
+  Worker& worker = self->group.least_loaded();
+  // Counted now, so that a burst spreads before the first session has started.
+  worker.post([self, &worker, ticket = worker.enter(), accepted = std::move(fd)]() mutable {
+    UnboundTransport fresh = UnboundTransport::from_fd(std::move(accepted));
+    self->options.on_connection(worker, std::move(fresh), std::move(ticket));
+  });
+}
+
+void Acceptor::State::report(int error) {
+  if (std::exchange(troubled, true) || !options.on_trouble) return;
+  options.on_trouble(make_error(Pst::kAcceptPaused, errno_text(error)));
+}
+
+void Acceptor::State::close_all() {
+  if (std::exchange(stopped, true)) return;
+  boost::system::error_code ignored;
+  for (Descriptor& listener : listeners) listener.close(ignored);
+  if (options.listen.is_unix()) ::unlink(options.listen.path.c_str());
+}
+
+Acceptor::Acceptor(std::shared_ptr<State> state) : state_(std::move(state)) {}
+Acceptor::Acceptor(Acceptor&&) noexcept = default;
+
+Acceptor& Acceptor::operator=(Acceptor&& other) noexcept {
+  if (this != &other) {
+    stop();
+    state_ = std::move(other.state_);
+  }
+  return *this;
+}
+
+Acceptor::~Acceptor() {
+  stop();
+}
+
+void Acceptor::stop() {
+  if (state_ == nullptr) return;
+  state_->home.post([state = state_] { state->close_all(); });
+}
+
+std::uint16_t Acceptor::port() const {
+  return state_->port;
+}
+
+}  // namespace postern::proxy

@@ -1,0 +1,324 @@
+#include "proxy/net/transport.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+namespace postern::proxy {
+namespace {
+
+/// Ciphertext asked from the kernel at once. The scratch belongs to the thread and is never in use
+/// across a suspension.
+constexpr std::size_t kReceiveScratch = 32 * 1024;
+/// Header, explicit nonce, tag and padding of a record, generously.
+constexpr std::size_t kRecordOverhead = 512;
+/// Ciphertext produced before it is sent.
+constexpr std::size_t kSendBatch = 4 * TlsEngine::kMaxRecord;
+/// Receives of one read without plaintext before other sessions get their turn.
+constexpr int kMaxSilentReceives = 16;
+
+std::span<char> receive_scratch(std::size_t wanted) {
+  thread_local std::array<char, kReceiveScratch> scratch;
+  return std::span<char>(scratch).first(std::min(wanted, kReceiveScratch));
+}
+
+std::span<char> record_scratch() {
+  thread_local std::array<char, TlsEngine::kMaxRecord> scratch;
+  return scratch;
+}
+
+/// Marks an operation as under way; two of one kind at a time would mix their bytes.
+class Busy {
+ public:
+  explicit Busy(bool* flag) : flag_(flag) {
+    POSTERN_CHECK(!*flag_);
+    *flag_ = true;
+  }
+  Busy(const Busy&) = delete;
+  Busy& operator=(const Busy&) = delete;
+  ~Busy() { *flag_ = false; }
+
+ private:
+  bool* flag_;
+};
+
+Error closed_here() {
+  return make_error(Pst::kTransportClosed);
+}
+
+IdleState peek_stream(int fd, const TlsEngine* tls) {
+  if (fd < 0 || (tls != nullptr && tls->peer_closed())) return IdleState::kGone;
+  if (tls != nullptr && !tls->wants_input()) return IdleState::kHasInput;
+  return peek_idle(fd);
+}
+
+}  // namespace
+
+UnboundTransport UnboundTransport::from_fd(UniqueFd fd) {
+  tune_stream(fd.get());
+  std::string peer = peer_text(fd.get());
+  return {std::move(fd), nullptr, std::move(peer)};
+}
+
+IdleState UnboundTransport::peek() const {
+  return peek_stream(fd.get(), tls.get());
+}
+
+Transport::Transport(StreamSocket socket, UnboundTransport unbound)
+    : socket_(std::move(socket)), tls_(std::move(unbound.tls)), peer_(std::move(unbound.peer)) {}
+
+Transport::~Transport() {
+  close();
+}
+
+Result<Transport> Transport::adopt(const Executor& executor, UnboundTransport unbound) {
+  StreamSocket socket(executor);
+  boost::system::error_code error;
+  // The family matters only to a socket Asio opens itself.
+  const asio::generic::stream_protocol protocol(AF_UNSPEC, 0);
+  socket.assign(protocol, unbound.fd.get(), error);
+  if (error) return make_error(Pst::kTransportBroken, errno_text(error.value()));
+  (void)unbound.fd.release();  // the socket owns it now
+  return Transport(std::move(socket), std::move(unbound));
+}
+
+UnboundTransport Transport::release() {
+  POSTERN_CHECK(!reading_ && !writing_);
+  UnboundTransport unbound;
+  if (!is_open()) return unbound;
+  boost::system::error_code error;
+  unbound.fd = UniqueFd(socket_.release(error));
+  unbound.tls = std::move(tls_);
+  unbound.peer = peer_;
+  return unbound;
+}
+
+IdleState Transport::peek() const {
+  return is_open() ? peek_stream(fd(), tls_.get()) : IdleState::kGone;
+}
+
+Error Transport::broken(int error) const {
+  return make_error(Pst::kTransportBroken, errno_text(error));
+}
+
+// ---- waiting ---------------------------------------------------------------------------------
+
+Task<Status> Transport::wait(StreamSocket::wait_type what) {
+  streak_ = 0;
+  auto operation = socket_.async_wait(what, kAwait);
+  const auto [error] = co_await std::move(operation);
+  if (!is_open()) co_return closed_here();
+  if (error) co_return broken(error.value());
+  if (what == StreamSocket::wait_read) drained_ = false;
+  co_return ok();
+}
+
+Task<void> Transport::give_turn() {
+  if (++streak_ < kMaxStreak) co_return;
+  streak_ = 0;
+  auto operation = asio::post(socket_.get_executor(), kAwait);
+  co_await std::move(operation);
+}
+
+Task<Status> Transport::wait_readable() {
+  const Busy busy(&reading_);
+  if (!is_open()) co_return closed_here();
+  if (tls_ != nullptr && !tls_->wants_input()) co_return ok();
+  co_return co_await wait(StreamSocket::wait_read);
+}
+
+// ---- reading ---------------------------------------------------------------------------------
+
+Task<Result<std::size_t>> Transport::read_some(char* into, std::size_t size) {
+  POSTERN_CHECK(size > 0);
+  const Busy busy(&reading_);
+  const std::span<char> room(into, size);
+  for (;;) {
+    if (!is_open()) co_return closed_here();
+    std::optional<Result<std::size_t>> got = read_now(room);
+    if (got) {
+      co_await give_turn();
+      co_return std::move(*got);
+    }
+    if (tls_ != nullptr && !tls_->wants_input()) {  // only the turn is over
+      streak_ = kMaxStreak;
+      co_await give_turn();
+      continue;
+    }
+    const Status ready = co_await wait(StreamSocket::wait_read);
+    if (!ready) co_return ready.error();
+  }
+}
+
+IoStep Transport::receive(std::span<char> into) {
+  // A short read emptied the socket: the next attempt would be a call for nothing.
+  if (drained_) return {IoStep::Kind::kWouldBlock, 0, 0};
+  const IoStep step = receive_now(fd(), into);
+  drained_ = step.kind == IoStep::Kind::kWouldBlock ||
+             (step.kind == IoStep::Kind::kMoved && step.size < into.size());
+  return step;
+}
+
+std::optional<Result<std::size_t>> Transport::read_now(std::span<char> into) {
+  if (tls_ != nullptr) return read_tls_now(into);
+  const IoStep step = receive(into);
+  if (step.kind == IoStep::Kind::kWouldBlock) return std::nullopt;
+  if (step.kind == IoStep::Kind::kFailed) return broken(step.error);
+  return step.size;  // 0 at the end
+}
+
+std::optional<Result<std::size_t>> Transport::read_tls_now(std::span<char> into) {
+  ByteView more;
+  for (int i = 0; i < kMaxSilentReceives; ++i) {
+    if (!more.empty() || !tls_->wants_input()) {
+      Result<std::size_t> got = tls_->decrypt(more, into);
+      // Never waits to send a reply: a peer that is busy writing to us may not be reading. What
+      // does not go now goes ahead of the next write.
+      if (tls_->wants_output()) flush_now();
+      if (!got || *got > 0 || tls_->peer_closed()) return got;
+    }
+    const IoStep step = receive(receive_scratch(into.size() + kRecordOverhead));
+    if (step.kind == IoStep::Kind::kWouldBlock) return std::nullopt;
+    if (step.kind == IoStep::Kind::kFailed) return broken(step.error);
+    if (step.kind == IoStep::Kind::kEnd) return tls_end();
+    more = ByteView(receive_scratch(step.size).data(), step.size);
+  }
+  tls_->feed(more);
+  return std::nullopt;
+}
+
+Result<std::size_t> Transport::tls_end() {
+  POSTERN_TRY(tls_->end_of_input());
+  return std::size_t{0};
+}
+
+// ---- writing ---------------------------------------------------------------------------------
+
+Task<Status> Transport::write(std::span<const ByteView> views) {
+  const Busy busy(&writing_);
+  Gather left(views);
+  for (;;) {
+    if (!is_open()) co_return closed_here();
+    const Status encrypted = encrypt_batch(left);
+    if (!encrypted) co_return encrypted.error();
+    if (left.done() && (tls_ == nullptr || !tls_->wants_output())) co_return ok();
+    const IoStep step = tls_ != nullptr ? flush_now() : send_views(left);
+    if (step.kind == IoStep::Kind::kFailed) co_return broken(step.error);
+    if (step.kind == IoStep::Kind::kWouldBlock) {
+      const Status ready = co_await wait(StreamSocket::wait_write);
+      if (!ready) co_return ready.error();
+    } else {
+      co_await give_turn();
+    }
+  }
+}
+
+Task<Status> Transport::write(ByteView bytes) {
+  const std::array<ByteView, 1> one = {bytes};
+  co_return co_await write(std::span<const ByteView>(one));
+}
+
+Status Transport::encrypt_batch(Gather& left) {
+  // A new batch only once the last has gone, so that a slow peer holds one batch at most.
+  if (tls_ == nullptr || tls_->wants_output()) return ok();
+  while (!left.done() && tls_->pending().size() < kSendBatch) {
+    POSTERN_TRY(tls_->encrypt(left.take(record_scratch())));
+  }
+  return ok();
+}
+
+IoStep Transport::send_views(Gather& left) {
+  std::array<ByteView, kMaxGather> parts;
+  const std::size_t count = left.peek(parts);
+  const IoStep step = send_now(fd(), std::span<const ByteView>(parts).first(count));
+  if (step.kind == IoStep::Kind::kMoved) left.advance(step.size);
+  return step;
+}
+
+IoStep Transport::flush_now() {
+  // Send and take away in one go: reader and writer may both flush, the queue keeps the order.
+  const ByteView pending = tls_->pending();
+  const IoStep step = send_now(fd(), std::span<const ByteView>(&pending, 1));
+  if (step.kind == IoStep::Kind::kMoved) tls_->sent(step.size);
+  return step;
+}
+
+// ---- TLS and the end -------------------------------------------------------------------------
+
+Task<Status> Transport::upgrade_server(const TlsContext* context, Bytes early) {
+  POSTERN_CHECK(context->role() == TlsContext::Role::kServer);
+  const Status started = start_tls(*context, {});
+  if (!started) co_return started.error();
+  tls_->feed(early);
+  co_return co_await handshake();
+}
+
+Task<Status> Transport::upgrade_client(const TlsContext* context, std::string host) {
+  POSTERN_CHECK(context->role() == TlsContext::Role::kClient);
+  const Status started = start_tls(*context, host);
+  if (!started) co_return started.error();
+  co_return co_await handshake();
+}
+
+Status Transport::start_tls(const TlsContext& context, const std::string& host) {
+  POSTERN_CHECK(!reading_ && !writing_);
+  if (!is_open()) return closed_here();
+  if (tls_ != nullptr) return make_error(Pst::kTlsHandshake, "TLS is already in place");
+  POSTERN_ASSIGN(tls_, TlsEngine::create(context, host));
+  return ok();
+}
+
+Task<Status> Transport::handshake() {
+  for (;;) {
+    const Result<TlsEngine::Handshake> state = tls_->handshake();
+    if (!state) {
+      if (tls_->wants_output()) flush_now();  // the alert, if it goes at once
+      co_return state.error();
+    }
+    const Status sent = co_await write(std::span<const ByteView>());
+    if (!sent) co_return sent.error();
+    if (*state == TlsEngine::Handshake::kDone) co_return ok();
+    const Status fed = co_await feed_handshake();
+    if (!fed) co_return fed.error();
+  }
+}
+
+Task<Status> Transport::feed_handshake() {
+  const Busy busy(&reading_);
+  for (;;) {
+    if (!is_open()) co_return closed_here();
+    const IoStep step = receive(receive_scratch(kReceiveScratch));
+    if (step.kind == IoStep::Kind::kFailed) co_return broken(step.error);
+    if (step.kind == IoStep::Kind::kEnd) co_return tls_->end_of_input();
+    if (step.kind == IoStep::Kind::kMoved) {
+      tls_->feed(ByteView(receive_scratch(step.size).data(), step.size));
+      co_return ok();
+    }
+    const Status ready = co_await wait(StreamSocket::wait_read);
+    if (!ready) co_return ready.error();
+  }
+}
+
+Task<Status> Transport::finish() {
+  if (tls_ != nullptr) tls_->close();
+  const Status sent = co_await write(std::span<const ByteView>());
+  if (!sent) co_return sent.error();
+  boost::system::error_code error;
+  socket_.shutdown(StreamSocket::shutdown_send, error);
+  if (error) co_return broken(error.value());
+  co_return ok();
+}
+
+void Transport::close() {
+  if (!is_open()) return;
+  if (tls_ != nullptr) {
+    tls_->close();
+    if (tls_->wants_output()) flush_now();
+  }
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+}
+
+}  // namespace postern::proxy
