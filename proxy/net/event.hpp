@@ -1,0 +1,28 @@
+// A wake-up between coroutines of one worker.
+#pragma once
+
+#include "proxy/net/asio.hpp"
+
+namespace postern::proxy {
+
+/// set() wakes the one coroutine waiting, or lets the next wait() through at once. One worker's
+/// thread only; at most one waiter; must outlive the wait.
+///
+/// Built on a timer that never expires, so that a waiter belongs to the io_context and is destroyed
+/// with it: a handler kept here would keep its own coroutine alive in a circle.
+class Event {
+ public:
+  explicit Event(const Executor& executor) : timer_(executor, Timer::time_point::max()) {}
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+
+  void set();
+  Task<void> wait();
+
+ private:
+  Timer timer_;
+  bool waiting_ = false;
+  bool set_ = false;
+};
+
+}  // namespace postern::proxy

@@ -1,0 +1,36 @@
+// What is on its way to the client. Two coroutines of a session write here (the one that reads the
+// client and the one that reads the server); messages never interleave.
+#pragma once
+
+#include "base/result.hpp"
+#include "proxy/net/event.hpp"
+#include "proxy/net/transport.hpp"
+#include "proxy/session/gather.hpp"
+
+namespace postern::proxy {
+
+/// One worker's thread. Add whole messages to pending(), then flush().
+class ClientOut {
+ public:
+  ClientOut(Transport* transport, const Executor& executor)
+      : transport_(transport), idle_(executor) {}
+
+  /// Whoever adds views must flush before the bytes they point to change.
+  [[nodiscard]] Gather& pending() { return pending_; }
+  [[nodiscard]] std::uint64_t written() const { return written_; }
+
+  /// Returns when everything added so far has been written, or writing has failed (then the client
+  /// is gone and every later flush fails too).
+  Task<Status> flush();
+
+ private:
+  Transport* transport_;
+  Event idle_;
+  Gather pending_;
+  Gather in_flight_;
+  std::uint64_t written_ = 0;
+  bool busy_ = false;
+  bool waiting_ = false;
+};
+
+}  // namespace postern::proxy

@@ -1,0 +1,107 @@
+// What a session remembers of a client's request between sending it on and the server's reply.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "audit/writer.hpp"
+#include "base/secret.hpp"
+#include "policy/decision.hpp"
+#include "protocol/reply_queue.hpp"
+#include "proxy/cache/fill.hpp"
+#include "proxy/runtime/protection.hpp"
+#include "proxy/session/splice.hpp"
+#include "sql/facts.hpp"
+
+namespace postern::proxy {
+
+using Clock = std::chrono::steady_clock;
+
+/// One text with everything known about it. Immutable; shared by executions of a statement.
+struct AnalysedText {
+  std::string text;  ///< the client's own bytes
+  std::shared_ptr<const sql::Facts> facts;  ///< null where the session needs no analysis
+  std::shared_ptr<const policy::Decision> decision;       ///< null likewise
+  std::shared_ptr<const Protection> protection;  ///< what it was decided under
+
+  [[nodiscard]] const sql::Statement* statement(std::size_t i) const {
+    return facts != nullptr && i < facts->statements.size() ? &facts->statements[i] : nullptr;
+  }
+  [[nodiscard]] const policy::StatementDecision* decided(std::size_t i) const {
+    return decision != nullptr && i < decision->statements.size() ? &decision->statements[i]
+                                                                  : nullptr;
+  }
+};
+
+/// A literal of a prepared text that has to be encrypted anew at every Bind: it became the hidden
+/// trailing parameter `number`.
+struct HiddenParam {
+  std::uint16_t number = 0;
+  policy::ColumnId column;
+  bool operand = false;
+  Secret text;  ///< the literal's value
+};
+
+/// A statement prepared by the client, by protocol message.
+struct PreparedStatement {
+  std::uint64_t id = 0;  ///< unique in the session; tells re-Parses of one name apart
+  std::string name;
+  std::shared_ptr<const AnalysedText> analysed;
+  std::string server_text;              ///< as sent: hidden parameters in place of literals
+  std::vector<Oid> client_types;        ///< as the client declared them
+  std::vector<Oid> server_types;        ///< as sent
+  std::vector<HiddenParam> hidden;      ///< ascending by number
+  bool described = false;               ///< its RowDescription was checked against the decision
+};
+
+/// A portal made by the client's Bind.
+struct Portal {
+  std::shared_ptr<PreparedStatement> statement;
+  std::vector<std::int16_t> result_formats;
+};
+
+/// One Query or one Execute under way: what the replies need to be transformed, counted, recorded.
+struct Execution {
+  std::shared_ptr<const AnalysedText> analysed;
+  std::size_t index = 0;  ///< the statement of a Query whose replies are coming now
+  std::vector<std::int16_t> result_formats;  ///< of an Execute; Query: all text
+  std::optional<SplicedText> spliced;        ///< where the text was changed
+  Clock::time_point started;
+  std::uint64_t rows = 0;
+  std::uint64_t bytes = 0;
+  std::vector<std::optional<audit::Ticket>> tickets;  ///< parallel to the statements
+  std::vector<policy::OutputOp> outputs;  ///< operations of the rows now coming
+  bool rows_checked = false;              ///< RowDescription or Describe was checked
+  std::string node;
+  std::string_view route = "primary";
+  std::shared_ptr<CacheFill> fill;        ///< collects the answer for the cache
+  bool ended = false;                     ///< outcome recorded for every statement
+};
+
+/// Messages Postern sends for itself, and how their replies are read.
+enum class Internal : std::uint8_t {
+  kNone,
+  kArm,         ///< set_config of the tenant context
+  kReset,       ///< DISCARD ALL at release
+  kDisarm,      ///< empties and confirms the context
+  kRefusal,     ///< always fails; its error is replaced by ours
+  kPosition,    ///< WAL position behind a commit
+  kReparse,     ///< statement prepared again on this connection
+  kDescribe,    ///< Describe the client left out, for the check of its columns
+};
+
+/// One entry of a link's reply queue.
+struct Unit {
+  protocol::Request request = protocol::Request::kQuery;
+  Internal internal = Internal::kNone;
+  std::shared_ptr<Execution> execution;          ///< Query, Execute, and the portal's Describe
+  std::shared_ptr<PreparedStatement> statement;  ///< Parse, Describe, kReparse
+  std::optional<Error> refusal;                  ///< kRefusal and synthesised refusals
+  bool answered = false;  ///< kArm, kDisarm: the expected row was seen
+};
+
+}  // namespace postern::proxy
