@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 
 namespace postern::proxy {
@@ -110,7 +111,9 @@ Task<Status> Transport::wait(StreamSocket::wait_type what) {
   auto operation = socket_.async_wait(what, kAwait);
   const auto [error] = co_await std::move(operation);
   if (!is_open()) co_return closed_here();
-  if (error) co_return broken(error.value());
+  // After interrupt() every wait under way returns; all but wait_readable try again by themselves.
+  const bool interrupted = error == asio::error::operation_aborted;
+  if (error && !interrupted) co_return broken(error.value());
   if (what == StreamSocket::wait_read) drained_ = false;
   co_return ok();
 }
@@ -127,6 +130,11 @@ Task<Status> Transport::wait_readable() {
   if (!is_open()) co_return closed_here();
   if (tls_ != nullptr && !tls_->wants_input()) co_return ok();
   co_return co_await wait(StreamSocket::wait_read);
+}
+
+void Transport::interrupt() {
+  boost::system::error_code ignored;
+  if (is_open() && reading_) socket_.cancel(ignored);
 }
 
 // ---- reading ---------------------------------------------------------------------------------

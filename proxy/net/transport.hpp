@@ -58,6 +58,9 @@ class Transport {
   /// Waits until read_some has something to say, holding no buffer; at once where decrypted bytes
   /// are left. A TLS record that is only partly here makes it return early: read_some then waits.
   Task<Status> wait_readable();
+  /// Makes a wait_readable under way return early, as if there were something to read. Other
+  /// operations go on. The caller tells its waiter why by a flag of its own, set before.
+  void interrupt();
 
   /// Writes all of the views in order, gathered into few calls (plain: up to kMaxGather views a
   /// call; TLS: records of up to 16 KiB filled across views). Views and span must live until the

@@ -5,7 +5,7 @@
 #include "base/result.hpp"
 #include "proxy/net/event.hpp"
 #include "proxy/net/transport.hpp"
-#include "proxy/session/gather.hpp"
+#include "proxy/session/outgoing.hpp"
 
 namespace postern::proxy {
 
@@ -16,7 +16,7 @@ class ClientOut {
       : transport_(transport), idle_(executor) {}
 
   /// Whoever adds views must flush before the bytes they point to change.
-  [[nodiscard]] Gather& pending() { return pending_; }
+  [[nodiscard]] Outgoing& pending() { return pending_; }
   [[nodiscard]] std::uint64_t written() const { return written_; }
 
   /// Returns when everything added so far has been written, or writing has failed (then the client
@@ -26,8 +26,8 @@ class ClientOut {
  private:
   Transport* transport_;
   Event idle_;
-  Gather pending_;
-  Gather in_flight_;
+  Outgoing pending_;
+  Outgoing in_flight_;
   std::uint64_t written_ = 0;
   bool busy_ = false;
   bool waiting_ = false;

@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "proxy/session/gather.hpp"
+#include "proxy/session/outgoing.hpp"
 #include "proxy/session/splice.hpp"
 
 using namespace postern;
@@ -29,7 +29,7 @@ TEST_CASE("positions lead back to the original, counted in characters") {
 
 TEST_CASE("gathered output keeps its order and merges adjacent views") {
   const std::string buffer = "abcdef";
-  Gather out;
+  Outgoing out;
   CHECK(out.empty());
   out.add_view(ByteView(buffer).substr(0, 2));
   out.add_view(ByteView(buffer).substr(2, 2));

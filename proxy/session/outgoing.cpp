@@ -1,10 +1,10 @@
-#include "proxy/session/gather.hpp"
+#include "proxy/session/outgoing.hpp"
 
 #include <utility>
 
 namespace postern::proxy {
 
-void Gather::add_view(ByteView bytes) {
+void Outgoing::add_view(ByteView bytes) {
   if (bytes.empty()) return;
   viewed_ += bytes.size();
   if (!pieces_.empty() && !pieces_.back().is_own) {
@@ -17,12 +17,12 @@ void Gather::add_view(ByteView bytes) {
   pieces_.push_back({false, own_.size(), bytes});
 }
 
-Bytes& Gather::own() {
+Bytes& Outgoing::own() {
   if (pieces_.empty() || !pieces_.back().is_own) pieces_.push_back({true, own_.size(), {}});
   return own_;
 }
 
-const std::vector<ByteView>& Gather::views() {
+const std::vector<ByteView>& Outgoing::views() {
   views_.clear();
   for (std::size_t i = 0; i < pieces_.size(); ++i) {
     const Piece& piece = pieces_[i];
@@ -36,7 +36,7 @@ const std::vector<ByteView>& Gather::views() {
   return views_;
 }
 
-void Gather::clear() {
+void Outgoing::clear() {
   own_.clear();
   if (own_.capacity() > kKeptBytes) own_.shrink_to_fit();
   pieces_.clear();
@@ -44,7 +44,7 @@ void Gather::clear() {
   viewed_ = 0;
 }
 
-void Gather::detach() {
+void Outgoing::detach() {
   Bytes copy;
   copy.reserve(total());
   for (const ByteView part : views()) copy.append(part);

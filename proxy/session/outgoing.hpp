@@ -10,7 +10,7 @@ namespace postern::proxy {
 
 /// Collects what is to be written to one peer. Unmodified messages are added as views into the
 /// read buffer (adjacent ones merge), made ones are appended to own(). Not thread-safe.
-class Gather {
+class Outgoing {
  public:
   /// The bytes must stay valid until the next clear().
   void add_view(ByteView bytes);

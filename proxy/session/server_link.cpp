@@ -1,0 +1,48 @@
+#include "proxy/session/server_link.hpp"
+
+#include <span>
+#include <utility>
+
+namespace postern::proxy {
+
+ServerLink::ServerLink(Worker* worker, Transport transport, std::unique_ptr<ServerFacts> facts,
+                       PoolTicket ticket)
+    : stopped(worker->executor()),
+      drained(worker->executor()),
+      cancels_done(worker->executor()),
+      transport_(std::move(transport)),
+      facts_(std::move(facts)),
+      ticket_(std::move(ticket)),
+      input_(worker->buffers(), std::size_t{protocol::kMaxLargeLength} + 1),
+      framer_(protocol::Direction::kFromBackend, protocol::Phase::kReady) {}
+
+Status ServerLink::expect(Unit unit, protocol::Disposition disposition) {
+  const protocol::Expectation expectation{unit.request, disposition, first_tag_ + units_.size()};
+  POSTERN_TRY(queue_.push(expectation));
+  units_.push_back(std::move(unit));
+  return ok();
+}
+
+Task<Status> ServerLink::flush() {
+  if (out_.empty()) co_return ok();
+  std::swap(out_, writing_);
+  const std::span<const ByteView> views(writing_.views());
+  Status status = co_await transport_.write(views);
+  writing_.clear();
+  if (!status) broken = true;
+  co_return status;
+}
+
+Unit ServerLink::pop_unit() {
+  POSTERN_CHECK(!units_.empty());
+  Unit unit = std::move(units_.front());
+  units_.pop_front();
+  ++first_tag_;
+  return unit;
+}
+
+IdleServer ServerLink::release_server() {
+  return IdleServer{transport_.release(), std::move(facts_)};
+}
+
+}  // namespace postern::proxy

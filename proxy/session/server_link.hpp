@@ -1,0 +1,83 @@
+// A server connection in the hands of one session: transport, reply queue and what the replies
+// belong to.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "protocol/framer.hpp"
+#include "protocol/reply_queue.hpp"
+#include "proxy/net/codec_buffer.hpp"
+#include "proxy/net/event.hpp"
+#include "proxy/pool/broker.hpp"
+#include "proxy/session/outgoing.hpp"
+#include "proxy/session/unit.hpp"
+
+namespace postern::proxy {
+
+/// One worker's thread. Lives from acquire to release or close.
+class ServerLink {
+ public:
+  ServerLink(Worker* worker, Transport transport, std::unique_ptr<ServerFacts> facts,
+             PoolTicket ticket);
+
+  /// Adds a message to what will be flushed and its unit to the reply queue.
+  /// kPipelineTooLong: the session must close.
+  Status expect(Unit unit, protocol::Disposition disposition);
+
+  /// Writes what was added to out(). The link is broken after an error.
+  Task<Status> flush();
+
+  [[nodiscard]] Outgoing& out() { return out_; }
+  [[nodiscard]] protocol::ReplyQueue& queue() { return queue_; }
+  [[nodiscard]] Transport& transport() { return transport_; }
+  [[nodiscard]] ReadBuffer& input() { return input_; }
+  [[nodiscard]] const protocol::Framer& framer() const { return framer_; }
+  [[nodiscard]] ServerFacts& facts() { return *facts_; }
+  [[nodiscard]] const ServerFacts& facts() const { return *facts_; }
+
+  /// The unit a disposal or completion names.
+  [[nodiscard]] Unit& unit(std::uint64_t tag) { return units_.at(tag - first_tag_); }
+  /// Drops the oldest unit: its completion was handled.
+  Unit pop_unit();
+
+  /// Statement names known on this server connection, with the id of what they mean.
+  std::unordered_map<std::string, std::uint64_t> prepared;
+  /// Set once the connection must not be used any further, nor pooled.
+  bool broken = false;
+  /// The tenant context is set and confirmed.
+  bool armed = false;
+  /// Microseconds since 1970 at which the armed context ends; 0 = not armed.
+  std::int64_t context_expiry = 0;
+  /// A reply coroutine is reading; it sets `stopped` when it ends.
+  bool pumping = false;
+  /// The reply coroutine is asked to end at the next quiet moment.
+  bool stop_pump = false;
+  Event stopped;
+  /// Set whenever the reply queue has run empty.
+  Event drained;
+  /// Cancel requests under way to this backend: it must not be pooled before they are done.
+  unsigned cancels = 0;
+  Event cancels_done;
+
+  /// Takes the connection out for pooling. Nothing may be under way.
+  IdleServer release_server();
+  [[nodiscard]] PoolTicket& ticket() { return ticket_; }
+
+ private:
+  Transport transport_;
+  std::unique_ptr<ServerFacts> facts_;
+  PoolTicket ticket_;
+  ReadBuffer input_;
+  protocol::Framer framer_;
+  protocol::ReplyQueue queue_;
+  Outgoing out_;
+  Outgoing writing_;
+  std::deque<Unit> units_;
+  std::uint64_t first_tag_ = 0;
+};
+
+}  // namespace postern::proxy

@@ -1,0 +1,181 @@
+#include "proxy/session/upstream_login.hpp"
+
+#include <charconv>
+#include <optional>
+
+#include "policy/arming.hpp"
+#include "protocol/server_login.hpp"
+#include "protocol/startup.hpp"
+#include "proxy/net/connect.hpp"
+#include "proxy/session/plain_query.hpp"
+#include "proxy/session/scram_primitives.hpp"
+
+namespace postern::proxy {
+namespace {
+
+using protocol::ServerLogin;
+using protocol::ServerStep;
+
+void close_transport(void* owner) {
+  static_cast<Transport*>(owner)->close();
+}
+
+ServerLogin::Options login_options(const UpstreamTarget& target) {
+  ServerLogin::Options options;
+  options.ssl = target.tls == nullptr   ? protocol::SslMode::kDisable
+                : target.require_tls    ? protocol::SslMode::kRequire
+                                        : protocol::SslMode::kPrefer;
+  options.user = target.user;
+  options.database = target.database;
+  if (target.password != nullptr) options.password = target.password->clone();
+  options.parameters = target.parameters;
+  options.primitives = &scram_primitives();
+  options.md5 = md5_primitive;
+  return options;
+}
+
+// Reads until `need` unread bytes are there; one byte at most where asked.
+Task<Status> read_more(Transport* transport, ReadBuffer* input, std::size_t need, bool one_byte) {
+  while (input->size() < need) {
+    Result<std::span<char>> room = input->reserve(one_byte ? 1 : need - input->size());
+    if (!room) co_return room.error();
+    char* into = room->data();
+    const std::size_t size = one_byte ? 1 : room->size();
+    const Result<std::size_t> got = co_await transport->read_some(into, size);
+    if (!got) co_return got.error();
+    if (*got == 0) co_return make_error(Pst::kUpstreamLost, "during login");
+    input->commit(*got);
+  }
+  co_return ok();
+}
+
+// Runs the login machine until it is ready or has failed.
+Task<Status> drive(Transport* transport, ReadBuffer* input, ServerLogin* login,
+                   const UpstreamTarget* target) {
+  for (;;) {
+    Bytes out;
+    const ServerStep step = login->advance(input->unread(), out);
+    input->consume(step.consumed);
+    if (!out.empty()) {
+      const ByteView view(out);
+      const Status sent = co_await transport->write(view);
+      wipe(out);
+      if (!sent && step.kind != ServerStep::Kind::kFailed) co_return sent.error();
+    }
+    if (step.kind == ServerStep::Kind::kReady) co_return ok();
+    if (step.kind == ServerStep::Kind::kFailed) co_return login->error();
+    if (step.kind == ServerStep::Kind::kUpgradeTls) {
+      const Status upgraded =
+          co_await transport->upgrade_client(target->tls.get(), target->endpoint.host);
+      if (!upgraded) co_return upgraded.error();
+      login->tls_established();
+      continue;
+    }
+    const bool one_byte = step.kind == ServerStep::Kind::kReadOneByte;
+    const std::size_t need = one_byte ? 1 : step.need;
+    const Status read = co_await read_more(transport, input, need, one_byte);
+    if (!read) co_return read.error();
+  }
+}
+
+template <typename T>
+bool read_number(const std::optional<std::string>& text, T& out) {
+  if (!text) return false;
+  const auto [end, ec] = std::from_chars(text->data(), text->data() + text->size(), out);
+  return ec == std::errc{} && end == text->data() + text->size();
+}
+
+constexpr std::string_view kSearchPathSql =
+    "SELECT pg_catalog.current_setting('search_path')";
+
+// What arming and analysis need to know about the backend, in its own words.
+Task<Status> learn(Transport* transport, ReadBuffer* input, ServerFacts* facts) {
+  std::string text(policy::kLearnBackendSql);
+  const Result<Rows> backend = co_await plain_query(transport, input, std::move(text));
+  if (!backend) co_return backend.error();
+  std::uint32_t pid = 0;
+  const bool understood = backend->size() == 1 && backend->front().size() == 3 &&
+                          read_number(backend->front()[0], facts->database_oid) &&
+                          read_number(backend->front()[1], pid) &&
+                          read_number(backend->front()[2], facts->backend_start);
+  if (!understood || (facts->backend_pid != 0 && pid != facts->backend_pid)) {
+    co_return make_error(Pst::kUpstreamUnavailable, "the server does not say who its backend is");
+  }
+  facts->backend_pid = pid;
+  std::string path_text(kSearchPathSql);
+  const Result<Rows> path = co_await plain_query(transport, input, std::move(path_text));
+  if (!path) co_return path.error();
+  if (path->size() == 1 && path->front().size() == 1) {
+    facts->search_path = path->front()[0].value_or("");
+  }
+  co_return ok();
+}
+
+std::unique_ptr<ServerFacts> to_facts(const UpstreamTarget& target, protocol::ServerFacts login) {
+  auto facts = std::make_unique<ServerFacts>();
+  facts->endpoint = target.endpoint;
+  facts->backend_pid = login.pid;
+  facts->cancel_key = Bytes(login.cancel_key.reveal());
+  for (auto& [name, value] : login.parameters) {
+    facts->parameters.insert_or_assign(name, value);
+  }
+  facts->standby = login.parameter("in_hot_standby") == "on";
+  return facts;
+}
+
+}  // namespace
+
+Task<OpenResult> open_server(Worker* worker, UpstreamTarget target) {
+  Endpoint endpoint = target.endpoint;
+  Result<Transport> connected = co_await connect(worker, std::move(endpoint), target.timeout);
+  if (!connected) co_return UpstreamFailure{connected.error(), {}};
+  Transport transport = std::move(*connected);
+  ReadBuffer input(worker->buffers(), kMaxPlainMessage);
+  Deadline deadline(worker->deadlines(), close_transport, &transport);
+  deadline.arm(SteadyClock::now() + target.timeout);
+
+  ServerLogin login(login_options(target));
+  const Status logged_in = co_await drive(&transport, &input, &login, &target);
+  if (!logged_in) {
+    Error error = deadline.expired() ? make_error(Pst::kConnectTimeout, target.endpoint.text())
+                                     : logged_in.error();
+    co_return UpstreamFailure{std::move(error), login.server_error()};
+  }
+  auto facts = to_facts(target, login.take_facts());
+  const Status learnt = co_await learn(&transport, &input, facts.get());
+  if (!learnt) co_return UpstreamFailure{learnt.error(), {}};
+  deadline.disarm();
+  co_return OpenedServer{std::move(transport), std::move(facts)};
+}
+
+Task<void> send_cancel(Worker* worker, UpstreamTarget target, std::uint32_t pid, Bytes key) {
+  Endpoint endpoint = target.endpoint;
+  Result<Transport> connected = co_await connect(worker, std::move(endpoint), target.timeout);
+  if (!connected) co_return;
+  Transport transport = std::move(*connected);
+  Deadline deadline(worker->deadlines(), close_transport, &transport);
+  deadline.arm(SteadyClock::now() + target.timeout);
+  Bytes message;
+  if (!protocol::CancelRequest{pid, key}.encode(message)) co_return;
+  if (target.tls != nullptr && target.require_tls) {
+    Bytes request;
+    protocol::SslRequest{}.encode(request);
+    const ByteView view(request);
+    const Status sent = co_await transport.write(view);
+    char answer = 0;
+    if (!sent) co_return;
+    const Result<std::size_t> got = co_await transport.read_some(&answer, 1);
+    if (!got || *got != 1 || answer != 'S') co_return;
+    const Status upgraded = co_await transport.upgrade_client(target.tls.get(),
+                                                              target.endpoint.host);
+    if (!upgraded) co_return;
+  }
+  const ByteView view(message);
+  const Status sent = co_await transport.write(view);
+  if (!sent) co_return;
+  // The server closes without an answer once it has dealt with the request.
+  char ignored = 0;
+  (void)co_await transport.read_some(&ignored, 1);
+}
+
+}  // namespace postern::proxy

@@ -1,0 +1,52 @@
+// Opening a server connection: connect, TLS, log in, learn what pooling and arming need.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/secret.hpp"
+#include "protocol/error_message.hpp"
+#include "proxy/net/endpoint.hpp"
+#include "proxy/net/tls_context.hpp"
+#include "proxy/net/transport.hpp"
+#include "proxy/net/worker.hpp"
+#include "proxy/pool/server.hpp"
+
+namespace postern::proxy {
+
+/// How to open a connection. Copied into the coroutine.
+struct UpstreamTarget {
+  Endpoint endpoint;
+  std::shared_ptr<const TlsContext> tls;  ///< null: TLS is not asked for
+  bool require_tls = false;
+  std::string database;
+  std::string user;
+  std::shared_ptr<const Secret> password;
+  std::vector<std::pair<Bytes, Bytes>> parameters;  ///< startup parameters
+  std::chrono::milliseconds timeout{5'000};         ///< for connecting, and again for logging in
+};
+
+struct OpenedServer {
+  Transport transport;
+  std::unique_ptr<ServerFacts> facts;
+};
+
+/// Why a connection could not be opened. `server` holds the server's own words, where it refused.
+struct UpstreamFailure {
+  Error error;
+  std::optional<protocol::OwnedErrorFields> server;
+};
+
+using OpenResult = std::variant<OpenedServer, UpstreamFailure>;
+
+/// Runs on `worker`. Errors: those of connect() and ServerLogin, kUpstreamUnavailable where the
+/// server's answers do not fit.
+Task<OpenResult> open_server(Worker* worker, UpstreamTarget target);
+
+/// Sends a CancelRequest for a backend and waits for the server to close, at most `timeout`.
+Task<void> send_cancel(Worker* worker, UpstreamTarget target, std::uint32_t pid, Bytes key);
+
+}  // namespace postern::proxy
