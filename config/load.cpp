@@ -23,7 +23,8 @@ class Loader {
     read(file, keys_of(report_.config), "");
     follow_includes(1);
     load_users();
-    reader_.check_required();
+    // A mistyped key would be reported again as missing: what is missing comes second.
+    if (report_.errors.empty()) reader_.check_required();
   }
 
  private:
@@ -91,7 +92,6 @@ LoadReport load_report(const std::string& file, const Environment& environment) 
   report.config.file = file;
   Loader(report, environment).load(file);
   drop_disabled(report.config);
-  // A key that was mistyped would be reported again as missing: rules come second.
   if (report.errors.empty()) report.errors = validate(report.config);
   return report;
 }

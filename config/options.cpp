@@ -63,7 +63,9 @@ RoleAccess column_access(const ColumnOptions& column, std::string_view user, Pro
   for (const std::string_view wanted :
        {user, std::string_view(by_profile), std::string_view("*")}) {
     for (const RoleAccess& entry : column.roles) {
-      if (entry.role == wanted) return entry;
+      if (entry.role != wanted) continue;
+      const bool own_mask = entry.access == Access::kMask && entry.mask.empty();
+      return {entry.role, entry.access, own_mask ? column.mask : entry.mask};
     }
   }
   const bool raw = profile == Profile::kAdmin || profile == Profile::kBackup;
