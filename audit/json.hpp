@@ -30,6 +30,9 @@ class JsonWriter {
 
   explicit JsonWriter(std::string& out) : out_(out) {}
 
+  /// Bytes in the output string so far.
+  [[nodiscard]] std::size_t size() const { return out_.size(); }
+
   void begin_object();
   void end_object();
   void begin_array();
@@ -39,13 +42,18 @@ class JsonWriter {
   /// Returns whether the text was cut.
   bool string(std::string_view text, std::size_t max_encoded = kShortText);
   void integer(std::int64_t value);
+  void unsigned_integer(std::uint64_t value);
   void boolean(bool value);
+  /// A value that is canonical JSON already.
+  void raw(std::string_view json);
 
   /// key and value in one call; the `_if` forms write nothing for an empty text or zero.
   void field(std::string_view name, std::string_view text) { key(name), string(text); }
+  void field(std::string_view name, const char* text) { field(name, std::string_view(text)); }
   void field(std::string_view name, std::int64_t value) { key(name), integer(value); }
+  void field(std::string_view name, std::uint64_t value) { key(name), unsigned_integer(value); }
   void field_if(std::string_view name, std::string_view text);
-  void field_if(std::string_view name, std::int64_t value);
+  void field_if(std::string_view name, std::uint64_t value);
 
  private:
   struct Level {

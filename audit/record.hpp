@@ -20,9 +20,10 @@ namespace postern::audit {
 /// Limit of a whole stored record, as C2SP tlog-tiles entry bundles have 16-bit lengths.
 inline constexpr std::size_t kMaxRecordBytes = 65'535;
 /// Limits inside a record, in encoded bytes; together they stay below kMaxRecordBytes.
-inline constexpr std::size_t kMaxTextBytes = 24'576;       ///< normalised statement text
+inline constexpr std::size_t kMaxTextBytes = 24'576;  ///< normalised statement text
+/// A list ends with the first entry at or past its limit; "<list>_left_out" counts the rest.
 inline constexpr std::size_t kMaxRelationsBytes = 12'288;  ///< list of relations
-inline constexpr std::size_t kMaxColumnsBytes = 2'048;     ///< one list of column names
+inline constexpr std::size_t kMaxNamesBytes = 2'048;       ///< one list of column names
 inline constexpr std::size_t kMaxDetails = 32;             ///< key/value pairs of an Event
 
 enum class Kind : std::uint8_t {

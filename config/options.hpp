@@ -60,6 +60,15 @@ const DatabaseOptions* find_database(const Config& config, std::string_view name
 /// The name on the server for a client's database name; precondition: find_database found it.
 std::string upstream_database(const DatabaseOptions& database, std::string_view name);
 
+/// The default route in force: the database's, else that of [routing], else kPrimary. Never
+/// kDefault.
+RouteDefault effective_route(const Config& config, const DatabaseOptions& database);
+
+/// True where a [[table]] or [[column]] whose `database` is `rule_database` governs the database
+/// that clients call `name`: "*", the same name, or another name for the same database on the same
+/// cluster. An alias never escapes the rules of the database behind it.
+bool rule_applies(const Config& config, std::string_view rule_database, std::string_view name);
+
 /// True where the database has a tenant table, a protected column or a mask, so that text which is
 /// not understood must be refused. `name` is the name clients ask for. With [tenant] every database
 /// is protected, because which tables have the column is known only from the catalog.

@@ -52,7 +52,8 @@ enum class UpstreamTlsMode : std::uint8_t {
   kVerifyFull,
 };
 enum class PoolMode : std::uint8_t { kSession, kTransaction, kStatement };
-enum class RouteDefault : std::uint8_t { kPrimary, kReplica, kAuto };
+/// Where reads of a database go. kDefault asks one level up: database -> [routing] -> primary.
+enum class RouteDefault : std::uint8_t { kDefault, kPrimary, kReplica, kAuto };
 enum class AuthMethod : std::uint8_t { kScramSha256, kTrust };
 /// What a login may do in a protected database (docs/ARCHITECTURE.md). kDefault asks one level up:
 /// user -> database -> `app` where the database is protected, else `transparent`.
@@ -99,7 +100,7 @@ struct ClusterOptions {
 struct DatabaseOptions {
   std::string cluster;
   std::string upstream;  ///< database name on the server; empty = the name the client asked for
-  RouteDefault route = RouteDefault::kPrimary;
+  RouteDefault route = RouteDefault::kDefault;
   std::string user;  ///< login used upstream; empty = the client's own
   Secret password;   ///< of `user`; from `password` or `password_file`
   PoolMode pool_mode = PoolMode::kSession;

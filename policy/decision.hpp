@@ -18,14 +18,14 @@ namespace postern::policy {
 struct Principal {
   Profile profile = Profile::kApp;
   bool has_tenant = false;
-  bool decrypts = true;  ///< false: sees and writes ciphertext
+  bool decrypts = true;  ///< false: sees and writes ciphertext; profiles backup and admin never do
 };
 
 /// Encrypts one literal of a simple Query: the bytes of `span` are replaced by a literal of the
 /// sealed value.
 struct LiteralOp {
-  sql::Span span;        ///< what is replaced, an explicit cast included
-  sql::Span token;       ///< the literal itself
+  sql::Span span;   ///< what is replaced, an explicit cast included
+  sql::Span token;  ///< the literal itself
   sql::TokenClass token_class = sql::TokenClass::kString;
   ColumnId column;
   bool operand = false;  ///< compared, not stored
@@ -36,8 +36,11 @@ struct ParamOp {
   std::uint16_t number = 0;  ///< $number, 1-based
   ColumnId column;
   bool operand = false;
-  bool array = false;        ///< = ANY($n): the parameter is an array of values
-  sql::Span cast_span;       ///< explicit cast around the parameter, begin == end where none
+  bool array = false;   ///< = ANY($n): the parameter is an array of values
+  sql::Span cast_span;  ///< explicit cast around the parameter, begin == end where none
+  /// Casts around further occurrences of the same parameter; like cast_span each is to be replaced
+  /// by the bare parameter, because the sealed value has another type.
+  std::vector<sql::Span> further_casts;
 };
 
 enum class OutputAction : std::uint8_t { kDecrypt, kCiphertext };
@@ -73,20 +76,22 @@ struct StatementDecision {
   RouteClass route = RouteClass::kPrimary;
   CacheHint cache;
   AuditClass audit = AuditClass::kRead;
-  bool writes = false;                  ///< may change data on the primary
-  std::vector<Oid> written_tables;      ///< known write set, cascades and triggers included
-  bool unknown_write_set = false;       ///< any table may change: the cache's global mark
+  bool writes = false;              ///< may change data on the primary
+  std::vector<Oid> written_tables;  ///< known write set, cascades and triggers included
+  bool unknown_write_set = false;   ///< any table may change: the cache's global mark
   bool touches_pii = false;
   std::vector<OutputOp> outputs;
-  std::vector<std::string> rules;       ///< rules that took part, for audit
+  std::vector<std::string> rules;  ///< rules that took part, for audit
 };
 
 /// The decision on one whole Query string or one Parse.
 struct Decision {
-  std::optional<Refusal> refusal;       ///< set: nothing of the text is forwarded
-  bool would_refuse = false;            ///< observe mode: `refusal` is reported, not applied
-  std::vector<LiteralOp> literals;      ///< ascending, disjoint; offsets into the analysed text
-  std::vector<ParamOp> params;          ///< ascending by number
+  std::optional<Refusal> refusal;  ///< set: nothing of the text is forwarded
+  /// Observe mode: `refusal` is reported, not applied. Never set where a protected column could be
+  /// harmed: a value that cannot be sealed is refused in every mode.
+  bool would_refuse = false;
+  std::vector<LiteralOp> literals;  ///< ascending, disjoint; offsets into the analysed text
+  std::vector<ParamOp> params;      ///< ascending by number
   std::vector<StatementDecision> statements;  ///< parallel to Facts::statements
   std::uint64_t ruleset_epoch = 0;
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/ids.hpp"
@@ -40,15 +41,16 @@ enum class KeyScope : std::uint8_t { kTenant, kGlobal };
 struct ColumnId {
   std::uint32_t index = 0;
   friend bool operator==(ColumnId, ColumnId) = default;
+  friend auto operator<=>(ColumnId, ColumnId) = default;
 };
 
 /// A column whose values leave and reach the server encrypted.
 struct ProtectedColumn {
   ColumnRef ref;
-  std::string table;      ///< "schema.name"
+  std::string table;  ///< "schema.name"
   std::string column;
-  std::string uuid;       ///< 32 hex digits, identity in AAD; survives renames
-  std::string link_group; ///< 32 hex digits; = uuid where no group is declared
+  std::string uuid;        ///< 32 lower-case hex digits, identity in AAD; survives renames
+  std::string link_group;  ///< 32 lower-case hex digits; = uuid where no group is declared
   Scheme scheme = Scheme::kRandomized;
   KeyScope scope = KeyScope::kTenant;
   types::LogicalType type;
@@ -58,51 +60,65 @@ struct ProtectedColumn {
 /// A relation with a tenant column.
 struct TenantTable {
   Oid oid = kInvalidOid;
-  std::string table;              ///< "schema.name"
+  std::string table;  ///< "schema.name"
   std::int16_t attnum = 0;
   std::string column;
 };
 
 /// One [[column]] row of the configuration, before it is resolved.
 struct ColumnRule {
-  std::string table;      ///< "schema.name", globs allowed
+  std::string table;  ///< "schema.name", globs allowed
   std::string column;
   std::string type;
   Scheme scheme = Scheme::kRandomized;
   KeyScope scope = KeyScope::kTenant;
-  std::string uuid;       ///< empty: derived from database, table and column name
-  std::string link_group;
+  std::string uuid;        ///< required: 32 hex digits or 8-4-4-4-12
+  std::string link_group;  ///< as uuid (a group's name is turned into a UUID by the caller); may be
+                           ///< empty
 };
 
 /// One [[table]] row of the configuration.
 struct TableRule {
-  std::string table;
-  std::string tenant_column;
+  std::string table;          ///< "schema.name", globs allowed
+  std::string tenant_column;  ///< empty = PolicyOptions::tenant_column
 };
 
 /// The policy part of the configuration, as plain data.
 struct PolicyOptions {
   Mode mode = Mode::kEnforce;
-  std::string tenant_column;             ///< covers every table that has it; empty = none
-  std::vector<std::string> shared;       ///< globs of tables declared to have no tenant
-  std::vector<TableRule> tables;
+  std::string tenant_column;        ///< covers every table that has it; empty = none
+  std::vector<std::string> shared;  ///< globs of tables declared to have no tenant
+  std::vector<TableRule> tables;    ///< the last rule that matches a table wins
   std::vector<ColumnRule> columns;
+  std::vector<std::string>
+      allow_functions;                      ///< globs "schema.name" freed from the gate's deny-list
+  std::vector<std::string> allow_settings;  ///< settings added to the gate's allow-list
 };
 
 struct Ruleset {
-  std::uint64_t epoch = 0;               ///< unique per compiled ruleset within the process
+  std::uint64_t epoch = 0;  ///< unique per compiled ruleset within the process
   Mode mode = Mode::kEnforce;
-  bool is_protected = false;             ///< any tenant table, protected column or mask
+  bool is_protected = false;  ///< any tenant table, protected column or mask
   std::shared_ptr<const sql::Catalog> catalog;
   std::vector<ProtectedColumn> columns;  ///< indexed by ColumnId
   std::unordered_map<ColumnRef, ColumnId> column_index;
   std::unordered_map<Oid, TenantTable> tenant_tables;
+  /// Tables with a protected column, partitions and children included.
+  std::unordered_set<Oid> protected_tables;
+  /// Relations that show tenants' rows without row security (materialised views over tenant tables,
+  /// foreign tables with the tenant column) and are not declared shared: refused to tenants.
+  std::unordered_set<Oid> unwallable;
+  PolicyOptions options;  ///< what was compiled
 
   [[nodiscard]] const ProtectedColumn* protected_column(ColumnRef ref) const;
 };
 
-/// Resolves the options against the catalog. Partitions and inheritance children of a protected
-/// table are protected with it. Errors name the table or column that does not exist.
+/// Resolves the options against the catalog. Partitions and inheritance children of a protected or
+/// tenant table share its protection, whatever else is said of them. Errors (kPolicyUnknownTable,
+/// kPolicyUnknownColumn, kPolicyBadColumn) name the rule, what is wrong and the nearest name.
+///
+/// A column of scope `tenant` must stand in a table with a tenant column: otherwise no row says
+/// under whose key its value is.
 Result<std::shared_ptr<const Ruleset>> compile_ruleset(const PolicyOptions& options,
                                                        std::shared_ptr<const sql::Catalog> catalog);
 

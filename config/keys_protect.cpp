@@ -1,0 +1,98 @@
+// Rows of tenants, tables, columns, keys and the gate.
+#include "config/key.hpp"
+
+namespace postern::config {
+namespace {
+
+using enum Reload;
+using enum Need;
+
+constexpr std::string_view kModes[] = {"observe", "gate", "enforce"};
+constexpr std::string_view kSchemes[] = {"none", "randomized", "deterministic"};
+constexpr std::string_view kScopes[] = {"tenant", "global"};
+constexpr std::string_view kAccesses[] = {"decrypt", "mask", "ciphertext", "deny"};
+constexpr std::string_view kCommands[] = {"all", "select", "insert", "update", "delete"};
+constexpr std::string_view kMasks[] = {"fixed", "partial", "email", "hash", "date_year", "null"};
+constexpr std::size_t kMaxSqlBytes = 16u << 10;
+
+}  // namespace
+
+std::span<const std::string_view> access_names() {
+  return kAccesses;
+}
+std::span<const std::string_view> mask_names() {
+  return kMasks;
+}
+
+KeyRows keys_of(TenantOptions& o) {
+  return {
+      {"column", TextKey{&o.column, 63}, kYes,
+       "every table that has this column is a tenant table"},
+      {"type", TextKey{&o.type, 63}, kYes,
+       "type of that column: text, varchar, uuid, int4 or int8"},
+      {"shared", TextsKey{&o.shared}, kYes,
+       "tables without tenant, as \"schema.table\" with `*` and `?`"},
+      {"guard_key_file", PathKey{&o.guard_key_file}, kYes,
+       "key that signs the tenant context; required unless [policy] mode is `observe`"},
+      {"expiry", DurationKey{&o.expiry, Millis(1'000), Millis(86'400'000)}, kYes,
+       "life of a signed context; renewed at half of it"},
+  };
+}
+
+KeyRows keys_of(TablePolicy& o) {
+  return {
+      {"name", TextKey{&o.name, 63}, kYes, "name of the policy", kRequired},
+      {"command", choice(o.command, kCommands), kYes, "statements it governs"},
+      {"using", TextKey{&o.using_sql, kMaxSqlBytes}, kYes, "SQL condition on rows seen"},
+      {"check", TextKey{&o.check_sql, kMaxSqlBytes}, kYes, "SQL condition on rows written"},
+  };
+}
+
+KeyRows keys_of(TableOptions& o) {
+  return {
+      {"database", TextKey{&o.database, 63}, kYes, "database as clients name it; \"*\" is every"},
+      {"name", TextKey{&o.name, 127}, kYes, "\"schema.table\" with `*` and `?`", kRequired},
+      {"tenant_column", TextKey{&o.tenant_column, 63}, kYes,
+       "tenant column of these tables; empty is the column of [tenant]"},
+      {"policies", list(o.policies), kYes, "a further row policy"},
+  };
+}
+
+KeyRows keys_of(ColumnOptions& o) {
+  return {
+      {"database", TextKey{&o.database, 63}, kYes, "database as clients name it; \"*\" is every"},
+      {"table", TextKey{&o.table, 127}, kYes, "\"schema.table\", exactly", kRequired},
+      {"name", TextKey{&o.name, 63}, kYes, "column", kRequired},
+      {"type", TextKey{&o.type, 63}, kYes, "type the application sees, e.g. \"varchar(80)\""},
+      {"scheme", choice(o.scheme, kSchemes), kYes,
+       "`deterministic` allows equality and joins, `none` only masks"},
+      {"key_scope", choice(o.key_scope, kScopes), kYes, "one key per tenant, or one for all"},
+      {"uuid", TextKey{&o.uuid, 36}, kYes,
+       "identity of the column in its ciphertexts; never change it"},
+      {"link_group", TextKey{&o.link_group, 63}, kYes,
+       "deterministic columns that are compared with each other share this name"},
+      {"mask", TextKey{&o.mask, 63}, kYes, "fixed, partial, email, hash, date_year or null"},
+      {"roles", RolesKey{&o.roles}, kYes,
+       "who sees what: login, \"profile:NAME\" or \"*\" = decrypt, mask, mask:NAME, ciphertext or "
+       "deny"},
+  };
+}
+
+KeyRows keys_of(KeysOptions& o) {
+  return {
+      {"file", PathKey{&o.file}, kNo, "the key store", kRequired},
+      {"kek_file", PathKey{&o.kek_file}, kNo, "root key"},
+      {"passphrase_file", PathKey{&o.passphrase_file}, kNo, "instead: passphrase of the root key"},
+  };
+}
+
+KeyRows keys_of(PolicyOptions& o) {
+  return {
+      {"mode", choice(o.mode, kModes), kYes,
+       "`observe` reports what would be refused, `gate` refuses, `enforce` also verifies the wall"},
+      {"verify_interval", DurationKey{&o.verify_interval, Millis(100), Millis(86'400'000)}, kYes,
+       "how often the wall is verified"},
+  };
+}
+
+}  // namespace postern::config

@@ -1,0 +1,107 @@
+// Rules of listeners, clusters, databases and logins.
+#include <algorithm>
+
+#include "config/findings.hpp"
+#include "config/validate.hpp"
+
+namespace postern::config {
+namespace {
+
+void validate_listen_tls(Findings& findings) {
+  const ListenTlsOptions& tls = findings.config().listen.tls;
+  if (tls.mode == ClientTlsMode::kDisable) {
+    if (!tls.client_ca_file.empty()) {
+      findings.conflict("listen.tls.client_ca_file", "needs mode \"allow\" or \"require\"");
+    }
+    return;
+  }
+  if (tls.cert_file.empty()) findings.missing("listen.tls.cert_file", "TLS needs a certificate");
+  if (tls.key_file.empty()) findings.missing("listen.tls.key_file", "TLS needs a private key");
+}
+
+void validate_upstream_tls(Findings& findings, const std::string& name, UpstreamTlsOptions tls) {
+  const std::string path = "cluster." + name + ".tls.ca_file";
+  const bool verifies =
+      tls.mode == UpstreamTlsMode::kVerifyCa || tls.mode == UpstreamTlsMode::kVerifyFull;
+  if (verifies && tls.ca_file.empty()) findings.missing(path, "this mode verifies against it");
+  if (!verifies && !tls.ca_file.empty()) {
+    findings.conflict(path, "is used with mode \"verify-ca\" or \"verify-full\" only");
+  }
+}
+
+void validate_database(Findings& findings, const std::string& name, const DatabaseOptions& db) {
+  const Config& config = findings.config();
+  const std::string path = "database." + name;
+  if (!db.cluster.empty() && !config.clusters.contains(db.cluster)) {
+    findings.conflict(path + ".cluster", "there is no [cluster." + db.cluster + "]");
+  }
+  const bool replica = db.route == RouteDefault::kReplica || db.route == RouteDefault::kAuto;
+  if (replica && !config.routing) findings.conflict(path + ".route", "needs [routing]");
+  if (!db.password.empty() && db.user.empty()) {
+    findings.conflict(path + ".password", "is given without user");
+  }
+}
+
+/// pg_authid's form, checked for shape only: SCRAM-SHA-256$iterations:salt$stored:server.
+bool looks_like_verifier(ByteView text) {
+  constexpr std::string_view kPrefix = "SCRAM-SHA-256$";
+  if (!text.starts_with(kPrefix)) return false;
+  const std::size_t colon = text.find(':', kPrefix.size());
+  const std::size_t dollar = text.find('$', kPrefix.size());
+  if (colon == ByteView::npos || dollar == ByteView::npos || colon > dollar) return false;
+  const std::size_t second = text.find(':', dollar);
+  return second != ByteView::npos && second > dollar + 1 && second + 1 < text.size();
+}
+
+void validate_user(Findings& findings, const std::string& name, const UserOptions& user) {
+  const Config& config = findings.config();
+  const std::string path = "user." + name;
+  const bool scram = config.auth.method == AuthMethod::kScramSha256;
+  if (scram && user.password.empty() && user.scram.empty()) {
+    findings.missing(path, "needs password, password_file or scram");
+  }
+  if (!user.password.empty() && !user.scram.empty()) {
+    findings.conflict(path + ".scram", "is given beside a password");
+  }
+  if (!user.scram.empty() && !looks_like_verifier(user.scram.reveal())) {
+    findings.add(Pst::kConfigBadValue, path + ".scram",
+                 "is not SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey");
+  }
+  if (!user.tenant.is_none() && !user.tenants.empty()) {
+    findings.conflict(path + ".tenants", "is given beside tenant");
+  }
+  const bool has_tenant = !user.tenant.is_none() || !user.tenants.empty();
+  if (has_tenant && !config.tenant) {
+    findings.conflict(path + (user.tenant.is_none() ? ".tenants" : ".tenant"),
+                      "has no effect without [tenant]");
+  }
+}
+
+}  // namespace
+
+void validate_network(Findings& findings) {
+  const Config& config = findings.config();
+  if (config.listen.address.empty()) findings.conflict("listen.address", "is empty");
+  validate_listen_tls(findings);
+  if (config.clusters.empty()) findings.missing("cluster", "there is no [cluster.NAME]");
+  if (config.databases.empty()) findings.missing("database", "there is no [database.NAME]");
+  for (const auto& [name, cluster] : config.clusters) {
+    validate_upstream_tls(findings, name, cluster.tls);
+  }
+  for (const auto& [name, database] : config.databases) {
+    validate_database(findings, name, database);
+  }
+}
+
+void validate_logins(Findings& findings) {
+  const Config& config = findings.config();
+  if (config.auth.method == AuthMethod::kTrust && !is_loopback(config.listen.address)) {
+    findings.conflict("auth.method", "\"trust\" needs a loopback listen.address");
+  }
+  if (config.auth.method == AuthMethod::kScramSha256 && config.auth.users_file.empty()) {
+    findings.missing("auth.users_file", "\"scram-sha-256\" needs the logins");
+  }
+  for (const auto& [name, user] : config.users) validate_user(findings, name, user);
+}
+
+}  // namespace postern::config

@@ -1,0 +1,62 @@
+// startup_warnings: what is off, said once.
+#include <algorithm>
+
+#include "config/load.hpp"
+
+namespace postern::config {
+namespace {
+
+using Lines = std::vector<std::string>;
+
+void warn_about_transport(const Config& config, Lines& out) {
+  if (config.listen.tls.mode == ClientTlsMode::kDisable) {
+    out.emplace_back("[listen.tls] is off: clients and Postern talk in clear text");
+  }
+  for (const auto& [name, cluster] : config.clusters) {
+    const std::string section = "[cluster." + name + ".tls]";
+    if (cluster.tls.mode == UpstreamTlsMode::kDisable) {
+      out.push_back(section + " is off: Postern and the servers talk in clear text");
+    } else if (cluster.tls.mode == UpstreamTlsMode::kPrefer) {
+      out.push_back(section + " mode \"prefer\" falls back to clear text");
+    }
+  }
+}
+
+void warn_about_protection(const Config& config, Lines& out) {
+  if (!config.tenant) out.emplace_back("[tenant] is absent: tenants are not separated");
+  const bool encrypted = std::any_of(config.columns.begin(), config.columns.end(),
+                                     [](const auto& c) { return c.scheme != Scheme::kNone; });
+  if (!encrypted) out.emplace_back("no [[column]] has a scheme: nothing is encrypted");
+  const bool any = config.tenant || !config.columns.empty() || !config.tables.empty();
+  if (any && config.policy.mode == PolicyMode::kObserve) {
+    out.emplace_back("[policy] mode is \"observe\": what should be refused is only reported");
+  }
+}
+
+void warn_about_audit(const Config& config, Lines& out) {
+  if (!config.audit) {
+    out.emplace_back("[audit] is absent: accesses are not recorded");
+    return;
+  }
+  if (config.audit->anchor_file.empty()) {
+    out.emplace_back("[audit] has no anchor_file: a truncated or rolled back log looks whole");
+  }
+  if (config.audit->on_failure == AuditFailure::kContinueAndCount) {
+    out.emplace_back("[audit] on_failure lets statements pass unrecorded");
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> startup_warnings(const Config& config) {
+  Lines out;
+  if (config.auth.method == AuthMethod::kTrust) {
+    out.emplace_back("[auth] method is \"trust\": no client proves who it is");
+  }
+  warn_about_transport(config, out);
+  warn_about_protection(config, out);
+  warn_about_audit(config, out);
+  return out;
+}
+
+}  // namespace postern::config

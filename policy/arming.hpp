@@ -1,0 +1,32 @@
+// SQL that the proxy sends on a server connection to set, clear and learn about the tenant context.
+//
+// Arming is a Sync group of its own (Parse, Bind, Execute, Sync) in front of the client's first
+// message; the token is a bound parameter, so it never stands in pg_stat_activity or a log of
+// statements. Every name is qualified: the session's search_path is the client's.
+#pragma once
+
+#include <string_view>
+
+namespace postern::policy {
+
+/// $1 text: the context. Exactly one row whose value is $1, byte for byte, means armed. No row
+/// means that the connection still carried a context: it must be closed, its output dropped.
+inline constexpr std::string_view kArmSql =
+    "SELECT pg_catalog.set_config('postern.ctx', $1::pg_catalog.text, false) "
+    "WHERE COALESCE(pg_catalog.current_setting('postern.ctx', true), ''::pg_catalog.text) "
+    "OPERATOR(pg_catalog.=) ''::pg_catalog.text";
+
+/// Back to the empty context. Exactly one row with an empty value means done. Sent before a
+/// connection is pooled, and in front of kArmSql when a context is renewed.
+inline constexpr std::string_view kDisarmSql =
+    "SELECT pg_catalog.set_config('postern.ctx', '', false)";
+
+/// Once at login of a server connection: database oid, pid, backend start in microseconds since
+/// 1970, all as text. One row; the pid must equal BackendKeyData's.
+inline constexpr std::string_view kLearnBackendSql =
+    "SELECT a.datid::pg_catalog.text, a.pid::pg_catalog.text, "
+    "(EXTRACT(epoch FROM a.backend_start) OPERATOR(pg_catalog.*) 1000000)"
+    "::pg_catalog.int8::pg_catalog.text "
+    "FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) AS a";
+
+}  // namespace postern::policy

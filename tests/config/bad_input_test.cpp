@@ -1,0 +1,207 @@
+// Every kind of mistake a file can hold, with the place where it must be reported.
+#include <sys/stat.h>
+
+#include <doctest/doctest.h>
+
+#include "tests/config/files.hpp"
+
+using namespace postern;
+using namespace postern::config;
+using namespace postern::config::testing;
+
+namespace {
+
+struct Case {
+  const char* text;
+  Pst code;
+  std::uint32_t line;  ///< after kBase
+  const char* part;
+};
+
+const Case kCases[] = {
+    // Unknown keys, with the nearest one.
+    {"[limits]\nmax_client = 1\n", Pst::kConfigUnknownKey, 2, "did you mean \"max_clients\"?"},
+    {"[listen.tsl]\n", Pst::kConfigUnknownKey, 1, "listen.tsl"},
+    {"[polici]\n", Pst::kConfigUnknownKey, 1, "did you mean \"policy\"?"},
+    {"[zebra]\n", Pst::kConfigUnknownKey, 1, "zebra: there is no such section"},
+    {"[cluster.main.tls]\nmod = 1\n", Pst::kConfigUnknownKey, 2, "did you mean \"mode\"?"},
+    {"[[column]]\ntable='a.b'\nname='c'\ntyp='text'\n", Pst::kConfigUnknownKey, 4,
+     "column[0].typ: there is no such key; did you mean \"type\"?"},
+    {"[[table]]\nname='a.b'\n[[table.policies]]\nnam='x'\n", Pst::kConfigUnknownKey, 4,
+     "table[0].policies[0].nam"},
+    // Reserved names.
+    {"[alerts]\n", Pst::kConfigNotHandled, 1, "alerts"},
+    {"[peers]\n", Pst::kConfigNotHandled, 1, "peers"},
+    {"[admin]\nport = 1\n", Pst::kConfigNotHandled, 1, "admin"},
+    // Wrong types.
+    {"[listen]\nport = \"6432\"\n", Pst::kConfigBadValue, 2, "expected an integer, found a string"},
+    {"[listen]\nport = 1.5\n", Pst::kConfigBadValue, 2, "found a fraction or date"},
+    {"[listen]\naddress = 1\n", Pst::kConfigBadValue, 2, "expected a string"},
+    {"[routing]\nenabled = 1\n", Pst::kConfigBadValue, 2, "expected true or false"},
+    {"[tenant]\nshared = \"a.b\"\n", Pst::kConfigBadValue, 2, "expected a list"},
+    {"[tenant]\nshared = [1]\n", Pst::kConfigBadValue, 2, "expected a string"},
+    {"[cluster]\nmain2 = 1\n", Pst::kConfigBadValue, 2, "the name is missing"},
+    {"[column]\nname = 'x'\n", Pst::kConfigBadValue, 1, "expected [[column]]"},
+    // Notations.
+    {"[routing]\nmax_wait = \"20 ms\"\n", Pst::kConfigBadValue, 2, "is not a duration"},
+    {"[routing]\nmax_wait = \"5sec\"\n", Pst::kConfigBadValue, 2, "is not a duration"},
+    {"[routing]\nmax_wait = \"-5s\"\n", Pst::kConfigBadValue, 2, "is not a duration"},
+    {"[routing]\nmax_wait = \"99999999999999999999s\"\n", Pst::kConfigBadValue, 2,
+     "is not a duration"},
+    {"[limits]\nquery_bytes = \"1mb\"\n", Pst::kConfigBadValue, 2, "is not a size"},
+    {"[limits]\nquery_bytes = -1\n", Pst::kConfigBadValue, 2, "-1 is outside 1KB to 64MB"},
+    {"[cache]\nredis = \"localhost\"\n", Pst::kConfigBadValue, 2, "is not \"host:port\""},
+    {"[cache]\nredis = \"localhost:0\"\n", Pst::kConfigBadValue, 2, "is not \"host:port\""},
+    {"[cache]\nredis = \"::1:6379\"\n", Pst::kConfigBadValue, 2, "is not \"host:port\""},
+    {"[policy]\nmode = \"off\"\n", Pst::kConfigBadValue, 2, "is none of observe, gate, enforce"},
+    {"[log]\nfile = \"\"\n", Pst::kConfigBadValue, 2, "is empty"},
+    {"[service]\nuser = \"${WHO}\"\n", Pst::kConfigBadValue, 2, "in passwords only"},
+    {"[[column]]\ntable='a.b'\nname='c'\nroles={bob='peek'}\n", Pst::kConfigBadValue, 4,
+     "\"peek\" is none of decrypt"},
+    {"[[column]]\ntable='a.b'\nname='c'\nroles={\"profile:boss\"='deny'}\n", Pst::kConfigBadValue,
+     4, "names no profile"},
+    {"[[column]]\ntable='a.b'\nname='c'\nroles={bob='mask:zorro'}\n", Pst::kConfigBadValue, 4,
+     "there is no mask"},
+    // Secrets.
+    {"[service]\nuser='s'\npassword = \"${NO_SUCH}\"\n", Pst::kConfigSecret, 3,
+     "service.password: environment variable NO_SUCH is not set"},
+    {"[service]\nuser='s'\npassword = \"${1X}\"\n", Pst::kConfigBadValue, 3, "does not begin"},
+    {"[service]\nuser='s'\npassword = \"${OPEN\"\n", Pst::kConfigBadValue, 3, "does not begin"},
+    {"[service]\nuser='s'\npassword = \"\"\n", Pst::kConfigBadValue, 3, "is empty"},
+    {"[service]\nuser='s'\npassword_file = \"none.txt\"\n", Pst::kConfigSecret, 3,
+     "No such file or directory"},
+    {"[service]\nuser='s'\npassword_file = \".\"\n", Pst::kConfigSecret, 3, "is a folder"},
+    // Missing keys.
+    {"[service]\npassword = \"x\"\n", Pst::kConfigMissingKey, 1, "service.user"},
+    {"[cluster.two]\n", Pst::kConfigMissingKey, 1, "cluster.two.nodes"},
+    {"[[column]]\ntable = \"a.b\"\n", Pst::kConfigMissingKey, 1, "column[0].name"},
+    // Syntax.
+    {"[listen\nport = 1\n", Pst::kConfigSyntax, 1, "table header"},
+    {"[listen]\nport = 1\nport = 2\n", Pst::kConfigSyntax, 3, "cannot redefine"},
+    {"[service]\nuser='s'\npassword = hunter2\n", Pst::kConfigSyntax, 3, "value type"},
+    // Files.
+    {"[auth.x]\n", Pst::kConfigUnknownKey, 1, "auth.x"},
+};
+
+}  // namespace
+
+TEST_CASE("each mistake is reported once, with code, file, line and particulars") {
+  for (const Case& c : kCases) {
+    const LoadReport report = load_more(c.text);
+    CAPTURE(c.text);
+    CAPTURE(messages(report));
+    CHECK(only_error(report, c.code, c.line, c.part));
+  }
+}
+
+TEST_CASE("a section written as a value is refused") {
+  const Folder folder;
+  const auto report = load_text(folder, "log = 1\n" + std::string(kBase));
+  REQUIRE(report.errors.size() == 1);
+  CHECK(report.errors[0].code == Pst::kConfigBadValue);
+  CHECK(report.errors[0].what.find("toml:1: log: expected a section, found an integer") !=
+        std::string::npos);
+}
+
+TEST_CASE("the base configuration itself is whole") {
+  CAPTURE(messages(load_more("")));
+  CHECK(load_more("").errors.empty());
+}
+
+TEST_CASE("numbers, sizes, durations and texts hold at their limits and not one past them") {
+  struct Limit {
+    const char* section;
+    const char* key;
+    std::string low, below, high, above;
+  };
+  const Limit limits[] = {
+      {"limits", "max_clients", "1", "0", "1000000", "1000001"},
+      {"listen", "port", "0", "-1", "65535", "65536"},
+      {"listen", "workers", "0", "-1", "256", "257"},
+      {"limits", "query_bytes", "1024", "1023", "'64MB'", "67108865"},
+      {"limits", "login_timeout", "'100ms'", "99", "'10m'", "600001"},
+      {"routing", "poll_interval", "10", "'9ms'", "'60s'", "60001"},
+      {"audit", "segment_bytes", "'128KB'", "131071", "'4GB'", "4294967297"},
+      {"tenant", "column", "'t'", "1", "'" + std::string(63, 'c') + "'",
+       "'" + std::string(64, 'c') + "'"},
+  };
+  const std::string rest = "[service]\nuser='s'\n[policy]\nmode='observe'\n";
+  for (const Limit& l : limits) {
+    const auto load_value = [&](const std::string& value) {
+      const bool audit = std::string(l.section) == "audit";
+      return load_more(rest + "[" + l.section + "]\n" + (audit ? "dir='d'\nkey_file='k'\n" : "") +
+                       (std::string(l.key) == "query_bytes" ? "message_bytes='512MB'\n" : "") +
+                       l.key + " = " + value + "\n");
+    };
+    CAPTURE(l.section);
+    CAPTURE(l.key);
+    for (const auto& value : {l.low, l.high}) {
+      const auto report = load_value(value);
+      CAPTURE(messages(report));
+      CHECK(report.errors.empty());
+    }
+    for (const auto& value : {l.below, l.above}) {
+      const auto report = load_value(value);
+      REQUIRE(report.errors.size() == 1);
+      CHECK(report.errors[0].code == Pst::kConfigBadValue);
+    }
+  }
+}
+
+TEST_CASE("secrets never reach a message") {
+  for (const char* text : {"password = hunter2", "password = 'x' hunter2", "password = 12hunter2",
+                           "password = \"hunter2", "password = ['hunter2']",
+                           "password = \"a\\hunter2\"", "password = \"hunter2${\"",
+                           "password = \"hunter2\\u0000\"", "hunter2", "password.hunter2x = 1"}) {
+    const auto report = load_more("[service]\nuser='s'\n" + std::string(text) + "\n");
+    CAPTURE(text);
+    REQUIRE_FALSE(report.errors.empty());
+    if (std::string(text).find("hunter2x") == std::string::npos) {
+      CHECK(messages(report).find("hunter") == std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("a main file that cannot be read names the path and the reason") {
+  const auto report = load_report("/nonexistent/postern.toml", environment({}));
+  REQUIRE(report.errors.size() == 1);
+  CHECK(report.errors[0].code == Pst::kConfigUnreadable);
+  CHECK(report.errors[0].what == "/nonexistent/postern.toml: No such file or directory");
+  const Folder folder;
+  const auto as_folder = load_report(folder.path(), environment({}));
+  REQUIRE(as_folder.errors.size() == 1);
+  CHECK(as_folder.errors[0].what == folder.path() + ": is a folder");
+}
+
+TEST_CASE("a file at the size limit is read, one byte more is refused") {
+  const Folder folder;
+  std::string text(kBase);
+  text += "#";
+  text.resize(kMaxFileBytes, 'x');
+  CHECK(load_text(folder, text).errors.empty());
+  const auto report = load_text(folder, text + "x");
+  REQUIRE(report.errors.size() == 1);
+  CHECK(report.errors[0].code == Pst::kConfigUnreadable);
+}
+
+TEST_CASE("the number of mistakes collected is bounded") {
+  std::string text;
+  for (std::size_t i = 0; i < kMaxErrors + 10; ++i) text += "[[column]]\nx = 1\n";
+  CHECK(load_more(text).errors.size() == kMaxErrors);
+}
+
+TEST_CASE("a users file that is missing or wrong is reported at its own place") {
+  const Folder folder;
+  const std::string base =
+      "[cluster.main]\nnodes = [\"h:1\"]\n[database.\"*\"]\ncluster = \"main\"\n"
+      "[auth]\nusers_file = \"users.toml\"\n";
+  auto report = load_text(folder, base);
+  REQUIRE(report.errors.size() == 1);
+  CHECK(report.errors[0].code == Pst::kConfigUnreadable);
+  CHECK(report.errors[0].what.find("/postern.toml:6: auth.users_file: ") != std::string::npos);
+  folder.write("users.toml", "[user.bob]\npasword = 'x'\n");
+  report = load_text(folder, base);
+  REQUIRE(report.errors.size() == 1);
+  CHECK(report.errors[0].what.find("/users.toml:2: user.bob.pasword") != std::string::npos);
+  CHECK(report.errors[0].what.find("did you mean \"password\"?") != std::string::npos);
+}
