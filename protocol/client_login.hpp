@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -45,7 +44,7 @@ struct CancelOrder {
 struct TrustUser {};  ///< no password asked
 struct KnownUser {
   ScramSecret secret;
-};                      ///< SCRAM-SHA-256 against this secret
+};  ///< SCRAM-SHA-256 against this secret
 struct UnknownUser {};  ///< mock exchange that fails at its end
 struct RejectUser {
   Error error;
@@ -116,7 +115,6 @@ class ClientLogin {
   };
   // One frame handled: what the driver must do now, or nullopt to go on with the next frame.
   using Outcome = Result<std::optional<LoginStep::Kind>>;
-  LoginStep loop(ByteView unread, Bytes& out);
   LoginStep fail(Error error, std::size_t consumed, Bytes& out);
   Outcome on_frame(const Frame& frame, ByteView behind, Bytes& out);
   Outcome on_startup(const Frame& frame, ByteView behind, Bytes& out);
@@ -127,7 +125,7 @@ class ClientLogin {
   Outcome start_scram(ScramServer::Credential credential, ScramSecret secret, Bytes& out);
   Outcome on_sasl_initial(ByteView body, Bytes& out);
   Outcome on_sasl_response(ByteView body, Bytes& out);
-  Status negotiate(std::uint16_t minor, std::vector<ByteView> unknown, Bytes& out);
+  [[nodiscard]] Error framing_failure(ByteView unread, Error error) const;
   [[nodiscard]] Error scram_failure(Error error) const;
 
   Options options_;

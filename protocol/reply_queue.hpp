@@ -135,18 +135,19 @@ class ReplyQueue {
     Progress progress = Progress::kPending;
   };
 
-  Result<Disposal> on_head(BackendType type, ByteView body);
+  [[nodiscard]] std::size_t awaited() const;
+  Result<Disposal> on_ready(Slot& slot, ByteView body);
   Result<Disposal> on_error();
-  [[nodiscard]] Disposal dispose(const Slot& slot) const;
-  bool accept(Slot& slot, BackendType type);
-  static bool accept_query(Slot& slot, BackendType type);
-  static bool accept_execute(Slot& slot, BackendType type);
-  static bool accept_function(Slot& slot, BackendType type);
-  bool accept_ready(Slot& slot);
-  void enter_copy_in();
-  bool leave_copy_in();
-  void skip_batch();
-  Slot* awaited();
+  bool accept(std::size_t at, BackendType type);
+  bool accept_query(std::size_t at, BackendType type);
+  bool accept_execute(std::size_t at, BackendType type);
+  bool accept_copy(std::size_t at, BackendType type, Progress complete);
+  void enter_copy_in(std::size_t at);
+  bool leave_copy_in(std::size_t at);
+  Status fail_copy_in(std::size_t at);
+  void skip_batch(std::size_t from);
+  void drop_head();
+  Progress initial_progress(const Expectation& expectation);
 
   std::vector<Slot> entries_;
   std::size_t head_ = 0;
@@ -155,7 +156,8 @@ class ReplyQueue {
   bool skipping_ = false;
   bool uncertain_ = false;
   bool unsynced_ = false;      // extended messages sent since the last Sync
-  bool sync_ignored_ = false;  // the COPY at the head swallowed a Sync
+  bool copy_open_ = false;     // COPY FROM STDIN is on, its CopyDone or CopyFail was not pushed
+  bool sync_ignored_ = false;  // that COPY swallowed a Sync
 };
 
 }  // namespace postern::protocol

@@ -87,7 +87,6 @@ class ServerLogin {
     kStart,
     kSslReply,
     kTlsHandshake,
-    kStartupDue,
     kAuthRequest,
     kSaslContinue,
     kSaslFinal,
@@ -96,16 +95,17 @@ class ServerLogin {
     kDone
   };
   using Outcome = Result<std::optional<ServerStep::Kind>>;
-  ServerStep fail(Error error, std::size_t consumed, Bytes& out);
-  Result<ServerStep> loop(ByteView unread, Bytes& out);
-  Result<ServerStep> on_ssl_reply(ByteView unread);
+  Result<ServerStep> loop(ByteView unread, std::size_t& consumed, Bytes& out);
+  Result<std::optional<ServerStep>> on_ssl_reply(ByteView unread);
   Status send_startup(Bytes& out);
   Outcome on_frame(const Frame& frame, Bytes& out);
+  Outcome on_ready(ByteView body);
   Status on_authentication(ByteView body, Bytes& out);
   Status on_auth_request(const Authentication& message, Bytes& out);
   Status start_scram(const Authentication& message, Bytes& out);
-  Status send_password(Bytes& out) const;
-  Status send_md5(ByteView salt, Bytes& out) const;
+  static Error no_password();
+  Status send_password(Bytes& out);
+  Status send_md5(ByteView salt, Bytes& out);
   Status on_negotiate(ByteView body);
   Status on_parameter(ByteView body);
   Status on_key(ByteView body);

@@ -1,0 +1,255 @@
+#include "protocol/client_login.hpp"
+
+#include <algorithm>
+
+#include "protocol/auth.hpp"
+#include "protocol/cursor.hpp"
+#include "protocol/error_message.hpp"
+#include "protocol/session_setup.hpp"
+
+namespace postern::protocol {
+namespace {
+
+using Kind = LoginStep::Kind;
+constexpr std::optional<Kind> kGoOn = std::nullopt;
+constexpr std::uint16_t kNewestMinor = 2;
+constexpr char kTlsHandshakeByte = 0x16;  // what a TLS connection without SSLRequest begins with
+
+/// The minor version to speak: the newest we know that is not above the one asked for. 3.1 was
+/// never defined (protocol.sgml, "Protocol Versions").
+constexpr std::uint16_t supported_minor(std::uint16_t asked) {
+  return asked >= kNewestMinor ? kNewestMinor : 0;
+}
+
+/// PostgreSQL's parse_bool: any unique prefix, any case.
+std::optional<bool> parse_bool(ByteView text) {
+  Bytes lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  const auto matches = [&](ByteView word, std::size_t least) {
+    return lower.size() >= least && word.starts_with(lower);
+  };
+  if (matches("true", 1) || matches("yes", 1) || matches("on", 2) || lower == "1") return true;
+  if (matches("false", 1) || matches("no", 1) || matches("off", 2) || lower == "0") return false;
+  return std::nullopt;
+}
+
+Result<Replication> parse_replication(ByteView value) {
+  if (value == "database") return Replication::kLogical;
+  const std::optional<bool> on = parse_bool(value);
+  if (!on) return make_error(Pst::kBadStartup, "invalid value for \"replication\"");
+  return *on ? Replication::kPhysical : Replication::kNone;
+}
+
+struct Session {
+  LoginRequest request;
+  std::vector<ByteView> unknown_options;
+};
+
+Result<Session> read_session(const StartupMessage& message) {
+  Session session;
+  for (const auto& [name, value] : message.parameters) {
+    if (name == "user") {
+      session.request.user = value;
+    } else if (name == "database") {
+      session.request.database = value;
+    } else if (name == "replication") {
+      POSTERN_ASSIGN(session.request.replication, parse_replication(value));
+    } else if (name.starts_with("_pq_.")) {
+      session.unknown_options.push_back(name);
+    } else {
+      session.request.parameters.emplace_back(name, value);
+    }
+  }
+  if (session.request.user.empty()) return make_error(Pst::kBadStartup, "no user name given");
+  if (session.request.database.empty()) session.request.database = session.request.user;
+  session.request.minor = supported_minor(protocol_minor(message.version));
+  return session;
+}
+
+Error stuffed() {
+  return make_error(Pst::kPlaintextBeforeTls);
+}
+
+Error repeated_request() {
+  return make_error(Pst::kUnsupportedProtocol, "encryption request repeated or inside TLS");
+}
+
+}  // namespace
+
+ClientLogin::ClientLogin(Options options)
+    : options_(std::move(options)), framer_(Direction::kFromFrontend, Phase::kStartup) {
+  POSTERN_CHECK(options_.primitives != nullptr);
+}
+
+LoginStep ClientLogin::advance(ByteView unread, Bytes& out) {
+  POSTERN_CHECK(state_ != State::kDone && state_ != State::kTlsHandshake);
+  std::size_t consumed = 0;
+  while (true) {
+    if (state_ == State::kAwaitAnswer) return {Kind::kLookupUser, consumed, 0};
+    Outcome outcome = kGoOn;
+    if (state_ == State::kAnswered) {
+      outcome = on_answer(out);
+    } else {
+      const ByteView rest = unread.substr(consumed);
+      Result<Framed<Frame>> framed = framer_.next(rest);
+      if (!framed) return fail(framing_failure(rest, std::move(framed).error()), consumed, out);
+      if (!framed->complete()) return {Kind::kRead, consumed, framed->need};
+      consumed += framed->item.whole.size();
+      outcome = on_frame(framed->item, unread.substr(consumed), out);
+    }
+    if (!outcome) return fail(std::move(outcome).error(), consumed, out);
+    if (*outcome) return {**outcome, consumed, 0};
+  }
+}
+
+Error ClientLogin::framing_failure(ByteView unread, Error error) const {
+  if (state_ == State::kStartup && unread.starts_with(kTlsHandshakeByte)) {
+    return make_error(Pst::kUnsupportedProtocol, "TLS without a preceding SSLRequest");
+  }
+  return error;
+}
+
+LoginStep ClientLogin::fail(Error error, std::size_t consumed, Bytes& out) {
+  state_ = State::kDone;
+  scram_.reset();
+  error_ = std::move(error);
+  append_error(out, error_, Report::kFatal);
+  return {Kind::kFailed, consumed, 0};
+}
+
+void ClientLogin::tls_established(Bytes channel_binding) {
+  POSTERN_CHECK(state_ == State::kTlsHandshake);
+  encrypted_ = true;
+  channel_binding_ = std::move(channel_binding);
+  state_ = State::kStartup;
+}
+
+void ClientLogin::answer(UserAnswer answer) {
+  POSTERN_CHECK(state_ == State::kAwaitAnswer);
+  answer_.emplace(std::move(answer));
+  state_ = State::kAnswered;
+}
+
+ClientLogin::Outcome ClientLogin::on_frame(const Frame& frame, ByteView behind, Bytes& out) {
+  switch (state_) {
+    case State::kStartup:
+      return on_startup(frame, behind, out);
+    case State::kSaslInitial:
+      return on_sasl_initial(frame.body, out);
+    case State::kSaslResponse:
+      return on_sasl_response(frame.body, out);
+    default:
+      return make_error(Pst::kInternal, "frame in a login state without input");
+  }
+}
+
+ClientLogin::Outcome ClientLogin::on_startup(const Frame& frame, ByteView behind, Bytes& out) {
+  POSTERN_ASSIGN(const StartupPacket packet, decode_startup(frame.body));
+  if (std::holds_alternative<SslRequest>(packet)) return on_ssl_request(behind, out);
+  if (std::holds_alternative<GssEncRequest>(packet)) return on_gss_request(behind, out);
+  if (const auto* cancel = std::get_if<CancelRequest>(&packet)) {
+    cancel_ = {cancel->pid, Secret(Bytes(cancel->key))};
+    state_ = State::kDone;
+    return std::optional(Kind::kCancel);
+  }
+  return on_session(std::get<StartupMessage>(packet), out);
+}
+
+// Bytes already here when encryption is asked for were sent in the clear, perhaps by someone in
+// the middle, and would be taken for the client's once TLS is up (CVE-2021-23214, CVE-2021-3935).
+// PostgreSQL refuses them after 'N' as well.
+ClientLogin::Outcome ClientLogin::on_ssl_request(ByteView behind, Bytes& out) {
+  if (ssl_asked_ || encrypted_) return repeated_request();
+  if (!behind.empty()) return stuffed();
+  ssl_asked_ = true;
+  if (options_.tls == TlsPolicy::kRefuse) {
+    out.push_back('N');
+    return kGoOn;
+  }
+  out.push_back('S');
+  state_ = State::kTlsHandshake;
+  return std::optional(Kind::kUpgradeTls);
+}
+
+ClientLogin::Outcome ClientLogin::on_gss_request(ByteView behind, Bytes& out) {
+  if (gss_asked_ || encrypted_) return repeated_request();
+  if (!behind.empty()) return stuffed();
+  gss_asked_ = true;
+  out.push_back('N');
+  return kGoOn;
+}
+
+ClientLogin::Outcome ClientLogin::on_session(const StartupMessage& message, Bytes& out) {
+  if (options_.tls == TlsPolicy::kRequire && !encrypted_) return make_error(Pst::kTlsRequired);
+  POSTERN_ASSIGN(Session session, read_session(message));
+  request_ = std::move(session.request);
+  framer_.set_phase(Phase::kAuthenticating);
+  // Once, and before anything else: this function runs once per session.
+  if (protocol_minor(message.version) != request_.minor || !session.unknown_options.empty()) {
+    const NegotiateProtocolVersion reply{protocol_version(3, request_.minor),
+                                         std::move(session.unknown_options)};
+    POSTERN_TRY(reply.encode(out));
+  }
+  state_ = State::kAwaitAnswer;
+  return kGoOn;
+}
+
+ClientLogin::Outcome ClientLogin::on_answer(Bytes& out) {
+  UserAnswer answer = std::move(*answer_);
+  answer_.reset();
+  if (auto* reject = std::get_if<RejectUser>(&answer)) return std::move(reject->error);
+  if (std::holds_alternative<TrustUser>(answer)) {
+    POSTERN_TRY(Authentication{}.encode(out));
+    state_ = State::kDone;
+    return std::optional(Kind::kAuthenticated);
+  }
+  if (auto* known = std::get_if<KnownUser>(&answer)) {
+    return start_scram(ScramServer::Credential::kReal, std::move(known->secret), out);
+  }
+  POSTERN_ASSIGN(ScramSecret mock, mock_scram_secret(*options_.primitives, options_.mock_key,
+                                                     request_.user, options_.mock_iterations));
+  return start_scram(ScramServer::Credential::kMock, std::move(mock), out);
+}
+
+ClientLogin::Outcome ClientLogin::start_scram(ScramServer::Credential credential,
+                                              ScramSecret secret, Bytes& out) {
+  POSTERN_ASSIGN(Bytes nonce, make_scram_nonce(*options_.primitives));
+  scram_.emplace(ScramServer::Options{options_.primitives, std::move(secret), credential,
+                                      std::move(nonce), channel_binding_});
+  Authentication request{AuthKind::kSasl, {}, {}};
+  if (!channel_binding_.empty()) request.mechanisms.push_back(kScramSha256Plus);
+  request.mechanisms.push_back(kScramSha256);
+  POSTERN_TRY(request.encode(out));
+  state_ = State::kSaslInitial;
+  return kGoOn;
+}
+
+ClientLogin::Outcome ClientLogin::on_sasl_initial(ByteView body, Bytes& out) {
+  POSTERN_ASSIGN(const SaslInitialResponse message, SaslInitialResponse::decode(body));
+  if (!message.response) return make_error(Pst::kSaslMalformed, "no initial response");
+  Result<Bytes> reply = scram_->first(message.mechanism, *message.response);
+  if (!reply) return scram_failure(std::move(reply).error());
+  POSTERN_TRY((Authentication{AuthKind::kSaslContinue, *reply, {}}.encode(out)));
+  state_ = State::kSaslResponse;
+  return kGoOn;
+}
+
+ClientLogin::Outcome ClientLogin::on_sasl_response(ByteView body, Bytes& out) {
+  Result<Bytes> reply = scram_->final(body);
+  if (!reply) return scram_failure(std::move(reply).error());
+  POSTERN_TRY((Authentication{AuthKind::kSaslFinal, *reply, {}}.encode(out)));
+  POSTERN_TRY(Authentication{}.encode(out));
+  scram_.reset();
+  state_ = State::kDone;
+  return std::optional(Kind::kAuthenticated);
+}
+
+// Unknown users and wrong passwords must look the same (and not as SCRAM's own "e=" form, which
+// drivers mishandle).
+Error ClientLogin::scram_failure(Error error) const {
+  if (error.code == Pst::kAuthFailed) error.what = "user \"" + request_.user + "\"";
+  return error;
+}
+
+}  // namespace postern::protocol
