@@ -141,10 +141,7 @@ Result<std::size_t> TlsEngine::decrypt(ByteView more, std::span<char> into) {
   note_read_stop(result);
   const ByteView rest = std::exchange(more_, {});
   if (!rest.empty()) keep(rest);
-  reply_bytes_ += out_.size() - out_before;
-  if (reply_bytes_ > kMaxReplyBytes && !failed_) {
-    set_failed(Pst::kTlsProtocol, "the peer asks for replies without reading them");
-  }
+  refuse_renegotiation(out_.size() - out_before);
   // What was decrypted before a failure is authentic: it goes first, the failure with the next
   // call.
   if (total == 0 && failed_) return *failed_;
@@ -160,6 +157,13 @@ void TlsEngine::note_read_stop(int result) {
   } else {
     set_failed(Pst::kTlsProtocol, take_openssl_error());
   }
+}
+
+/// OpenSSL answers each request for renegotiation with a warning, as often as one is sent. Nothing
+/// else makes reading TLS 1.2 produce output (a fatal alert apart), so the first one ends it.
+void TlsEngine::refuse_renegotiation(std::size_t replied) {
+  if (replied == 0 || failed_ || SSL_version(ssl_.get()) != TLS1_2_VERSION) return;
+  set_failed(Pst::kTlsProtocol, "the peer asked for renegotiation");
 }
 
 bool TlsEngine::wants_input() const {
@@ -197,7 +201,6 @@ void TlsEngine::sent(std::size_t size) {
   if (out_begin_ < out_.size()) return;
   out_ = Bytes();
   out_begin_ = 0;
-  reply_bytes_ = 0;
 }
 
 bool TlsEngine::alpn_agreed() const {

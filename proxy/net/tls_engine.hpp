@@ -27,8 +27,6 @@ class TlsEngine {
  public:
   /// Largest plaintext of one record (RFC 8446 section 5.1).
   static constexpr std::size_t kMaxRecord = 16 * 1024;
-  /// Most output that reading may cause (alerts, key updates) before it counts as an attack.
-  static constexpr std::size_t kMaxReplyBytes = 64 * 1024;
 
   enum class Handshake : std::uint8_t { kDone, kNeedsInput };
 
@@ -51,7 +49,8 @@ class TlsEngine {
 
   /// Decrypts input kept from before, then `more`, into `into` (not empty). What of `more` does
   /// not fit is kept. 0 means: input needed (wants_input), or the peer closed (peer_closed).
-  /// kTlsProtocol. Before the handshake is done: kTlsHandshake.
+  /// kTlsProtocol, also where the peer asks for renegotiation (TLS 1.2). Before the handshake is
+  /// done: kTlsHandshake.
   Result<std::size_t> decrypt(ByteView more, std::span<char> into);
   /// decrypt would give nothing without new input.
   [[nodiscard]] bool wants_input() const;
@@ -90,6 +89,7 @@ class TlsEngine {
   Error fail(Pst code, std::string what);
   Error fail_handshake();
   void note_read_stop(int result);
+  void refuse_renegotiation(std::size_t replied);
   std::size_t take_input(std::span<char> into);
   void keep(ByteView rest);
 
@@ -99,7 +99,6 @@ class TlsEngine {
   ByteView more_;  // borrowed from the caller during decrypt only
   Bytes out_;      // produced by OpenSSL, not yet sent
   std::size_t out_begin_ = 0;
-  std::size_t reply_bytes_ = 0;  // part of out_ that reading caused
   std::optional<Error> failed_;
   bool open_ = false;
   bool peer_closed_ = false;
