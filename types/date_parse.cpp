@@ -69,6 +69,7 @@ struct RawDate {
   int month = 0;
   int day = 0;
   bool two_digit_year = false;
+  bool ends_in_word = false;  ///< letters directly behind it would belong to it
 };
 
 Error not_understood() {
@@ -163,7 +164,9 @@ Result<RawDate> named_month_second(Scanner& in, const Number& first, char separa
   if (!month || !in.accept(separator)) return not_understood();
   const auto second = to_number(in.digits());
   if (!second) return not_understood();
-  return from_named_month(*month, {first, *second}, order);
+  RawDate date = from_named_month(*month, {first, *second}, order);
+  date.ends_in_word = true;
+  return date;
 }
 
 // "8 Jan 1999" after its first number.
@@ -195,7 +198,9 @@ Result<RawDate> named_month_first(Scanner& in, DateOrder order) {
   if (!first || !separated || !second) return not_understood();
   const bool plain = separator != '\0' || (first->digits <= 5 && second->digits <= 5);
   if (!plain) return not_understood();
-  return from_named_month(*month, {*first, *second}, order);
+  RawDate date = from_named_month(*month, {*first, *second}, order);
+  date.ends_in_word = separator != '\0';
+  return date;
 }
 
 Result<RawDate> read_date(Scanner& in, DateOrder order) {
@@ -247,26 +252,42 @@ bool skip_zone(Scanner& in) {
 
 enum class Era : std::uint8_t { kNone, kAd, kBc };
 
-// What may follow the date. Nothing else than an era may follow an era.
-Result<Era> read_tail(Scanner& in) {
-  bool spaced = in.skip_spaces();
-  if (in.accept('t') || (spaced && is_digit(in.peek()))) {
-    if (!skip_time(in)) return not_understood();
-    spaced = in.skip_spaces() || in.peek() == '-';
-    if (in.peek() == 'z' && !skip_zone(in)) return not_understood();
+/// How what follows touches what was read: after "8-jan-1999" or "z" a word without a space would
+/// belong to it.
+struct Junction {
+  bool spaced = false;
+  bool after_word = false;
+  [[nodiscard]] bool joins_word() const { return after_word && !spaced; }
+};
+
+// A time of day and a zone, each optional; false where they are malformed.
+bool skip_time_and_zone(Scanner& in, Junction& junction) {
+  if (junction.joins_word()) return true;
+  const bool time = in.accept('t') || (junction.spaced && is_digit(in.peek()));
+  if (time) {
+    if (!skip_time(in)) return false;
+    junction = {in.skip_spaces(), false};
   }
   // Directly after the date a '-' would be one more separator.
-  if (in.peek() == '+' || (spaced && in.peek() == '-')) {
-    if (!skip_zone(in)) return not_understood();
-  }
-  in.skip_spaces();
+  const bool sign = in.peek() == '+' || (in.peek() == '-' && (time || junction.spaced));
+  const bool zulu = time && in.peek() == 'z';
+  if (!sign && !zulu) return true;
+  if (!skip_zone(in)) return false;
+  junction = {in.skip_spaces(), zulu};
+  return true;
+}
+
+// What may follow the date; nothing may follow an era.
+Result<Era> read_tail(Scanner& in, bool after_word) {
+  Junction junction{in.skip_spaces(), after_word};
+  if (!skip_time_and_zone(in, junction)) return not_understood();
   const std::string_view word = in.letters();
   in.skip_spaces();
   if (!in.at_end()) return not_understood();
   if (word.empty()) return Era::kNone;
-  if (word == "bc") return Era::kBc;
-  if (word == "ad") return Era::kAd;
-  return not_understood();
+  if (word != "bc" && word != "ad") return not_understood();
+  if (junction.joins_word()) return invalid();
+  return word == "bc" ? Era::kBc : Era::kAd;
 }
 
 // PostgreSQL's ValidateDate and the range check of date_in, in their order.
@@ -315,7 +336,7 @@ Result<Days> parse_date(std::string_view text, DateOrder order) {
   if (auto special = read_word(lower)) return std::move(*special);
   Scanner in(lower);
   POSTERN_ASSIGN(const RawDate date, read_date(in, order));
-  POSTERN_ASSIGN(const Era era, read_tail(in));
+  POSTERN_ASSIGN(const Era era, read_tail(in, date.ends_in_word));
   return validated(date, era);
 }
 

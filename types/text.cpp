@@ -30,9 +30,7 @@ std::size_t announced_length(char lead) {
 
 }  // namespace
 
-Result<ByteView> parse_text(ByteView text, std::int32_t length) {
-  const bool clean = is_utf8(text) && text.find('\0') == ByteView::npos;
-  if (!clean) return make_error(Pst::kBadCharacter);
+Result<ByteView> fit_text(ByteView text, std::int32_t length) {
   const auto limit = static_cast<std::size_t>(length);
   if (length == 0 || text.size() <= limit) return text;
   const std::size_t kept = bytes_of_characters(text, limit);
@@ -46,6 +44,7 @@ Result<ByteView> parse_text(ByteView text, std::int32_t length) {
 }
 
 std::size_t find_bad_character(ByteView text) noexcept {
+  if (is_utf8(text) && text.find('\0') == ByteView::npos) return ByteView::npos;
   for (std::size_t i = 0; i < text.size();) {
     const std::size_t n = announced_length(text[i]);
     if (text[i] == '\0' || i + n > text.size() || !is_utf8(text.substr(i, n))) return i;

@@ -98,7 +98,7 @@ Result<Secret> parse_date_value(const Input& input, const Render& settings) {
 Result<Secret> parse_text_value(const Input& input, const LogicalType& type,
                                 const Render& settings) {
   if (!settings.utf8) return make_error(Pst::kSettingNotSupported, "client_encoding");
-  POSTERN_ASSIGN(const ByteView stored, parse_text(input.bytes, type.length));
+  POSTERN_ASSIGN(const ByteView stored, fit_text(input.bytes, type.length));
   return Secret(Bytes(stored));
 }
 
@@ -161,6 +161,11 @@ std::string quoted(const Input& input) {
 }  // namespace
 
 Result<Secret> parse(const Input& input, const LogicalType& type, const Render& render) {
+  // The server checks the encoding of every text value before its type's input function.
+  const bool checked = input.format == Format::kText || type_family(type) == TypeFamily::kText;
+  if (checked && find_bad_character(input.bytes) != ByteView::npos) {
+    return make_error(Pst::kBadCharacter);
+  }
   switch (type_family(type)) {
     case TypeFamily::kText:
       return parse_text_value(input, type, render);
