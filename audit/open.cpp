@@ -14,7 +14,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::uint64_t kMinSegmentBytes = 4'096;
+constexpr std::uint64_t kMinSegmentBytes = 1'024;
 constexpr milliseconds kMaxFlushInterval{1'000};
 constexpr milliseconds kMinCheckpointInterval{100};
 constexpr milliseconds kMaxCheckpointInterval{3'600'000};
@@ -44,7 +44,7 @@ Status check_options(const LogOptions& options) {
   if (!options.anchor_file.empty() && inside(options.anchor_file, options.folder)) {
     return bad("anchor_file must lie outside the log's folder");
   }
-  if (options.segment_bytes < kMinSegmentBytes) return bad("segment_bytes is below 4096");
+  if (options.segment_bytes < kMinSegmentBytes) return bad("segment_bytes is below 1024");
   if (options.flush_interval < milliseconds(1) || options.flush_interval > kMaxFlushInterval) {
     return bad("flush_interval is not within 1 ms to 1 s");
   }

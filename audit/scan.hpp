@@ -46,7 +46,8 @@ struct ScanState {
   TornTail torn_anchors;
   std::uint64_t anchored_size = 0;  ///< size of the newest good anchor
   bool anchor_absent = false;
-  std::string checkpoint_text;  ///< the whole notes of the checkpoint file
+  std::uint64_t proven_bytes = 0;  ///< front of checkpoint_text with checked signatures
+  std::string checkpoint_text;     ///< the whole notes of the checkpoint file
 };
 
 using RecordVisitor = std::function<void(const RecordView&)>;

@@ -26,6 +26,7 @@ constexpr NoteFindings kInAnchors = {FindingKind::kBadAnchor,     FindingKind::k
 struct NotesResult {
   std::uint64_t good = 0;
   std::uint64_t newest = 0;  // largest size with a good note
+  std::uint64_t proven = 0;  // bytes of the file's front in which every note is good
   TornTail torn;
 };
 
@@ -44,7 +45,7 @@ class NoteChecker {
     const auto notes = split_notes(text, torn);
     for (std::size_t i = 0; i < notes.size(); ++i) {
       const bool newest = i + kNewestSignatures >= notes.size();
-      check_note(notes[i], signatures_ == Signatures::kAll || newest);
+      check_note(notes[i], newest || signatures_ == Signatures::kAll);
     }
     if (expected_ < state_.announced.size()) missing(names_.missing_at_end, torn);
     if (torn < text.size()) {
@@ -56,6 +57,7 @@ class NoteChecker {
 
  private:
   void check_note(const NoteSpan& note, bool signature) {
+    signature = signature && !proven_before(note);
     const auto head = signature ? open_checkpoint(options_.key, note.text)
                                 : read_checkpoint(options_.key, note.text);
     if (!head) {
@@ -76,6 +78,14 @@ class NoteChecker {
     compare(note, *head);
   }
 
+  // An anchor is a copy of the checkpoint file, whose signatures were checked already.
+  bool proven_before(const NoteSpan& note) const {
+    const std::uint64_t end = note.offset + note.text.size();
+    return end <= state_.proven_bytes &&
+           std::string_view(state_.checkpoint_text).substr(note.offset, note.text.size()) ==
+               note.text;
+  }
+
   void compare(const NoteSpan& note, const TreeHead& head) {
     const bool known =
         expected_ < state_.announced.size() && state_.announced[expected_].size == head.size;
@@ -89,6 +99,9 @@ class NoteChecker {
       return;
     }
     ++result_.good;
+    if (signatures_ == Signatures::kAll && result_.proven == note.offset) {
+      result_.proven = note.offset + note.text.size();
+    }
     result_.newest = std::max(result_.newest, head.size);
   }
 
@@ -134,6 +147,7 @@ void scan_checkpoints(const VerifyOptions& options, Signatures signatures, std::
   const NotesResult result = checker.check(path, text, before);
   report.checkpoints = result.good;
   report.signed_size = result.newest;
+  state.proven_bytes = result.proven;
   state.torn_checkpoints = result.torn;
   if (!result.torn.file.empty()) text.resize(result.torn.offset);
   state.checkpoint_text = std::move(text);
