@@ -1,6 +1,7 @@
 #include "audit/checkpoint.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
 #include <fcntl.h>
@@ -75,6 +76,36 @@ std::optional<TreeHead> parse_head(std::string_view size, std::string_view root)
   if (!bytes || bytes->size() != head.root.size()) return std::nullopt;
   std::memcpy(head.root.data(), bytes->data(), head.root.size());
   return head;
+}
+
+struct ParsedNote {
+  TreeHead head;
+  std::string text;  // what is signed
+  Bytes signature;
+};
+
+Result<ParsedNote> parse_note(const VerifierKey& key, std::string_view note) {
+  const auto bad = [](const char* what) { return make_error(Pst::kAuditCheckpointBad, what); };
+  std::string_view rest = note;
+  std::array<std::string_view, kNoteLines> lines;
+  for (std::string_view& line : lines) {
+    const auto taken = take_line(rest);
+    if (!taken) return bad("not five lines");
+    line = *taken;
+  }
+  if (!rest.empty()) return bad("not five lines");
+  if (lines[0] != key.name) return bad("another origin");
+  const auto head = parse_head(lines[1], lines[2]);
+  if (!head) return bad("size or root is malformed");
+  // Re-creating the text refuses every second spelling of the same values.
+  std::string text = note_text(key.name, *head);
+  if (!lines[3].empty() || !note.starts_with(text)) return bad("size or root is malformed");
+  const std::string prefix = std::string(kDash) + key.name + " ";
+  if (!lines[4].starts_with(prefix)) return bad("another signer");
+  const auto signature = base64_decode(lines[4].substr(prefix.size()));
+  if (!signature || signature->size() != 4 + kSignatureBytes) return bad("malformed signature");
+  if (ByteView(*signature).substr(0, 4) != key.id()) return bad("another key");
+  return ParsedNote{*head, std::move(text), signature->substr(4)};
 }
 
 Status write_key_file(const std::string& path, ByteView content, mode_t mode) {
@@ -166,31 +197,16 @@ std::string sign_checkpoint(const LogKey& key, const TreeHead& head) {
 }
 
 Result<TreeHead> open_checkpoint(const VerifierKey& key, std::string_view note) {
-  const auto bad = [](const char* what) { return make_error(Pst::kAuditCheckpointBad, what); };
-  std::string_view rest = note;
-  std::array<std::string_view, kNoteLines> lines;
-  for (std::string_view& line : lines) {
-    const auto taken = take_line(rest);
-    if (!taken) return bad("not five lines");
-    line = *taken;
+  POSTERN_ASSIGN(const ParsedNote parsed, parse_note(key, note));
+  if (!verify_signature(key.public_key, parsed.text, parsed.signature)) {
+    return make_error(Pst::kAuditCheckpointBad, "wrong signature");
   }
-  if (!rest.empty()) return bad("not five lines");
-  if (lines[0] != key.name) return bad("another origin");
-  const auto head = parse_head(lines[1], lines[2]);
-  // Re-creating the text refuses every second spelling of the same values.
-  if (!head || !lines[3].empty() || !note.starts_with(note_text(key.name, *head) + "\n")) {
-    return bad("size or root is malformed");
-  }
-  const std::string prefix = std::string(kDash) + key.name + " ";
-  if (!lines[4].starts_with(prefix)) return bad("another signer");
-  const auto signature = base64_decode(lines[4].substr(prefix.size()));
-  if (!signature || signature->size() != 4 + kSignatureBytes) return bad("malformed signature");
-  const ByteView view = *signature;
-  if (view.substr(0, 4) != key.id()) return bad("another key");
-  if (!verify_signature(key.public_key, note_text(key.name, *head), view.substr(4))) {
-    return bad("wrong signature");
-  }
-  return *head;
+  return parsed.head;
+}
+
+Result<TreeHead> read_checkpoint(const VerifierKey& key, std::string_view note) {
+  POSTERN_ASSIGN(const ParsedNote parsed, parse_note(key, note));
+  return parsed.head;
 }
 
 std::vector<NoteSpan> split_notes(std::string_view text, std::uint64_t& torn) {

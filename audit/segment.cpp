@@ -175,6 +175,10 @@ std::string segment_name(std::uint64_t first) {
   return digits.append(kSegmentSuffix);
 }
 
+std::string checkpoint_path(const std::string& folder) {
+  return folder + "/" + std::string(kCheckpointFile);
+}
+
 std::optional<std::uint64_t> segment_first(std::string_view name) {
   if (name.size() != 20 + kSegmentSuffix.size() || !name.ends_with(kSegmentSuffix)) {
     return std::nullopt;

@@ -70,7 +70,9 @@ std::optional<std::uint64_t> outcome_ref(std::string_view body);
 
 /// "00000000000000000042.plog"
 std::string segment_name(std::uint64_t first);
-/// The inverse; nullopt for any other name.
+/// Path of the file of checkpoints in a log's folder.
+std::string checkpoint_path(const std::string& folder);
+/// The inverse of segment_name; nullopt for any other name.
 std::optional<std::uint64_t> segment_first(std::string_view name);
 
 }  // namespace postern::audit

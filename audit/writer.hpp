@@ -43,7 +43,7 @@ struct LogOptions {
   /// Lets an existing log start a new anchor file; otherwise its absence refuses
   /// (kAuditAnchorMissing).
   bool new_anchor_file = false;
-  std::uint64_t segment_bytes = std::uint64_t{64} << 20;  ///< rotation size, >= 4096
+  std::uint64_t segment_bytes = std::uint64_t{64} << 20;  ///< rotation size, >= 1024
   std::chrono::milliseconds flush_interval{20};           ///< 1 to 1000
   std::chrono::milliseconds checkpoint_interval{10'000};  ///< 100 ms to 1 h
   FileOps ops = FileOps::system();
