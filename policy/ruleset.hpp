@@ -55,6 +55,8 @@ struct ProtectedColumn {
   KeyScope scope = KeyScope::kTenant;
   types::LogicalType type;
   Oid stored_type = kInvalidOid;  ///< the domain over bytea
+  /// False while the server's column is not over bytea yet: every use of it is refused.
+  bool stored_sealed = true;
 };
 
 /// A relation with a tenant column.

@@ -1,0 +1,317 @@
+#include "policy/wall_verify.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "policy/glob.hpp"
+#include "policy/sql_quote.hpp"
+#include "policy/wall_functions.hpp"
+#include "policy/wall_state.hpp"
+#include "policy/wall_table.hpp"
+
+namespace postern::policy {
+namespace {
+
+using Values = std::multimap<std::string, std::string>;  // property -> value
+using Objects = std::map<std::string, Values>;           // object -> ...
+constexpr const char* kKeyTable = "\"postern\".\"context_key\"";
+constexpr const char* kStateTable = "\"postern\".\"wall_state\"";
+constexpr std::string_view kReapply = "-- run: postern policy apply";
+
+class Comparison {
+ public:
+  Comparison(const Ruleset& rules, const WallOptions& options, const std::vector<WallRow>& rows)
+      : rules_(rules), options_(options) {
+    for (const WallRow& row : rows) {
+      sections_[row.section][row.object].emplace(row.property, row.value);
+    }
+  }
+
+  std::vector<WallDifference> run() {
+    check_roles();
+    check_schema();
+    check_functions();
+    check_domain();
+    check_key_table();
+    auto tables = walled_tables(rules_);
+    if (!tables) {
+      differ("policy", tables.error().message(), std::string(kReapply));
+      return std::move(out_);
+    }
+    for (const WalledTable& table : *tables) check_table(table);
+    check_unwalled(*tables);
+    for (const sql::Relation* view : walled_views(rules_)) check_view(*view);
+    return std::move(out_);
+  }
+
+ private:
+  void differ(std::string object, std::string problem, std::string repair) {
+    out_.push_back({std::move(object), std::move(problem), std::move(repair)});
+  }
+
+  const Values& values(const std::string& section, const std::string& object) {
+    return sections_[section][object];
+  }
+
+  /// The one value of a property, or nullptr.
+  const std::string* value(const std::string& section, const std::string& object,
+                           const std::string& property) {
+    const Values& found = values(section, object);
+    const auto it = found.find(property);
+    return it == found.end() ? nullptr : &it->second;
+  }
+
+  bool role_has(const std::string& role, const std::string& attribute) {
+    const std::string* attributes = value("role", role, "attributes");
+    return attributes != nullptr && (*attributes + " ").find(attribute + " ") != std::string::npos;
+  }
+
+  void check_roles() {
+    const std::string& owner = options_.owner_role;
+    if (value("role", owner, "attributes") == nullptr) {
+      differ(owner, "owner role does not exist", std::string(kReapply));
+    } else {
+      if (role_has(owner, "login=t")) {
+        differ(owner, "owner role can log in", "ALTER ROLE " + quote_ident(owner) + " NOLOGIN;");
+      }
+      if (role_has(owner, "stats=f")) {
+        differ(owner, "owner role cannot see when backends started",
+               "GRANT pg_read_all_stats TO " + quote_ident(owner) + ";");
+      }
+    }
+    for (const std::string& role : options_.app_roles) check_app_role(role);
+  }
+
+  void check_app_role(const std::string& role) {
+    if (value("role", role, "attributes") == nullptr) {
+      differ(role, "application role does not exist", "-- create it, or correct the configuration");
+      return;
+    }
+    if (role_has(role, "super=t")) {
+      differ(role, "superuser: no row security holds it",
+             "ALTER ROLE " + quote_ident(role) + " NOSUPERUSER;");
+      return;  // a superuser counts as a member of everything
+    }
+    if (role_has(role, "bypass=t")) {
+      differ(role, "BYPASSRLS: no row security holds it",
+             "ALTER ROLE " + quote_ident(role) + " NOBYPASSRLS;");
+    }
+    if (role_has(role, "owner=t")) {
+      differ(role, "member of the wall's owner: can read its keys",
+             "REVOKE " + quote_ident(options_.owner_role) + " FROM " + quote_ident(role) + ";");
+    }
+  }
+
+  void check_schema() {
+    const std::string* owner = value("schema", "postern", "owner");
+    if (owner == nullptr) {
+      differ("postern", "schema does not exist", std::string(kReapply));
+    } else if (*owner != options_.owner_role) {
+      differ("postern", "schema belongs to " + *owner,
+             "ALTER SCHEMA postern OWNER TO " + quote_ident(options_.owner_role) + ";");
+    }
+    for (const auto& [property, grantee] : values("schema", "postern")) {
+      if (property != "create") continue;
+      differ("postern", grantee + " may create objects in the schema",
+             "REVOKE CREATE ON SCHEMA postern FROM " +
+                 (grantee == "public" ? "PUBLIC" : quote_ident(grantee)) + ";");
+    }
+  }
+
+  std::string expected_attributes(const WallFunction& function) const {
+    return "owner=" + options_.owner_role +
+           " language=plpgsql definer=" + (function.security_definer ? "t" : "f") +
+           " volatile=s parallel=r leakproof=f set=" +
+           (function.security_definer ? "search_path=pg_catalog, pg_temp" : "") +
+           " returns=" + std::string(function.returns) +
+           " public=" + (function.for_public ? "t" : "f");
+  }
+
+  void check_functions() {
+    for (const WallFunction& function : wall_functions()) {
+      const std::string object =
+          "postern." + std::string(function.name) + "(" + std::string(function.identity) + ")";
+      const std::string* source = value("function", object, "source");
+      const std::string* attributes = value("function", object, "attributes");
+      std::string repair = function_sql(function, options_.owner_role);
+      if (source == nullptr || attributes == nullptr) {
+        differ(object, "function is missing", std::move(repair));
+      } else if (*source != function.body) {
+        differ(object, "function was replaced", std::move(repair));
+      } else if (*attributes != expected_attributes(function)) {
+        differ(object, "function is declared differently: " + *attributes, std::move(repair));
+      }
+    }
+  }
+
+  void check_domain() {
+    const Values& found = values("domain", "postern.pe1");
+    if (found.empty()) {
+      differ("postern.pe1", "domain or its check is missing", std::string(kReapply));
+    } else if (found.size() != 1 || squeeze(found.begin()->second) != printed_check()) {
+      differ("postern.pe1", "check of the domain differs: " + found.begin()->second,
+             "ALTER DOMAIN postern.pe1 DROP CONSTRAINT " + quote_ident(found.begin()->first) +
+                 "; ALTER DOMAIN postern.pe1 ADD CONSTRAINT pe1_container CHECK (" +
+                 std::string(kContainerCheck) + ");");
+    }
+  }
+
+  static std::string printed_check() {
+    return squeeze(
+        "CHECK (octet_length(VALUE) >= 48 AND substr(VALUE, 1, 3) = '\\xf55001'::bytea AND "
+        "get_byte(VALUE, 3) = ANY ('{1,2,17,33}'::integer[]))");
+  }
+
+  void check_key_table() {
+    check_flags(kKeyTable);
+    const Values& policies = values("policy", kKeyTable);
+    for (const auto& [name, text] : policies) {
+      if (name == "postern_owner_only" &&
+          text == "permissive|*|" + options_.owner_role + "|true|true") {
+        continue;
+      }
+      differ(kKeyTable, "unknown policy " + name + " opens the keys",
+             "DROP POLICY " + quote_ident(name) + " ON postern.context_key;");
+    }
+    for (const char* table : {kKeyTable, kStateTable}) {
+      for (const auto& [grantee, privilege] : values("grant", table)) {
+        if (table == kStateTable && privilege == "SELECT") continue;
+        differ(table, grantee + " has " + privilege,
+               "REVOKE " + privilege + " ON " + table + " FROM " + grantee + ";");
+      }
+    }
+  }
+
+  /// False where the table does not exist.
+  bool check_flags(const std::string& name) {
+    const std::string* flags = value("table", name, "security");
+    if (flags == nullptr) {
+      differ(name, "table does not exist", "-- reload the catalog");
+      return false;
+    }
+    if (flags->find("enabled=t") == std::string::npos) {
+      differ(name, "row security is disabled",
+             "ALTER TABLE " + name + " ENABLE ROW LEVEL SECURITY;");
+    }
+    if (flags->find("forced=t") == std::string::npos) {
+      differ(name, "row security does not bind the owner",
+             "ALTER TABLE " + name + " FORCE ROW LEVEL SECURITY;");
+    }
+    return true;
+  }
+
+  void check_table(const WalledTable& table) {
+    if (!check_flags(table.name)) return;
+    if (value("table", table.name, "nondeterministic") != nullptr) {
+      differ(table.name, "tenant column has a nondeterministic collation",
+             "-- give the tenant column a deterministic collation, such as \"C\"");
+    }
+    const std::string* tenant = value("policy", table.name, std::string(kTenantPolicy));
+    if (tenant == nullptr) {
+      differ(table.name, "policy postern_tenant is missing", tenant_policy_sql(table));
+    } else if (!is_tenant_policy(table, *tenant)) {
+      differ(table.name, "policy postern_tenant was changed", tenant_policy_sql(table));
+    }
+    check_allow(table);
+    check_foreign_policies(table);
+  }
+
+  static bool is_tenant_policy(const WalledTable& table, const std::string& text) {
+    return std::any_of(table.printed.begin(), table.printed.end(), [&](const std::string& form) {
+      return squeeze(text) == "restrictive|*|public|" + form + "|" + form;
+    });
+  }
+
+  void check_allow(const WalledTable& table) {
+    const std::string* allow = value("state", table.name, "allow");
+    if (allow == nullptr) {
+      differ(table.name, "wall_state does not know the table", std::string(kReapply));
+      return;
+    }
+    const std::string& owner = table.relation->owner;
+    for (const Allow kind : {Allow::kPublic, Allow::kOwner}) {
+      const std::string name(kind == Allow::kPublic ? kAllowPolicy : kAllowOwnerPolicy);
+      const std::string* found = value("policy", table.name, name);
+      const bool wanted = *allow == to_word(kind);
+      const std::string text =
+          std::string("permissive|*|") + (kind == Allow::kPublic ? "public" : owner) + "|true|true";
+      if (wanted && (found == nullptr || *found != text)) {
+        differ(table.name, "policy " + name + " is missing or was changed",
+               allow_policy_sql(table.name, kind, owner));
+      } else if (!wanted && found != nullptr) {
+        differ(table.name, "policy " + name + " lets more through than before the wall",
+               "DROP POLICY " + name + " ON " + table.name + ";");
+      }
+    }
+  }
+
+  void check_foreign_policies(const WalledTable& table) {
+    std::set<std::string> known;
+    const auto [first, last] = values("state", table.name).equal_range("known");
+    for (auto it = first; it != last; ++it) known.insert(it->second);
+    for (const auto& [name, text] : values("policy", table.name)) {
+      if (is_own_policy(name) || known.erase(name + "|" + text) > 0) continue;
+      differ(table.name, "policy " + name + " is not one that was reviewed",
+             "DROP POLICY " + quote_ident(name) + " ON " + table.name + ";");
+    }
+    for (const std::string& missing : known) {
+      differ(table.name, "reviewed policy is gone or changed: " + missing, std::string(kReapply));
+    }
+  }
+
+  /// Tables that appeared since the ruleset was compiled.
+  void check_unwalled(const std::vector<WalledTable>& tables) {
+    std::set<std::string> walled;
+    for (const WalledTable& table : tables) walled.insert(table.name);
+    for (const auto& [object, properties] : sections_["table"]) {
+      if (walled.contains(object)) continue;
+      const auto parents = properties.equal_range("parent");
+      const bool below = std::any_of(parents.first, parents.second, [&](const auto& parent) {
+        return walled.contains(parent.second);
+      });
+      if (below || (properties.contains("tenant column") && !is_shared(properties))) {
+        differ(object, "table has tenants' rows but no wall", std::string(kReapply));
+      }
+    }
+  }
+
+  bool is_shared(const Values& properties) const {
+    const auto name = properties.find("name");
+    return name != properties.end() &&
+           std::any_of(rules_.options.shared.begin(), rules_.options.shared.end(),
+                       [&](const std::string& glob) { return glob_match(glob, name->second); });
+  }
+
+  void check_view(const sql::Relation& view) {
+    const std::string name = quote_relation(view);
+    const std::string* invoker = value("view", name, "invoker");
+    if (invoker != nullptr && *invoker == "true") return;
+    differ(name, "view reads tenants' rows with its owner's rights",
+           "ALTER VIEW " + name + " SET (security_invoker = true);");
+  }
+
+  const Ruleset& rules_;
+  const WallOptions& options_;
+  std::map<std::string, Objects> sections_;
+  std::vector<WallDifference> out_;
+};
+
+}  // namespace
+
+std::vector<WallDifference> verify_wall(const Ruleset& rules, const WallOptions& options,
+                                        const std::vector<WallRow>& rows) {
+  return Comparison(rules, options, rows).run();
+}
+
+Status wall_status(const std::vector<WallDifference>& differences) {
+  if (differences.empty()) return ok();
+  const WallDifference& first = differences.front();
+  Error error = make_error(Pst::kWallDrift, first.object + ": " + first.problem);
+  if (differences.size() > 1) {
+    error.what += " (and " + std::to_string(differences.size() - 1) + " more)";
+  }
+  return error;
+}
+
+}  // namespace postern::policy
