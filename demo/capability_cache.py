@@ -15,7 +15,7 @@ HOT = (
     "FROM mapping_records WHERE payload ->> 'source' = 'api' "
     "GROUP BY label_code ORDER BY hot_labels DESC, label_code LIMIT 3"
 )
-# Seen by the servers only: the same text without the alias that names it cacheable.
+# The same question for the superuser, who sees all tenants.
 HOT_DIRECT = HOT.replace("WHERE payload", "WHERE tenant_id = '{tenant}' AND payload")
 
 
@@ -47,7 +47,7 @@ class Cache(Capability):
         self.say.explain("The first time it is computed:")
         self._cold = reader.run(HOT)
         self.say.said(self._cold)
-        # The first answer may come before the replica is known to be up to date: then it is not kept.
+        # An answer of a replica not yet known to be up to date is not kept.
         for _ in range(FILL_ATTEMPTS):
             before = self._reached_servers()
             reader.run(HOT).checked()
@@ -117,5 +117,6 @@ class Cache(Capability):
         )
         expect(stored == "1", "the canary is not in the database either: nothing is proven")
         self.say.asserted(
-            f"redis-cli: {len(self._keys)} keys, {len(dump)} bytes, no value, no text, no tenant in clear"
+            f"redis-cli: {len(self._keys)} keys, {len(dump)} bytes, "
+            "no value, no text, no tenant in clear"
         )

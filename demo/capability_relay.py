@@ -10,6 +10,7 @@ import psycopg
 from capability import Capability
 from clients import expect
 from psql_client import Dsn, connect, psql, scalar
+from settings import RELAY_DATABASE, TWIN_DATABASE
 
 # The same command through Postern and directly must print the same bytes.
 TWINS = (
@@ -44,8 +45,8 @@ class Relay(Capability):
         return self.stage.guest(self.step)
 
     def _direct(self) -> Dsn:
-        """The same database as the role Postern uses for the guest."""
-        return self.stage.direct_application_role().to(dbname="relay")
+        """A twin of the database, asked as the role Postern uses for the guest."""
+        return self.stage.direct_application_role().to(dbname=TWIN_DATABASE)
 
     def _same_bytes(self) -> None:
         self.say.explain("psql, once through Postern and once directly: the outputs are compared.")
@@ -54,7 +55,7 @@ class Relay(Capability):
         self.say.command(f'psql -p {guest.port} -c "{TWINS[0][:50]}…"', shown.stdout, 5)
         for command in TWINS:
             ours, theirs = self.stage.psql(guest, command), psql(direct, command)
-            expect(ours == theirs, f"psql prints something else for {command[:50]!r}: {ours.stderr}")
+            expect(ours == theirs, f"psql prints differently for {command[:50]!r}: {ours.stderr}")
         self.say.note(f"{len(TWINS)} commands, errors and 3 MB values included: identical output")
 
     def _extended_protocol(self) -> None:
@@ -68,7 +69,7 @@ class Relay(Capability):
             self.say.said(answer)
             client.run("CREATE TABLE IF NOT EXISTS journal (note text)").checked()
             for sql in ("BEGIN", f"INSERT INTO journal VALUES ('{MARK}')", "COMMIT",
-                        "BEGIN", "INSERT INTO journal VALUES ('rolled back')", "ROLLBACK"):  # fmt: skip
+                        "BEGIN", "INSERT INTO journal VALUES ('undone')", "ROLLBACK"):  # fmt: skip
                 client.run(sql).checked()
             failed = client.run("INSERT INTO journal (nothing) VALUES (1)")
             expect(failed.error is not None and failed.error.sqlstate == "42703", "no 42703")
@@ -105,14 +106,14 @@ class Relay(Capability):
             self.say.note(result.stderr.strip().splitlines()[-1])
 
     def assert_from_other_side(self) -> None:
-        direct = self.stage.direct("relay")
+        direct = self.stage.direct(RELAY_DATABASE)
         notes = scalar(direct, "SELECT string_agg(note, ',') FROM journal")
         expect(notes == MARK, f"the primary holds {notes!r} in journal")
         self.say.asserted("psql on the primary finds the committed row, not the rolled back one")
         log = self.stage.cluster.primary.log.since()
         lines = [line for line in log.splitlines() if MARK in line]
         expect(bool(lines), "the primary's log does not know the statement")
-        expect(all("user=app " in line for line in lines), f"sent as another role: {lines[0][:120]}")
+        expect(all("user=app " in line for line in lines), f"sent by another role: {lines[0][:99]}")
         self.say.asserted("the primary's log has the client's own text, sent by the role app")
 
 

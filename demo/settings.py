@@ -11,6 +11,7 @@ CAPABILITIES = ("relay", "tenant-wall", "pii-encryption", "replica-routing", "ca
 
 DATABASE = "mapper"
 RELAY_DATABASE = "relay"
+TWIN_DATABASE = "relay_twin"
 UPSTREAM_ROLE = "app"
 SERVICE_ROLE = "postern_service"
 

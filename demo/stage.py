@@ -1,4 +1,4 @@
-"""Everything the capabilities play on: servers, data, keys, wall, Postern, and connections to them."""
+"""Everything the capabilities play on: servers, data, keys, wall, Postern, connections."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cluster import Cluster
 from narrator import Narrator
 from postern_server import Ports, PosternServer
 from psql_client import Dsn, PsqlResult, psql, rows
-from settings import DATABASE, RELAY_DATABASE, SERVICE_ROLE, UPSTREAM_ROLE, login_of
+from settings import DATABASE, RELAY_DATABASE, SERVICE_ROLE, TWIN_DATABASE, UPSTREAM_ROLE, login_of
 
 FIXTURE = Path(__file__).resolve().parents[1] / "tests" / "fixtures" / "llama_mapper"
 OWNER_ROLE = "mapper_owner"
@@ -107,6 +107,7 @@ class Stage:
             f"GRANT pg_read_all_stats TO {SERVICE_ROLE}",
             f"CREATE DATABASE {DATABASE} OWNER {OWNER_ROLE}",
             f"CREATE DATABASE {RELAY_DATABASE} OWNER {UPSTREAM_ROLE}",
+            f"CREATE DATABASE {TWIN_DATABASE} OWNER {UPSTREAM_ROLE}",
         ):
             self.cluster.primary.scalar(statement)
 
@@ -118,9 +119,8 @@ class Stage:
         for script in ("schema.sql", "data.sql"):
             path = FIXTURE / script
             psql(owner, file=path, variables=variables, flags=("-q",)).checked()
-        self.tenants = [
-            name for (name,) in rows(self.direct(), "SELECT tenant_id FROM tenants ORDER BY created_at")
-        ]
+        by_age = "SELECT tenant_id FROM tenants ORDER BY created_at"
+        self.tenants = [name for (name,) in rows(self.direct(), by_age)]
 
     def _files(self) -> None:
         postern = self.postern
@@ -168,7 +168,7 @@ class Stage:
                 written += len(group)
         # What hangs on the users holds no protected column.
         psql(self.direct(), file=FIXTURE / "data_api_keys.sql", flags=("-q",)).checked()
-        self.narrator.note(f"users     {written} written through Postern by {len(self.tenants)} logins")
+        self.narrator.note(f"users     {written}, written through Postern, tenant by tenant")
 
     def _breach(self) -> None:
         """--break=tenant-wall: somebody with the owner's rights takes one table out of the wall."""

@@ -1,4 +1,4 @@
-"""Shared fixtures of the integration tests: a cluster per test class, with the demo's data on demand."""
+"""Shared fixtures of the integration tests: a cluster per test class, data on demand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 
 
 class ClusterTest(unittest.TestCase):
-    """A test class with one cluster for all its tests; subclasses start what they need in `boot`."""
+    """A test class with one cluster for all tests; subclasses start what they need in `boot`."""
 
     cluster: ClassVar[Cluster]
 
@@ -53,7 +53,7 @@ def processes_in(folder: Path) -> list[str]:
         if not entry.name.isdigit():
             continue
         try:
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            command = (entry / "cmdline").read_text(errors="replace").replace("\0", " ")
             cwd = os.readlink(entry / "cwd")
         except OSError:
             continue

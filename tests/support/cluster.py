@@ -70,7 +70,7 @@ class Cluster:
     def start_replica(
         self, name: str = "replica", settings: Mapping[str, str] | None = None
     ) -> PgServer:
-        """A streaming replica with a physical slot of its own; `replica` is the last one started."""
+        """A streaming replica with its own physical slot; `replica` is the last one started."""
         server = PgServer(self.scratch, name, self.password, settings)
         server.base_backup_of(self.primary, f"{name}_slot")
         self._teardown.append(server.stop)

@@ -1,4 +1,4 @@
-"""One server process of ours: started under the service account, logged to a file, ended by its pid."""
+"""One server process: started under the service account, logged to a file, ended by its pid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A throw-away folder, the account that servers run under, free ports, and waiting with a deadline."""
+"""A throw-away folder, the account that servers run under, free ports, bounded waiting."""
 
 from __future__ import annotations
 
