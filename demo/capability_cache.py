@@ -47,6 +47,7 @@ class Cache(Capability):
         self.say.explain("The first time it is computed:")
         self._cold = reader.run(HOT)
         self.say.said(self._cold)
+        self._servers_asked_at_first = self._reached_servers()
         # An answer of a replica not yet known to be up to date is not kept.
         for _ in range(FILL_ATTEMPTS):
             before = self._reached_servers()
@@ -89,6 +90,7 @@ class Cache(Capability):
         expect(new == int(str(old)) + 1, f"after the write the count is {new}, before it was {old}")
 
     def assert_from_other_side(self) -> None:
+        expect(self._servers_asked_at_first == 1, "the first read is in no server's log")
         expect(self._servers_asked_by_hits == 0,
                f"{self._servers_asked_by_hits} of {HITS} hits reached a server")  # fmt: skip
         self.say.asserted(f"server logs: none of the {HITS} hits reached primary or replica")

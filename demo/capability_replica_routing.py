@@ -36,7 +36,7 @@ class ReplicaRouting(Capability):
                 answer = client.run(by_kind + "%s", ("pii",))
             expect(answer.value() == 5, f"a read answers {answer.rows}")
         self.say.said(answer)
-        self.say.explain("A read that locks is no harmless read, nor is one in a transaction:")
+        self.say.explain("A read that locks is no harmless read:")
         self.say.said(client.run(
             f"SELECT threshold AS locking_read FROM detectors WHERE detector_id = {DETECTOR} "
             "FOR UPDATE").checked())  # fmt: skip

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Sequence
 
 from clients import Answer
 
 MAX_ROWS = 6
 MAX_CELL = 46
+WIDTH = 110
 
 _STYLES = {"heading": "1;36", "sql": "33", "proof": "32", "bad": "1;31", "dim": "2"}
 
@@ -41,7 +43,11 @@ class Narrator:
 
     def said(self, answer: Answer) -> None:
         """A statement with who sent it, and what came back."""
-        self._line("     " + self._styled(f"{answer.login}> {' '.join(answer.sql.split())}", "sql"))
+        for line in textwrap.wrap(
+            f"{answer.login}> {answer.sql}", WIDTH, initial_indent=" " * 5,
+            subsequent_indent=" " * 8, break_long_words=False, break_on_hyphens=False,
+        ):  # fmt: skip
+            self._line(self._styled(line, "sql"))
         for line in _render(answer):
             self._line("       " + line)
 
@@ -50,7 +56,7 @@ class Narrator:
         self._line("     " + self._styled(f"$ {command}", "sql"))
         printed = output.rstrip().splitlines()
         for line in printed[:lines]:
-            self._line("       " + line[:140])
+            self._line("       " + line[:WIDTH])
         if len(printed) > lines:
             self._line(self._styled(f"       … {len(printed) - lines} more lines", "dim"))
 

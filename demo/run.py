@@ -27,10 +27,13 @@ from narrator import Narrator  # noqa: E402
 from settings import CAPABILITIES, DATABASE, login_of  # noqa: E402
 from stage import Stage  # noqa: E402
 
-# Audit comes last: it looks back on all the others.
+# PII comes before the wall, because it brings the users; audit last: it looks back on all others.
 ORDER: tuple[type[Capability], ...] = (
-    Relay, TenantWall, PiiEncryption, ReplicaRouting, Cache, Audit,
+    Relay, PiiEncryption, TenantWall, ReplicaRouting, Cache, Audit,
 )  # fmt: skip
+
+
+LOG_LINES = 4
 
 
 def arguments() -> argparse.Namespace:
@@ -52,6 +55,7 @@ def play(stage: Stage, kind: type[Capability]) -> bool:
         capability.assert_from_other_side()
     except Exception as error:  # whatever goes wrong, the other capabilities still get their turn
         stage.narrator.failed(capability.name, str(error) or type(error).__name__)
+        stage.narrator.command("tail postern.log", stage.postern.log.tail(LOG_LINES), LOG_LINES)
         return False
     stage.finished.add(capability.step)
     return True
@@ -61,10 +65,11 @@ def perform(stage: Stage) -> bool:
     """The whole play; True where every capability holds."""
     try:
         stage.build()
-    except Exception:
-        print(stage.postern.log.tail(), file=sys.stderr)
-        raise
-    outcomes = {kind.name: play(stage, kind) for kind in ORDER}
+    except Exception as error:  # without a stage nothing can be shown, and that is said of each
+        stage.narrator.failed("stage", f"{error}\n{stage.postern.log.tail()}")
+        outcomes = dict.fromkeys(CAPABILITIES, False)
+    else:
+        outcomes = {kind.name: play(stage, kind) for kind in ORDER}
     stage.narrator.plain()
     for name in CAPABILITIES:
         stage.narrator.plain(f"{name}: {'ok' if outcomes[name] else 'FAILED'}")

@@ -24,14 +24,19 @@ class PiiColumn:
     name: str
     type: str
     scheme: str
+    uuid: str
 
 
 PII_COLUMNS = (
-    PiiColumn("email", "text", "deterministic"),
-    PiiColumn("full_name", "text", "randomized"),
-    PiiColumn("national_id", "text", "deterministic"),
-    PiiColumn("birth_date", "date", "randomized"),
-)
+    PiiColumn("email", "text", "deterministic",
+              "9f2b6c1e-3d0a-4a57-8e44-6b1f0c7d2a01"),
+    PiiColumn("full_name", "text", "randomized",
+              "b7c4e8f2-51d6-4c3b-9a70-2e8d5f1b6c02"),
+    PiiColumn("national_id", "text", "deterministic",
+              "4e1d9a73-8b2f-4f60-b5c8-7a3c0e9f1d03"),
+    PiiColumn("birth_date", "date", "randomized",
+              "d05a7f38-6c9e-4b12-a3f1-9c4b8e2d7f04"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,7 @@ table = "public.users"
 name = "{column.name}"
 type = "{column.type}"
 scheme = "{column.scheme}"
+uuid = "{column.uuid}"
 """
         for column in protected_columns(broken)
     )

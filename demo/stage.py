@@ -27,7 +27,7 @@ class Stage:
         self.broken = broken
         self.journal = Journal()
         self.tenants: list[str] = []
-        self.finished: set[str] = {"load"}
+        self.finished: set[str] = set()
         self.postern: PosternServer = cluster.add_postern()
         self.anchor = cluster.scratch.folder("anchor", 0o700) / "postern.anchor"
         self._passwords = {name: secrets.token_hex(12) for name in (UPSTREAM_ROLE, SERVICE_ROLE)}
@@ -78,7 +78,6 @@ class Stage:
         self._files()
         self._wall()
         self._serve()
-        self._people()
         if self.broken == "tenant-wall":
             self._breach()
         self.cluster.replica.wait_for_replay_of(self.cluster.primary)
@@ -150,7 +149,7 @@ class Stage:
         say.command(f"postern keys tenant add -c postern.toml {' '.join(self.tenants[:3])} …", "")
         printed = postern.cli_checked(
             "policy", "apply", "-c", postern.config, "--database", DATABASE,
-            "--dsn", self.direct().keywords(),
+            "--dsn", self.direct().public(), database=self.direct(),
         )  # fmt: skip
         say.command(f"postern policy apply -c postern.toml --database {DATABASE} --dsn …", printed)
 
@@ -158,8 +157,8 @@ class Stage:
         self.postern.start(self._render)
         self.narrator.note(f"postern   serves on port {self.postern.ports.clients}")
 
-    def _people(self) -> None:
-        """The users go in through Postern, each tenant's by its own login."""
+    def load_people(self) -> int:
+        """The users go in through Postern, each tenant's by its own login; how many."""
         written = 0
         for number, tenant in enumerate(self.tenants, start=1):
             with self.client(self.login(tenant, "load")) as client:
@@ -168,7 +167,8 @@ class Stage:
                 written += len(group)
         # What hangs on the users holds no protected column.
         psql(self.direct(), file=FIXTURE / "data_api_keys.sql", flags=("-q",)).checked()
-        self.narrator.note(f"users     {written}, written through Postern, tenant by tenant")
+        self.finished.add("load")
+        return written
 
     def _breach(self) -> None:
         """--break=tenant-wall: somebody with the owner's rights takes one table out of the wall."""

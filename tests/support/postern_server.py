@@ -85,13 +85,19 @@ class PosternServer:
         """Writes postern.toml for the ports held now."""
         self.write("postern.toml", render(self.ports))
 
-    def cli(self, *argv: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        """Runs a subcommand in the folder, as the account that serves."""
-        return self._scratch.run([self._binary, *argv], cwd=self.folder, timeout=timeout)
+    def cli(
+        self, *argv: str | Path, database: Dsn | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs a subcommand in the folder, as the account that serves.
 
-    def cli_checked(self, *argv: str | Path) -> str:
+        `database` is where libpq finds the password for a --dsn that names none.
+        """
+        env = database.environment() if database else None
+        return self._scratch.run([self._binary, *argv], cwd=self.folder, env=env, timeout=120)
+
+    def cli_checked(self, *argv: str | Path, database: Dsn | None = None) -> str:
         """The standard output of a subcommand that must succeed."""
-        done = self.cli(*argv)
+        done = self.cli(*argv, database=database)
         if done.returncode != 0:
             command = " ".join(str(part) for part in argv[:2])
             said = (done.stderr + done.stdout).strip()

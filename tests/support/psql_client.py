@@ -36,10 +36,6 @@ class Dsn:
         """keyword=value form without the password."""
         return f"host={self.host} port={self.port} dbname={self.dbname} user={self.user}"
 
-    def keywords(self) -> str:
-        """keyword=value form with the password, for tools that take one string."""
-        return f"{self.public()} password={self.password}"
-
     def environment(self) -> dict[str, str]:
         """What libpq programs read, so that nothing secret is on a command line."""
         env = {
