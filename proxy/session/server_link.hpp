@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -50,8 +51,15 @@ class ServerLink {
   bool broken = false;
   /// The tenant context is set and confirmed.
   bool armed = false;
-  /// Microseconds since 1970 at which the armed context ends; 0 = not armed.
+  /// Life of the context set last, microseconds since 1970.
+  std::int64_t context_issued = 0;
   std::int64_t context_expiry = 0;
+  Bytes expected_context;  ///< what the server must repeat when the context was set
+  /// A server message already matched with its request, held back until a gate opens.
+  std::optional<protocol::Disposal> held;
+  /// Bytes of a large message still to be passed through, or dropped.
+  std::size_t stream_left = 0;
+  bool stream_forward = false;
   /// A reply coroutine is reading; it sets `stopped` when it ends.
   bool pumping = false;
   /// The reply coroutine is asked to end at the next quiet moment.

@@ -1,0 +1,57 @@
+// What all sessions of the process share, and what those of one worker share.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "audit/writer.hpp"
+#include "config/options.hpp"
+#include "proxy/net/worker.hpp"
+#include "proxy/pool/broker.hpp"
+#include "proxy/runtime/audit_gate.hpp"
+#include "proxy/runtime/database.hpp"
+#include "proxy/runtime/deciding.hpp"
+#include "proxy/runtime/key_service.hpp"
+#include "proxy/session/cancel_registry.hpp"
+#include "proxy/session/user_directory.hpp"
+#include "proxy/sinks/metrics.hpp"
+
+namespace postern::proxy {
+
+struct Session;
+
+/// The process. Built by Server before the first worker starts; members are thread-safe or
+/// immutable from then on.
+struct Runtime {
+  std::shared_ptr<const config::Config> config;
+  Metrics metrics;
+  Broker broker;
+  CancelRegistry cancels;
+  UserDirectory users;
+  DatabaseDirectory databases;
+  std::unique_ptr<const TlsContext> client_tls;  ///< null: TLS is not offered
+  Bytes mock_key;                     ///< for logins of unknown users
+  std::unique_ptr<sql::ParserPool> parsers;
+  std::unique_ptr<KeyService> keys;   ///< null without [keys]
+  std::shared_ptr<const Secret> guard_key;  ///< signs tenant contexts; null without [tenant]
+  std::unique_ptr<audit::Log> audit;  ///< null without [audit]
+  std::atomic<bool> stopping{false};
+  std::atomic<std::uint64_t> next_session{1};
+};
+
+/// One worker's share; its thread only.
+struct WorkerContext {
+  WorkerContext(Runtime* r, Worker* w) : runtime(r), worker(w), decider(w->executor()) {}
+
+  Runtime* runtime;
+  Worker* worker;
+  Decider decider;        ///< analysis and decision caches
+  ColumnCiphers ciphers;  ///< of the protected columns
+  AuditWaiters audit_waiters;
+  std::set<Session*> sessions;
+};
+
+}  // namespace postern::proxy

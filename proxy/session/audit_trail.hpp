@@ -1,0 +1,41 @@
+// Step 4 of a query's path: the session's side of the access log.
+#pragma once
+
+#include "proxy/session/session.hpp"
+
+namespace postern::proxy {
+
+/// Whether and how strictly one statement is recorded.
+enum class AuditRigor : std::uint8_t {
+  kNone,    ///< no [audit]
+  kBatch,   ///< nobody waits
+  kIntent,  ///< its intent is durable before its first row (reads under strict-write)
+  kStrict,  ///< intent before forwarding or first row, outcome before CommandComplete
+};
+
+/// Records login or its failure, and the end of a session.
+void record_login(Session* session, const Error* failure);
+void record_end(Session* session);
+
+/// Opens the intents of an execution's statements. Waits while the log's queue is full; where the
+/// log has failed the configured policy decides: kAuditUnavailable refuses the statement.
+Task<Status> open_intents(Session* session, Execution* execution);
+
+/// Records what was refused.
+Task<Status> record_refusal(Session* session, std::shared_ptr<const AnalysedText> analysed,
+                            Error error, bool observed);
+
+/// Whether the execution must wait before its statements may be forwarded; the record to wait for.
+std::optional<std::uint64_t> forward_gate(const Session& session, const Execution& execution);
+/// The same before the first row of the current statement.
+std::optional<std::uint64_t> row_gate(const Session& session, const Execution& execution);
+/// Records the outcome of the current statement; the record to wait for before it is told.
+std::optional<std::uint64_t> close_current(Session* session, Execution* execution,
+                                           const audit::Outcome& outcome);
+/// Ends every statement of the link's units that has no outcome yet.
+void close_open_executions(Session* session, ServerLink* link, const Error& error);
+
+/// Until the record is on disk. kAuditUnavailable where the log fails meanwhile.
+Task<Status> wait_durable(Session* session, std::uint64_t index);
+
+}  // namespace postern::proxy

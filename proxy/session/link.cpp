@@ -1,0 +1,268 @@
+#include "proxy/session/link.hpp"
+
+#include <chrono>
+#include <utility>
+
+#include "config/guard_key.hpp"
+#include "crypto/context_mac.hpp"
+#include "policy/arming.hpp"
+#include "policy/context_token.hpp"
+#include "protocol/extended.hpp"
+#include "protocol/simple.hpp"
+#include "proxy/session/replies.hpp"
+#include "proxy/sinks/log.hpp"
+
+namespace postern::proxy {
+namespace {
+
+using protocol::Disposition;
+using protocol::Request;
+
+constexpr std::chrono::seconds kResetTimeout{10};
+
+std::int64_t unix_micros() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+std::shared_ptr<const Secret> upstream_password(Session* session) {
+  const config::DatabaseOptions& database = session->database->options();
+  if (session->identity.upstream_user == database.user && !database.password.empty()) {
+    return std::make_shared<const Secret>(database.password.clone());
+  }
+  return session->runtime().users.password(session->identity.upstream_user);
+}
+
+// The primary as last seen; where roles are still unknown, each node in turn.
+std::vector<Endpoint> primary_candidates(const Cluster& cluster) {
+  const auto state = cluster.state();
+  std::vector<Endpoint> unknown;
+  for (std::size_t i = 0; i < cluster.nodes().size(); ++i) {
+    if (state->nodes[i].role == NodeRole::kPrimary) return {cluster.nodes()[i]};
+    if (state->nodes[i].role == NodeRole::kUnknown) unknown.push_back(cluster.nodes()[i]);
+  }
+  return unknown.empty() ? cluster.nodes() : unknown;
+}
+
+Error login_error(const UpstreamFailure& failure) {
+  if (!failure.server) return failure.error;
+  Error error = failure.error;
+  error.what = std::string(failure.server->get(protocol::kFieldSqlstate)) + " " +
+               std::string(failure.server->get(protocol::kFieldMessage));
+  return error;
+}
+
+// One extended group with one text parameter or none, replies swallowed, closed by its own Sync.
+Status add_group(ServerLink* link, std::string_view sql, std::optional<ByteView> parameter,
+                 Internal internal) {
+  Bytes& out = link->out().own();
+  POSTERN_TRY((protocol::Parse{"", sql, {}}.encode(out)));
+  Bytes storage;
+  if (parameter) protocol::ValueList::append(storage, *parameter);
+  protocol::Bind bind;
+  bind.values = protocol::ValueList::over(storage, parameter ? 1 : 0);
+  POSTERN_TRY(bind.encode(out));
+  POSTERN_TRY((protocol::Execute{"", 0}.encode(out)));
+  protocol::Sync{}.encode(out);
+  for (const Request request : {Request::kParse, Request::kBind, Request::kExecute,
+                                Request::kSync}) {
+    Unit unit;
+    unit.request = request;
+    unit.internal = internal;
+    POSTERN_TRY(link->expect(std::move(unit), Disposition::kSwallow));
+  }
+  // The group took the unnamed statement.
+  link->prepared.erase("");
+  return ok();
+}
+
+Result<std::string> make_context(Session& session, const ServerLink& link, std::int64_t expiry) {
+  const ByteView key = session.runtime().guard_key->reveal();
+  policy::ContextFields fields;
+  fields.database = link.facts().database_oid;
+  fields.kid = config::guard_kid(key);
+  fields.tenant = session.identity.tenant;
+  fields.subject = session.identity.login;
+  fields.backend_pid = static_cast<std::int32_t>(link.facts().backend_pid);
+  fields.backend_start_us = link.facts().backend_start;
+  fields.expiry_us = expiry;
+  POSTERN_ASSIGN(const std::string message, policy::build_context(fields));
+  return policy::attach_mac(message, crypto::context_mac_hex(key, message));
+}
+
+Task<Result<Transport>> adopt_or_open(Session* session, PoolTicket* ticket, Endpoint node,
+                                      std::unique_ptr<ServerFacts>* facts) {
+  if (ticket->has_server()) {
+    IdleServer server = ticket->take_server();
+    *facts = std::move(server.facts);
+    co_return Transport::adopt(session->worker()->executor(), std::move(server.transport));
+  }
+  UpstreamTarget target = session->database->cluster().target(node);
+  target.database = session->database->upstream();
+  target.user = session->identity.upstream_user;
+  target.password = upstream_password(session);
+  target.parameters = session->identity.startup;
+  OpenResult opened = co_await open_server(session->worker(), std::move(target));
+  if (auto* failure = std::get_if<UpstreamFailure>(&opened)) co_return login_error(*failure);
+  auto& server = std::get<OpenedServer>(opened);
+  session->runtime().metrics.servers_opened.add();
+  *facts = std::move(server.facts);
+  co_return std::move(server.transport);
+}
+
+}  // namespace
+
+Task<Result<std::unique_ptr<ServerLink>>> acquire_link(Session* session, Endpoint node) {
+  Broker::Request request;
+  request.key = {node.text(), session->database->upstream(), session->identity.upstream_user};
+  request.identity = session->identity.pool_identity;
+  request.pool_size = session->database->options().pool_size;
+  request.timeout = session->config().limits.pool_timeout;
+  const auto begun = SteadyClock::now();
+  Result<PoolTicket> ticket =
+      co_await session->runtime().broker.acquire(session->worker(), std::move(request));
+  if (!ticket) co_return ticket.error();
+  session->runtime().metrics.pool_wait.observe(static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - begun).count()));
+  std::unique_ptr<ServerFacts> facts;
+  PoolTicket slot = std::move(*ticket);
+  Result<Transport> transport = co_await adopt_or_open(session, &slot, std::move(node), &facts);
+  if (!transport) co_return transport.error();
+  session->runtime().metrics.servers.add(1);
+  co_return std::make_unique<ServerLink>(session->worker(), std::move(*transport),
+                                         std::move(facts), std::move(slot));
+}
+
+Task<Status> attach_primary(Session* session) {
+  if (session->primary != nullptr) {
+    if (session->primary->broken) co_return make_error(Pst::kUpstreamLost);
+    co_return ok();
+  }
+  Error last = make_error(Pst::kUpstreamUnavailable);
+  for (const Endpoint& node : primary_candidates(session->database->cluster())) {
+    Endpoint copy = node;
+    Result<std::unique_ptr<ServerLink>> link = co_await acquire_link(session, std::move(copy));
+    if (!link) {
+      last = link.error();
+      continue;
+    }
+    if ((*link)->facts().standby && session->database->cluster().nodes().size() > 1) {
+      (*link)->broken = true;
+      co_await release_link(session, std::move(*link));
+      last = make_error(Pst::kUpstreamUnavailable, "no node of the cluster is a primary");
+      continue;
+    }
+    session->primary = std::move(*link);
+    start_pump(session->shared_from_this());
+    co_return ok();
+  }
+  co_return last;
+}
+
+Status arm_if_needed(Session* session, ServerLink* link) {
+  const auto protection = session->database->protection();
+  const bool wanted = protection != nullptr && protection->is_protected &&
+                      !session->identity.tenant.is_none();
+  if (!wanted) return ok();
+  const std::int64_t now = unix_micros();
+  const std::int64_t life =
+      std::chrono::duration_cast<std::chrono::microseconds>(session->config().tenant->expiry)
+          .count();
+  if (link->armed && !policy::past_half_life(link->context_issued, link->context_expiry, now)) {
+    return ok();
+  }
+  if (session->runtime().guard_key == nullptr) return make_error(Pst::kNoGuardKey);
+  if (link->armed) POSTERN_TRY(add_group(link, policy::kDisarmSql, {}, Internal::kDisarm));
+  POSTERN_ASSIGN(link->expected_context, make_context(*session, *link, now + life));
+  POSTERN_TRY(add_group(link, policy::kArmSql, link->expected_context, Internal::kArm));
+  link->context_issued = now;
+  link->context_expiry = now + life;
+  link->armed = true;
+  return ok();
+}
+
+namespace {
+
+// DISCARD ALL and the emptied context, confirmed. False: not fit for a pool.
+Task<bool> reset_link(Session* session, ServerLink* link) {
+  Bytes& out = link->out().own();
+  if (!protocol::Query{"DISCARD ALL"}.encode(out)) co_return false;
+  Unit unit;
+  unit.request = Request::kQuery;
+  unit.internal = Internal::kReset;
+  if (!link->expect(std::move(unit), Disposition::kSwallow)) co_return false;
+  if (!add_group(link, policy::kDisarmSql, {}, Internal::kDisarm)) co_return false;
+  const Status sent = co_await link->flush();
+  if (!sent) co_return false;
+  const Status drained = co_await drain_replies(session, link);
+  link->prepared.clear();
+  co_return drained && !link->broken && link->queue().releasable();
+}
+
+void close_link(void* owner) {
+  static_cast<ServerLink*>(owner)->transport().close();
+}
+
+}  // namespace
+
+Task<void> release_link(Session* session, std::unique_ptr<ServerLink> link) {
+  while (link->cancels > 0) co_await link->cancels_done.wait();
+  Metrics& metrics = session->runtime().metrics;
+  metrics.servers.add(-1);
+  bool clean = !link->broken && link->queue().releasable() && link->out().empty();
+  if (clean) {
+    Deadline deadline(session->worker()->deadlines(), close_link, link.get());
+    deadline.arm(SteadyClock::now() + kResetTimeout);
+    clean = co_await reset_link(session, link.get());
+  }
+  if (!clean) {
+    metrics.servers_closed.add();
+    link->transport().close();
+    link->ticket().discard();
+    co_return;
+  }
+  IdleServer server = link->release_server();
+  link->ticket().release(std::move(server));
+}
+
+Task<void> detach_primary(Session* session) {
+  if (session->primary == nullptr) co_return;
+  ServerLink* link = session->primary.get();
+  // A client that leaves in the middle of something leaves nothing behind: the server learns from
+  // the closed socket, and a running statement is cancelled.
+  if (!link->queue().empty()) {
+    cancel_statement(session->shared_from_this());
+    link->broken = true;
+  }
+  link->stop_pump = true;
+  if (link->broken) {
+    link->transport().close();
+  } else {
+    link->transport().interrupt();
+  }
+  while (link->pumping) co_await link->stopped.wait();
+  co_await release_link(session, std::move(session->primary));
+}
+
+namespace {
+
+Task<void> run_cancel(SessionPtr session, ServerLink* link, UpstreamTarget target) {
+  const std::uint32_t pid = link->facts().backend_pid;
+  Bytes key = link->facts().cancel_key;
+  co_await send_cancel(session->worker(), std::move(target), pid, std::move(key));
+  if (--link->cancels == 0) link->cancels_done.set();
+}
+
+}  // namespace
+
+void cancel_statement(const SessionPtr& session) {
+  ServerLink* link = session->reading != nullptr ? session->reading : session->primary.get();
+  if (link == nullptr || link->queue().empty() || link->facts().cancel_key.empty()) return;
+  session->runtime().metrics.cancels.add();
+  ++link->cancels;
+  UpstreamTarget target = session->database->cluster().target(link->facts().endpoint);
+  session->worker()->spawn(run_cancel(session, link, std::move(target)));
+}
+
+}  // namespace postern::proxy

@@ -1,0 +1,31 @@
+// A session's server connections: acquire, arm, watch, give back, cancel.
+#pragma once
+
+#include "proxy/session/session.hpp"
+
+namespace postern::proxy {
+
+/// Makes sure that session->primary is a usable connection to the primary: takes one from the pool
+/// or opens it, and starts its reply coroutine. kPoolTimeout, kUpstreamUnavailable, kUpstreamLogin
+/// with the server's own reason.
+Task<Status> attach_primary(Session* session);
+
+/// A connection to the node given, for the length of one read. Not pumped: its caller reads.
+Task<Result<std::unique_ptr<ServerLink>>> acquire_link(Session* session, Endpoint node);
+
+/// Adds the tenant context in front of what the session sends next, where one is in force and the
+/// link does not carry a fresh one; no round trip. Only outside transactions. kNotArmable where the
+/// guard key is missing.
+Status arm_if_needed(Session* session, ServerLink* link);
+
+/// Gives a link back: resets and confirms it where it is clean, closes it where anything is open or
+/// in doubt. The link's coroutine has ended or never ran.
+Task<void> release_link(Session* session, std::unique_ptr<ServerLink> link);
+
+/// Ends the primary's reply coroutine and gives the connection back. Called once, at the end.
+Task<void> detach_primary(Session* session);
+
+/// Passes a cancel request on to the server, if the session has something under way there.
+void cancel_statement(const SessionPtr& session);
+
+}  // namespace postern::proxy

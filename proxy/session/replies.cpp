@@ -1,0 +1,128 @@
+#include "proxy/session/replies.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "protocol/error_message.hpp"
+#include "proxy/session/audit_trail.hpp"
+#include "proxy/session/passing.hpp"
+#include "proxy/session/publish.hpp"
+#include "proxy/sinks/log.hpp"
+
+namespace postern::proxy {
+namespace {
+
+constexpr std::size_t kReadSize = 8192;
+
+// Reads once, for at least one more byte; more room where a long message is expected.
+Task<Status> read_server(ServerLink* link, std::size_t need) {
+  const std::size_t have = link->input().size();
+  const std::size_t missing = need > have ? need - have : 1;
+  Result<std::span<char>> room = link->input().reserve(std::max(missing, kReadSize));
+  if (!room) co_return room.error();
+  char* into = room->data();
+  const std::size_t size = room->size();
+  const Result<std::size_t> got = co_await link->transport().read_some(into, size);
+  if (!got || *got == 0) co_return make_error(Pst::kUpstreamLost);
+  link->input().commit(*got);
+  co_return ok();
+}
+
+// Lets the pause's reason pass. True: look at the buffer again; false: more input is needed.
+Task<Result<bool>> wait_out(Session* session, const Pause* pause) {
+  if (pause->kind == Pause::Kind::kAudit) {
+    const Status durable = co_await wait_durable(session, pause->index);
+    if (!durable) co_return durable.error();
+    co_return true;
+  }
+  if (pause->kind == Pause::Kind::kPublish) {
+    co_await publish_writes(session);
+    co_return true;
+  }
+  co_return false;
+}
+
+// Handles what is buffered and writes what is due. Returns the unread bytes needed to go on.
+Task<Result<std::size_t>> pass_and_flush(Session* session, ServerLink* link) {
+  for (;;) {
+    const Result<Pause> pause = pass_replies(session, link);
+    const Status flushed = co_await session->out.flush();
+    if (!pause) co_return pause.error();
+    if (!flushed) co_return flushed.error();
+    const Pause& why = *pause;
+    const Result<bool> again = co_await wait_out(session, &why);
+    if (!again) co_return again.error();
+    if (!*again) co_return why.bytes;
+  }
+}
+
+// One round: everything buffered is handled, then more is read.
+Task<Status> round(Session* session, ServerLink* link) {
+  const Result<std::size_t> need = co_await pass_and_flush(session, link);
+  if (!need) co_return need.error();
+  if (link->queue().empty()) {
+    link->drained.set();
+    if (link->stop_pump) co_return ok();
+  }
+  if (link->input().empty()) {
+    link->input().trim();
+    const Status ready = co_await link->transport().wait_readable();
+    if (!ready) co_return make_error(Pst::kUpstreamLost);
+    if (link->stop_pump && link->queue().empty()) co_return ok();
+  }
+  co_return co_await read_server(link, *need);
+}
+
+// The server is gone or cannot be trusted: the client hears it, and the session ends.
+Task<void> fail_session(Session* session, ServerLink* link, const Error* error) {
+  link->broken = true;
+  link->transport().close();
+  close_open_executions(session, link, *error);
+  if (!session->ending) {
+    log_failure("session_failed", *error,
+                {{"session", session->id}, {"user", session->identity.login}});
+    protocol::append_error(session->out.pending().own(), *error, protocol::Report::kFatal);
+    (void)co_await session->out.flush();
+  }
+  session->ending = true;
+  session->client.interrupt();
+  link->drained.set();
+}
+
+Task<void> pump(SessionPtr session) {
+  ServerLink* link = session->primary.get();
+  link->pumping = true;
+  for (;;) {
+    const Status status = co_await round(session.get(), link);
+    if (!status) {
+      const bool leaving = link->stop_pump && link->broken;
+      if (!leaving) co_await fail_session(session.get(), link, &status.error());
+      break;
+    }
+    if (link->stop_pump && link->queue().empty()) break;
+  }
+  link->pumping = false;
+  link->stopped.set();
+}
+
+}  // namespace
+
+void start_pump(SessionPtr session) {
+  Worker* worker = session->worker();
+  session->primary->pumping = true;
+  worker->spawn(pump(std::move(session)));
+}
+
+Task<Status> drain_replies(Session* session, ServerLink* link) {
+  link->stop_pump = true;
+  while (!link->queue().empty()) {
+    const Status status = co_await round(session, link);
+    if (!status) {
+      link->broken = true;
+      co_return status.error();
+    }
+  }
+  co_return ok();
+}
+
+}  // namespace postern::proxy

@@ -1,0 +1,44 @@
+#include "proxy/session/session.hpp"
+
+#include <utility>
+
+#include "base/bytes.hpp"
+#include "crypto/init.hpp"
+
+namespace postern::proxy {
+namespace {
+
+void close_client(void* owner) {
+  static_cast<Session*>(owner)->client.close();
+}
+
+std::uint32_t message_limit(const config::Config& config) {
+  return static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(config.limits.message_bytes.bytes, protocol::kMaxLargeLength));
+}
+
+}  // namespace
+
+Session::Session(WorkerContext* worker_context, Transport transport, LoadTicket ticket)
+    : context(worker_context),
+      load(std::move(ticket)),
+      client(std::move(transport)),
+      input(worker_context->worker->buffers(), message_limit(config()) + 1u),
+      out(&client, worker_context->worker->executor()),
+      framer(protocol::Direction::kFromFrontend, protocol::Phase::kReady,
+             message_limit(config())),
+      deadline(worker_context->worker->deadlines(), close_client, this),
+      id(runtime().next_session.fetch_add(1)),
+      audit_id(to_hex(crypto::random_bytes(8))),
+      audit_event(worker_context->worker->executor()) {
+  runtime().metrics.clients.add(1);
+  context->sessions.insert(this);
+}
+
+Session::~Session() {
+  if (cancel_id != 0) runtime().cancels.remove(cancel_id);
+  context->sessions.erase(this);
+  runtime().metrics.clients.add(-1);
+}
+
+}  // namespace postern::proxy

@@ -1,0 +1,80 @@
+// One client session: its state. What happens to it stands in the files beside this one, in the
+// order of a query's path (query_path.cpp).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "protocol/client_login.hpp"
+#include "protocol/session_fsm.hpp"
+#include "proxy/runtime/runtime.hpp"
+#include "proxy/session/batch.hpp"
+#include "proxy/session/client_out.hpp"
+#include "proxy/session/server_link.hpp"
+#include "proxy/session/unit.hpp"
+#include "types/render.hpp"
+
+namespace postern::proxy {
+
+/// Who the client is, fixed at login.
+struct Identity {
+  std::string login;
+  std::string application;
+  std::string address;      ///< host:port of the client
+  std::string upstream_user;
+  TenantId tenant;          ///< none() where no tenant is in force
+  policy::Profile profile = policy::Profile::kTransparent;
+  std::vector<std::pair<Bytes, Bytes>> startup;  ///< parameters passed on to servers
+  std::string pool_identity;  ///< tenant and startup, canonical: pools never mix two of them
+};
+
+/// Everything a session owns. Pinned to its worker; owned by its coroutines.
+struct Session : std::enable_shared_from_this<Session> {
+  Session(WorkerContext* worker_context, Transport transport, LoadTicket load);
+  ~Session();
+
+  [[nodiscard]] Runtime& runtime() { return *context->runtime; }
+  [[nodiscard]] Worker* worker() { return context->worker; }
+  [[nodiscard]] const config::Config& config() { return *context->runtime->config; }
+
+  WorkerContext* context;
+  LoadTicket load;
+  Transport client;
+  ReadBuffer input;
+  ClientOut out;
+  protocol::Framer framer;
+  protocol::SessionFsm fsm;
+  Deadline deadline;  ///< login, idle: closes the client's transport
+
+  std::uint64_t id;
+  std::string audit_id;  ///< session id in the access log
+  Identity identity;
+  Database* database = nullptr;
+  std::uint32_t cancel_id = 0;
+  types::Render render;  ///< settings that decide how values look
+  std::vector<std::string> search_path;
+  bool search_path_known = false;
+  std::uint64_t statements_run = 0;  ///< counter in the access log
+
+  std::unique_ptr<ServerLink> primary;  ///< held while the session lives (session pooling)
+  ServerLink* reading = nullptr;  ///< another link that a read is under way on
+  std::map<std::string, std::shared_ptr<PreparedStatement>, std::less<>> statements;
+  std::map<std::string, Portal, std::less<>> portals;
+  std::uint64_t next_statement = 1;
+  Batch batch;
+  bool refused_locally = false;  ///< a batch is skipped to Sync without the server's knowledge
+  bool ending = false;           ///< no further client message is taken
+  bool settings_changed = false; ///< SET was used: reads stay on the primary's connection
+  Event audit_event;             ///< wakes this session when the log advanced
+};
+
+using SessionPtr = std::shared_ptr<Session>;
+
+/// Serves one client from its first byte to its end. Spawned on the worker.
+Task<void> serve_client(WorkerContext* context, UnboundTransport unbound, LoadTicket load);
+
+}  // namespace postern::proxy
