@@ -1,6 +1,9 @@
 // Step 4 of a query's path: the session's side of the access log.
 #pragma once
 
+#include <optional>
+
+#include "protocol/framer.hpp"
 #include "proxy/session/session.hpp"
 
 namespace postern::proxy {
@@ -34,6 +37,13 @@ std::optional<std::uint64_t> close_current(Session* session, Execution* executio
                                            const audit::Outcome& outcome);
 /// Ends every statement of the link's units that has no outcome yet.
 void close_open_executions(Session* session, ServerLink* link, const Error& error);
+
+/// The server answered the current statement: records its outcome, once, and says which record has
+/// to be durable before the client hears of it.
+std::optional<std::uint64_t> settle(Session* session, Unit& unit, const protocol::Frame& frame);
+
+/// The server will never run what is left of an execution.
+void skip_execution(Session* session, Execution& execution);
 
 /// Until the record is on disk. kAuditUnavailable where the log fails meanwhile.
 Task<Status> wait_durable(Session* session, std::uint64_t index);

@@ -42,6 +42,10 @@ class ServerLink {
 
   /// The unit a disposal or completion names.
   [[nodiscard]] Unit& unit(std::uint64_t tag) { return units_.at(tag - first_tag_); }
+  template <typename F>
+  void each_unit(F visit) {
+    for (Unit& unit : units_) visit(unit);
+  }
   /// Drops the oldest unit: its completion was handled.
   Unit pop_unit();
 

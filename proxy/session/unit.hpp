@@ -27,6 +27,7 @@ struct AnalysedText {
   std::shared_ptr<const sql::Facts> facts;  ///< null where the session needs no analysis
   std::shared_ptr<const policy::Decision> decision;       ///< null likewise
   std::shared_ptr<const Protection> protection;  ///< what it was decided under
+  bool decrypts = true;  ///< of the principal it was decided for
 
   [[nodiscard]] const sql::Statement* statement(std::size_t i) const {
     return facts != nullptr && i < facts->statements.size() ? &facts->statements[i] : nullptr;
@@ -79,7 +80,7 @@ struct Execution {
   std::string node;
   std::string_view route = "primary";
   std::shared_ptr<CacheFill> fill;        ///< collects the answer for the cache
-  bool ended = false;                     ///< outcome recorded for every statement
+  std::size_t settled = 0;                ///< statements whose outcome was recorded
 };
 
 /// Messages Postern sends for itself, and how their replies are read.

@@ -1,0 +1,259 @@
+#include "proxy/session/audit_trail.hpp"
+
+#include <chrono>
+#include <utility>
+
+#include "protocol/error_message.hpp"
+#include "protocol/rows.hpp"
+#include "proxy/session/audit_record.hpp"
+#include "proxy/sinks/log.hpp"
+
+namespace postern::proxy {
+namespace {
+
+using audit::Urgency;
+using config::AuditMode;
+
+AuditMode mode_of(const config::AuditOptions& options, const policy::StatementDecision* decided) {
+  const bool pii = decided != nullptr && decided->touches_pii;
+  return pii ? std::min(options.mode, options.pii_mode) : options.mode;
+}
+
+bool is_write(const policy::StatementDecision* decided) {
+  // Not understood, or not decided about: assume the worst.
+  return decided == nullptr || decided->writes;
+}
+
+AuditRigor rigor(const Session& session, const Execution& execution, std::size_t index) {
+  const config::Config& config = *session.context->runtime->config;
+  if (!config.audit) return AuditRigor::kNone;
+  const auto* decided = execution.analysed->decided(index);
+  switch (mode_of(*config.audit, decided)) {
+    case AuditMode::kStrict:
+      return AuditRigor::kStrict;
+    case AuditMode::kStrictWrite:
+      return is_write(decided) ? AuditRigor::kStrict : AuditRigor::kIntent;
+    case AuditMode::kBatch:
+    case AuditMode::kAsync:
+      return AuditRigor::kBatch;
+  }
+  return AuditRigor::kStrict;
+}
+
+// What the log's refusal means for a statement under the configured policy.
+Status on_log_failure(Session* session, const Error& error) {
+  session->runtime().metrics.audit_failures.add();
+  const bool go_on = session->config().audit->on_failure == config::AuditFailure::kContinueAndCount;
+  if (go_on) return ok();
+  return error;
+}
+
+class Waiting {
+ public:
+  explicit Waiting(Session* session) : session_(session) {
+    session_->context->audit_waiters.add(&session_->audit_event);
+  }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+  ~Waiting() { session_->context->audit_waiters.remove(&session_->audit_event); }
+
+ private:
+  Session* session_;
+};
+
+// Appends a record, waiting while the queue is full.
+Task<Result<std::uint64_t>> append_waiting(Session* session, audit::EncodedRecord record,
+                                           Urgency urgency) {
+  audit::Log* log = session->runtime().audit.get();
+  const Waiting waiting(session);
+  for (;;) {
+    audit::EncodedRecord copy = record;
+    Result<std::uint64_t> index = log->append(std::move(copy), urgency);
+    if (index) session->runtime().metrics.audit_records.add();
+    if (index || index.error().code != Pst::kAuditBusy) co_return index;
+    co_await session->audit_event.wait();
+  }
+}
+
+void append_now(Session* session, audit::EncodedRecord record) {
+  if (session->runtime().audit == nullptr) return;
+  if (session->runtime().audit->append(std::move(record), Urgency::kBatch)) {
+    session->runtime().metrics.audit_records.add();
+  } else {
+    session->runtime().metrics.audit_failures.add();
+  }
+}
+
+audit::SessionEvent session_event(Session* session, const Error* failure,
+                                  const std::string& label) {
+  audit::SessionEvent event;
+  event.session = session->audit_id;
+  event.time_us = now_us();
+  event.who = who_of(session->identity);
+  if (session->database != nullptr) event.database = session->database->name();
+  const bool trust = session->config().auth.method == config::AuthMethod::kTrust;
+  event.method = trust ? "trust" : "scram-sha-256";
+  event.success = failure == nullptr;
+  event.code = label;
+  return event;
+}
+
+}  // namespace
+
+void record_login(Session* session, const Error* failure) {
+  const std::string label = failure != nullptr ? pst_label(failure->code) : std::string();
+  const audit::SessionEvent event = session_event(session, failure, label);
+  append_now(session, audit::encode_session(audit::Kind::kAuth, event));
+  if (failure == nullptr) {
+    append_now(session, audit::encode_session(audit::Kind::kSessionOpen, event));
+  }
+}
+
+void record_end(Session* session) {
+  audit::SessionEvent event = session_event(session, nullptr, {});
+  event.statements = session->statements_run;
+  append_now(session, audit::encode_session(audit::Kind::kSessionClose, event));
+}
+
+Task<Status> open_intents(Session* session, Execution* execution) {
+  const std::size_t count =
+      execution->analysed->facts != nullptr ? execution->analysed->facts->statements.size() : 1;
+  execution->tickets.resize(count);
+  if (session->runtime().audit == nullptr) co_return ok();
+  for (std::size_t i = 0; i < count; ++i) {
+    const StatementRecord record(*session, *execution, i);
+    const bool waits = rigor(*session, *execution, i) >= AuditRigor::kIntent;
+    audit::EncodedRecord encoded = audit::encode_intent(record.intent());
+    const Urgency urgency = waits ? Urgency::kNow : Urgency::kBatch;
+    const Result<std::uint64_t> index =
+        co_await append_waiting(session, std::move(encoded), urgency);
+    if (!index) {
+      const Status verdict = on_log_failure(session, index.error());
+      if (!verdict) co_return verdict.error();
+      continue;
+    }
+    execution->tickets[i] = audit::Ticket{*index};
+  }
+  co_return ok();
+}
+
+Task<Status> record_refusal(Session* session, std::shared_ptr<const AnalysedText> analysed,
+                            Error error, bool observed) {
+  Metrics& metrics = session->runtime().metrics;
+  (observed ? metrics.observed : metrics.refusals).add(error.code);
+  if (session->runtime().audit == nullptr) co_return ok();
+  Execution execution;
+  execution.analysed = std::move(analysed);
+  const StatementRecord record(*session, execution, 0);
+  audit::EncodedRecord encoded = audit::encode_refusal(record.refusal(error, observed));
+  const Result<std::uint64_t> index =
+      co_await append_waiting(session, std::move(encoded), Urgency::kBatch);
+  if (!index) co_return on_log_failure(session, index.error());
+  co_return ok();
+}
+
+std::optional<std::uint64_t> forward_gate(const Session& session, const Execution& execution) {
+  const auto* log = session.context->runtime->audit.get();
+  if (log == nullptr) return std::nullopt;
+  std::optional<std::uint64_t> latest;
+  for (std::size_t i = 0; i < execution.tickets.size(); ++i) {
+    const auto& ticket = execution.tickets[i];
+    const bool waits = rigor(session, execution, i) == AuditRigor::kStrict &&
+                       is_write(execution.analysed->decided(i));
+    if (waits && ticket && !log->is_durable(ticket->index)) latest = ticket->index;
+  }
+  return latest;
+}
+
+std::optional<std::uint64_t> row_gate(const Session& session, const Execution& execution) {
+  const auto* log = session.context->runtime->audit.get();
+  if (log == nullptr || execution.index >= execution.tickets.size()) return std::nullopt;
+  const auto& ticket = execution.tickets[execution.index];
+  const bool waits = rigor(session, execution, execution.index) >= AuditRigor::kIntent;
+  if (!waits || !ticket || log->is_durable(ticket->index)) return std::nullopt;
+  return ticket->index;
+}
+
+std::optional<std::uint64_t> close_current(Session* session, Execution* execution,
+                                           const audit::Outcome& outcome) {
+  audit::Log* log = session->runtime().audit.get();
+  if (log == nullptr || execution->index >= execution->tickets.size()) return std::nullopt;
+  auto& ticket = execution->tickets[execution->index];
+  if (!ticket) return std::nullopt;
+  const bool strict = rigor(*session, *execution, execution->index) == AuditRigor::kStrict;
+  const auto index = log->close(*ticket, outcome, strict ? Urgency::kNow : Urgency::kBatch);
+  ticket.reset();
+  if (!index) {
+    session->runtime().metrics.audit_failures.add();
+    return std::nullopt;
+  }
+  session->runtime().metrics.audit_records.add();
+  return strict ? std::optional(*index) : std::nullopt;
+}
+
+void close_open_executions(Session* session, ServerLink* link, const Error& error) {
+  const std::string label = pst_label(error.code);
+  link->each_unit([&](Unit& unit) {
+    if (unit.execution == nullptr) return;
+    audit::Outcome outcome;
+    outcome.state = audit::State::kLost;
+    outcome.time_us = now_us();
+    outcome.code = label;
+    Execution& execution = *unit.execution;
+    for (; execution.index < execution.tickets.size(); ++execution.index) {
+      (void)close_current(session, &execution, outcome);
+    }
+  });
+}
+
+Task<Status> wait_durable(Session* session, std::uint64_t index) {
+  audit::Log* log = session->runtime().audit.get();
+  const Waiting waiting(session);
+  while (!log->is_durable(index)) {
+    if (log->state() != audit::LogState::kRunning) {
+      co_return on_log_failure(session, make_error(Pst::kAuditUnavailable));
+    }
+    co_await session->audit_event.wait();
+  }
+  co_return ok();
+}
+
+std::optional<std::uint64_t> settle(Session* session, Unit& unit, const protocol::Frame& frame) {
+  Execution& execution = *unit.execution;
+  if (execution.settled > execution.index) return std::nullopt;
+  if (frame.backend() == protocol::BackendType::kPortalSuspended) return std::nullopt;
+  execution.settled = execution.index + 1;
+  const auto elapsed = std::chrono::duration_cast<std::chrono::microseconds>(
+      Clock::now() - execution.started);
+  session->runtime().metrics.latency.observe(static_cast<std::uint64_t>(elapsed.count()));
+  audit::Outcome outcome;
+  outcome.time_us = now_us();
+  outcome.rows = execution.rows;
+  outcome.bytes = execution.bytes;
+  outcome.latency.total_us = static_cast<std::uint64_t>(elapsed.count());
+  outcome.where.node = execution.node;
+  outcome.where.route = execution.route;
+  std::string sqlstate;
+  if (frame.backend() == protocol::BackendType::kErrorResponse) {
+    outcome.state = audit::State::kError;
+    const auto fields = protocol::ErrorFields::decode(frame.body);
+    if (fields) sqlstate = fields->get(protocol::kFieldSqlstate).value_or("");
+    if (sqlstate == "57014") outcome.state = audit::State::kCancelled;
+    outcome.sqlstate = sqlstate;
+  } else if (frame.backend() == protocol::BackendType::kCommandComplete && execution.rows == 0) {
+    const auto complete = protocol::CommandComplete::decode(frame.body);
+    if (complete) outcome.rows = complete->rows();
+  }
+  return close_current(session, &execution, outcome);
+}
+
+void skip_execution(Session* session, Execution& execution) {
+  audit::Outcome outcome;
+  outcome.state = audit::State::kCancelled;
+  outcome.time_us = now_us();
+  for (; execution.index < execution.tickets.size(); ++execution.index) {
+    (void)close_current(session, &execution, outcome);
+  }
+}
+
+}  // namespace postern::proxy

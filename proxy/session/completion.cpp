@@ -1,0 +1,116 @@
+#include "proxy/session/completion.hpp"
+
+#include <utility>
+
+#include "protocol/error_message.hpp"
+#include "protocol/rows.hpp"
+#include "proxy/session/forwarding.hpp"
+#include "proxy/session/position.hpp"
+#include "proxy/session/rows.hpp"
+#include "proxy/session/audit_trail.hpp"
+#include "proxy/session/tracking.hpp"
+
+namespace postern::proxy {
+namespace {
+
+using protocol::BackendType;
+using protocol::Completion;
+using protocol::Frame;
+using protocol::Request;
+
+bool succeeded(const Completion& completion) {
+  return completion.outcome == Completion::Outcome::kDone;
+}
+
+// The one row of arming and disarming must repeat what was asked for, byte for byte.
+Status expect_value(Unit& unit, const Frame& frame, ByteView expected) {
+  if (frame.backend() == BackendType::kErrorResponse) return make_error(Pst::kArmingFailed);
+  if (frame.backend() != BackendType::kDataRow) return ok();
+  POSTERN_ASSIGN(const auto row, protocol::DataRow::decode(frame.body));
+  const bool same = row.values.size() == 1 && row.values[0] == protocol::Value(expected);
+  if (!same || unit.answered) return make_error(Pst::kArmingFailed);
+  unit.answered = true;
+  return ok();
+}
+
+// A message sent again for the client failed: the client's own would have failed the same way.
+Status pass_failure(Session* session, ServerLink* link, Unit& unit, const Frame& frame) {
+  if (frame.backend() != BackendType::kErrorResponse) return ok();
+  session->out.pending().add_view(frame.whole);
+  on_failed_statement(session, link, unit);
+  return ok();
+}
+
+Status check_description(Unit& unit, const Frame& frame) {
+  if (frame.backend() != BackendType::kRowDescription) {
+    unit.statement->described = true;
+    return ok();
+  }
+  Bytes unused;
+  POSTERN_ASSIGN([[maybe_unused]] const bool rewritten,
+                 describe_rows(*unit.statement->analysed, 0, frame.body, unused));
+  unit.statement->described = true;
+  return ok();
+}
+
+void end_parse(Session* session, ServerLink* link, const Unit& unit, bool success) {
+  if (unit.statement == nullptr) return;
+  const std::string& name = unit.statement->name;
+  const auto known = session->statements.find(name);
+  const bool current = known != session->statements.end() && known->second == unit.statement;
+  if (success) {
+    link->prepared.insert_or_assign(name, unit.statement->id);
+  } else if (current && unit.internal == Internal::kNone) {
+    session->statements.erase(known);
+  }
+}
+
+}  // namespace
+
+Status on_internal(Session* session, ServerLink* link, Unit& unit, const Frame& frame) {
+  switch (unit.internal) {
+    case Internal::kArm:
+      return expect_value(unit, frame, link->expected_context);
+    case Internal::kDisarm:
+      return expect_value(unit, frame, "");
+    case Internal::kReset:
+      if (frame.backend() == BackendType::kErrorResponse) return make_error(Pst::kResetFailed);
+      return ok();
+    case Internal::kPosition:
+      return on_position_reply(session, link, frame);
+    case Internal::kReparse:
+      return pass_failure(session, link, unit, frame);
+    case Internal::kDescribe:
+      if (frame.backend() == BackendType::kErrorResponse) {
+        return pass_failure(session, link, unit, frame);
+      }
+      return check_description(unit, frame);
+    case Internal::kRefusal:
+    case Internal::kNone:
+      return ok();
+  }
+  return ok();
+}
+
+Status on_completion(Session* session, ServerLink* link, const Completion& completion) {
+  const Unit unit = link->pop_unit();
+  const bool success = succeeded(completion);
+  switch (unit.request) {
+    case Request::kParse:
+      end_parse(session, link, unit, success);
+      break;
+    case Request::kExecute:
+      if (unit.internal == Internal::kArm || unit.internal == Internal::kDisarm) {
+        if (!success || !unit.answered) return make_error(Pst::kArmingFailed);
+      }
+      break;
+    default:
+      break;
+  }
+  if (unit.execution != nullptr && completion.outcome == Completion::Outcome::kSkipped) {
+    skip_execution(session, *unit.execution);
+  }
+  return ok();
+}
+
+}  // namespace postern::proxy

@@ -1,0 +1,208 @@
+#include "proxy/session/forwarding.hpp"
+
+#include <charconv>
+#include <utility>
+
+#include "protocol/error_message.hpp"
+#include "protocol/rows.hpp"
+#include "protocol/session_setup.hpp"
+#include "proxy/session/audit_trail.hpp"
+#include "proxy/session/publish.hpp"
+#include "proxy/session/rows.hpp"
+#include "proxy/session/tracking.hpp"
+
+namespace postern::proxy {
+namespace {
+
+using protocol::BackendType;
+using protocol::Frame;
+
+void pass(Session* session, const Frame& frame) {
+  session->out.pending().add_view(frame.whole);
+}
+
+// The analysed text and statement whose rows a unit's description announces.
+const AnalysedText* analysed_of(const Unit& unit) {
+  if (unit.execution != nullptr) return unit.execution->analysed.get();
+  return unit.statement != nullptr ? unit.statement->analysed.get() : nullptr;
+}
+
+void adopt_outputs(Unit& unit) {
+  if (unit.execution == nullptr) return;
+  Execution& execution = *unit.execution;
+  const auto* decided = execution.analysed->decided(execution.index);
+  execution.outputs.clear();
+  if (decided != nullptr) execution.outputs = decided->outputs;
+  execution.rows_checked = true;
+}
+
+Status forward_row_description(Session* session, Unit& unit, const Frame& frame) {
+  const AnalysedText* analysed = analysed_of(unit);
+  bool rewritten = false;
+  if (analysed != nullptr) {
+    const std::size_t index = unit.execution != nullptr ? unit.execution->index : 0;
+    Bytes& out = session->out.pending().own();
+    POSTERN_ASSIGN(rewritten, describe_rows(*analysed, index, frame.body, out));
+    if (unit.statement != nullptr) unit.statement->described = true;
+    adopt_outputs(unit);
+  }
+  if (unit.execution != nullptr) collect_description(*unit.execution, frame);
+  if (!rewritten) pass(session, frame);
+  return ok();
+}
+
+Status forward_parameters(Session* session, Unit& unit, const Frame& frame) {
+  bool rewritten = false;
+  if (unit.statement != nullptr) {
+    Bytes& out = session->out.pending().own();
+    POSTERN_ASSIGN(rewritten, describe_parameters(*unit.statement, frame.body, out));
+  }
+  if (!rewritten) pass(session, frame);
+  return ok();
+}
+
+Status forward_row(Session* session, Unit& unit, const Frame& frame) {
+  if (unit.execution == nullptr) return make_error(Pst::kServerProtocol, "a row out of turn");
+  Execution& execution = *unit.execution;
+  const bool checked = execution.rows_checked || execution.analysed->decision == nullptr ||
+                       execution.analysed->protection->rules == nullptr ||
+                       execution.analysed->protection->rules->columns.empty();
+  if (!checked) return make_error(Pst::kColumnCheckFailed, "rows that nobody described");
+  ++execution.rows;
+  execution.bytes += frame.whole.size();
+  collect_row(execution, frame);
+  if (execution.outputs.empty()) {
+    pass(session, frame);
+    return ok();
+  }
+  return decrypt_row(session, execution, frame.body, session->out.pending().own());
+}
+
+std::uint32_t parse_position(ByteView text) {
+  std::uint32_t position = 0;
+  std::from_chars(text.data(), text.data() + text.size(), position);
+  return position;
+}
+
+// The server's report with its position led back to the text the client sent.
+Status forward_error(Session* session, Unit& unit, const Frame& frame) {
+  Bytes& out = session->out.pending().own();
+  if (unit.refusal) {
+    protocol::append_error(out, *unit.refusal);
+    return ok();
+  }
+  const bool moved = unit.execution != nullptr && unit.execution->spliced;
+  if (!moved) {
+    pass(session, frame);
+    return ok();
+  }
+  POSTERN_ASSIGN(auto fields, protocol::ErrorFields::decode(frame.body));
+  std::string position;
+  for (auto& [code, value] : fields.fields) {
+    if (code != protocol::kFieldPosition) continue;
+    const auto& spliced = *unit.execution->spliced;
+    position = std::to_string(spliced.original_position(parse_position(value)));
+    value = position;
+  }
+  return fields.encode(BackendType::kErrorResponse, out);
+}
+
+Status forward_complete(Session* session, ServerLink* link, Unit& unit, const Frame& frame) {
+  POSTERN_ASSIGN(const auto complete, protocol::CommandComplete::decode(frame.body));
+  if (unit.execution != nullptr) {
+    track_success(session, link, *unit.execution);
+    collect_complete(*unit.execution, frame, complete.tag);
+    next_statement(*unit.execution);
+  }
+  pass(session, frame);
+  return ok();
+}
+
+}  // namespace
+
+bool needs_whole(const Session&, const Unit& unit) {
+  return unit.execution != nullptr &&
+         (!unit.execution->outputs.empty() || unit.execution->fill != nullptr ||
+          !unit.execution->rows_checked);
+}
+
+void count_streamed(Unit& unit, BackendType type, std::size_t size) {
+  if (unit.execution == nullptr) return;
+  if (type == BackendType::kDataRow) ++unit.execution->rows;
+  unit.execution->bytes += size;
+}
+
+std::optional<Pause> hold_back(Session* session, Unit& unit, const Frame& frame) {
+  if (unit.execution == nullptr) return std::nullopt;
+  Execution& execution = *unit.execution;
+  std::optional<std::uint64_t> index;
+  switch (frame.backend()) {
+    case BackendType::kRowDescription:
+    case BackendType::kDataRow:
+    case BackendType::kCopyOutResponse:
+      index = row_gate(*session, execution);
+      break;
+    case BackendType::kCommandComplete:
+    case BackendType::kEmptyQueryResponse:
+    case BackendType::kPortalSuspended:
+    case BackendType::kErrorResponse:
+      index = settle(session, unit, frame);
+      break;
+    default:
+      return std::nullopt;
+  }
+  if (index) return Pause{Pause::Kind::kAudit, 0, *index};
+  if (must_publish(*session, execution, frame)) return Pause{Pause::Kind::kPublish, 0, 0};
+  return std::nullopt;
+}
+
+Status forward(Session* session, ServerLink* link, Unit& unit, const Frame& frame) {
+  switch (frame.backend()) {
+    case BackendType::kRowDescription:
+      return forward_row_description(session, unit, frame);
+    case BackendType::kParameterDescription:
+      return forward_parameters(session, unit, frame);
+    case BackendType::kDataRow:
+      return forward_row(session, unit, frame);
+    case BackendType::kCommandComplete:
+      return forward_complete(session, link, unit, frame);
+    case BackendType::kErrorResponse:
+      POSTERN_TRY(forward_error(session, unit, frame));
+      on_failed_statement(session, link, unit);
+      return ok();
+    case BackendType::kNoData:
+      if (unit.statement != nullptr) unit.statement->described = true;
+      adopt_outputs(unit);
+      break;
+    case BackendType::kEmptyQueryResponse:
+      if (unit.execution != nullptr) next_statement(*unit.execution);
+      break;
+    case BackendType::kCopyInResponse:
+      session->fsm.on_copy_in();
+      break;
+    default:
+      break;
+  }
+  pass(session, frame);
+  return ok();
+}
+
+Status on_asynchronous(Session* session, ServerLink* link, const Frame& frame) {
+  if (frame.backend() == BackendType::kParameterStatus) {
+    POSTERN_ASSIGN(const auto status, protocol::ParameterStatus::decode(frame.body));
+    POSTERN_TRY(on_parameter(session, link, status.name, status.value));
+  }
+  // What concerns a connection borrowed for one read is none of the client's business.
+  if (link == session->primary.get()) pass(session, frame);
+  return ok();
+}
+
+Status on_server_closing(Session* session, ServerLink* link, const Frame& frame) {
+  if (link == session->primary.get()) {
+    pass(session, frame);
+    session->ending = true;
+  }
+  return ok();
+}
+
+}  // namespace postern::proxy
