@@ -15,7 +15,7 @@ namespace postern::types {
 using Days = std::int32_t;
 inline constexpr Days kDateInfinity = std::numeric_limits<Days>::max();
 inline constexpr Days kDateMinusInfinity = std::numeric_limits<Days>::min();
-inline constexpr Days kFirstDate = -2451545;   ///< 4713-11-24 BC
+inline constexpr Days kFirstDate = -2451545;   ///< 4714-11-24 BC
 inline constexpr Days kLastDate = 2145031948;  ///< 5874897-12-31
 
 /// An infinity or within kFirstDate..kLastDate.
