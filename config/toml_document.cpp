@@ -20,10 +20,10 @@ Node convert_table(const toml::table& from, std::uint32_t line) {
     // Implicit tables ([a.b] makes `a`) have no place of their own in some versions.
     std::uint32_t at = key.source().begin.line;
     if (at == 0) at = value.source().begin.line;
-    node.members.emplace_back(std::string(key.str()), convert(value, at));
+    node.members.push_back({std::string(key.str()), convert(value, at)});
   }
   std::stable_sort(node.members.begin(), node.members.end(),
-                   [](const auto& a, const auto& b) { return a.second.line < b.second.line; });
+                   [](const auto& a, const auto& b) { return a.node.line < b.node.line; });
   return node;
 }
 

@@ -4,26 +4,33 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/result.hpp"
 
 namespace postern::config {
 
+struct Member;
+
 /// One value. Which members are meaningful follows from `kind`.
 struct Node {
   enum class Kind : std::uint8_t { kText, kInteger, kBoolean, kArray, kTable, kOther };
 
-  Kind kind = Kind::kOther;  ///< kOther: float, date or time, which no key takes
-  std::uint32_t line = 0;    ///< 1-based; of the key for members of a table
-  std::string text;          ///< kText
-  std::int64_t integer = 0;  ///< kInteger
-  bool boolean = false;      ///< kBoolean
-  std::vector<Node> items;   ///< kArray
-  std::vector<std::pair<std::string, Node>> members;  ///< kTable, ordered by line
+  Kind kind = Kind::kOther;     ///< kOther: float, date or time, which no key takes
+  std::uint32_t line = 0;       ///< 1-based; of the key for members of a table
+  std::string text;             ///< kText
+  std::int64_t integer = 0;     ///< kInteger
+  bool boolean = false;         ///< kBoolean
+  std::vector<Node> items;      ///< kArray
+  std::vector<Member> members;  ///< kTable, ordered by line
 
   [[nodiscard]] std::string_view kind_name() const;
+};
+
+/// One key of a table and its value.
+struct Member {
+  std::string name;
+  Node node;
 };
 
 /// Overwrites every text of the tree: it may hold passwords.
