@@ -23,8 +23,8 @@ struct AnalysisContext {
 struct AnalyzerLimits {
   std::size_t text_bytes = 256 * 1024;
   std::size_t tokens = 50'000;
-  std::size_t depth = 500;          ///< bracket nesting
-  std::size_t chain = 1'500;        ///< operators, UNIONs and such in one row without a bracket
+  std::size_t depth = 500;    ///< bracket nesting
+  std::size_t chain = 1'500;  ///< operators, UNIONs and such in one row without a bracket
   std::size_t cache_entries = 20'000;
 };
 

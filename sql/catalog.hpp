@@ -37,12 +37,12 @@ enum class Persistence : char { kPermanent = 'p', kUnlogged = 'u', kTemporary = 
 
 struct Column {
   std::string name;
-  std::int16_t attnum = 0;      ///< 1-based; dropped columns are absent
-  Oid type = kInvalidOid;       ///< as declared (a domain's oid, not its base)
+  std::int16_t attnum = 0;  ///< 1-based; dropped columns are absent
+  Oid type = kInvalidOid;   ///< as declared (a domain's oid, not its base)
   std::int32_t typmod = -1;
   bool not_null = false;
   bool has_default = false;
-  bool generated = false;       ///< GENERATED ALWAYS AS (...) STORED
+  bool generated = false;  ///< GENERATED ALWAYS AS (...) STORED
 };
 
 struct ForeignKey {
@@ -62,8 +62,8 @@ struct UniqueKey {
 struct RowPolicy {
   std::string name;
   bool permissive = true;
-  char command = '*';        ///< pg_policy.polcmd
-  std::string using_text;    ///< pg_get_expr, empty if none
+  char command = '*';      ///< pg_policy.polcmd
+  std::string using_text;  ///< pg_get_expr, empty if none
   std::string check_text;
 };
 
@@ -73,20 +73,20 @@ struct Relation {
   std::string name;
   RelationKind kind = RelationKind::kTable;
   Persistence persistence = Persistence::kPermanent;
-  std::string owner;                 ///< role name
-  std::vector<Column> columns;       ///< ascending attnum
-  std::vector<Oid> parents;          ///< partition parent or inheritance parents
+  std::string owner;            ///< role name
+  std::vector<Column> columns;  ///< ascending attnum
+  std::vector<Oid> parents;     ///< partition parent or inheritance parents
   std::vector<Oid> children;
   std::vector<ForeignKey> foreign_keys;
   std::vector<UniqueKey> keys;
   std::vector<RowPolicy> policies;
-  std::vector<Oid> depends_on;       ///< relations a view or matview reads, transitively closed
-  std::vector<Oid> depends_routines; ///< functions a view calls (pg_depend), not transitive
+  std::vector<Oid> depends_on;        ///< relations a view or matview reads, transitively closed
+  std::vector<Oid> depends_routines;  ///< functions a view calls (pg_depend), not transitive
   bool row_security = false;
   bool force_row_security = false;
-  bool has_triggers = false;         ///< user triggers only
-  bool has_rules = false;            ///< rewrite rules other than a view's _RETURN
-  bool security_invoker = false;     ///< view option
+  bool has_triggers = false;      ///< user triggers only
+  bool has_rules = false;         ///< rewrite rules other than a view's _RETURN
+  bool security_invoker = false;  ///< view option
 
   [[nodiscard]] const Column* column(std::string_view column_name) const;
   [[nodiscard]] const Column* column(std::int16_t attnum) const;
@@ -98,9 +98,9 @@ struct Routine {
   Oid oid = kInvalidOid;
   std::string schema;
   std::string name;
-  char kind = 'f';          ///< pg_proc.prokind: f p a w
-  char volatility = 'v';    ///< i s v
-  char parallel = 'u';      ///< s r u
+  char kind = 'f';        ///< pg_proc.prokind: f p a w
+  char volatility = 'v';  ///< i s v
+  char parallel = 'u';    ///< s r u
   bool security_definer = false;
   std::int16_t min_args = 0;
   std::int16_t max_args = 0;  ///< -1 = variadic
@@ -120,9 +120,9 @@ struct Type {
   Oid oid = kInvalidOid;
   std::string schema;
   std::string name;
-  char kind = 'b';           ///< pg_type.typtype
-  Oid base = kInvalidOid;    ///< domain base
-  Oid element = kInvalidOid; ///< array element
+  char kind = 'b';            ///< pg_type.typtype
+  Oid base = kInvalidOid;     ///< domain base
+  Oid element = kInvalidOid;  ///< array element
   Oid array = kInvalidOid;
 };
 
@@ -149,6 +149,9 @@ class Catalog {
       std::span<const std::string> search_path) const;
   [[nodiscard]] const Type* type(Oid oid) const;
   [[nodiscard]] const Type* type(std::string_view schema, std::string_view name) const;
+  /// Unqualified type name under `search_path` (pg_catalog is searched first unless listed).
+  [[nodiscard]] const Type* resolve_type(std::string_view name,
+                                         std::span<const std::string> search_path) const;
   [[nodiscard]] const std::unordered_map<Oid, Relation>& relations() const { return relations_; }
 
  private:
@@ -159,10 +162,10 @@ class Catalog {
   std::unordered_map<Oid, Routine> routines_;
   std::unordered_map<Oid, Operator> operators_;
   std::unordered_map<Oid, Type> types_;
-  std::unordered_map<std::string, Oid> relation_names_;  ///< "schema\0name"
+  std::unordered_map<std::string, Oid> relation_names_;               ///< "schema\0name"
   std::unordered_map<std::string, std::vector<Oid>> routine_names_;   ///< by bare name
   std::unordered_map<std::string, std::vector<Oid>> operator_names_;  ///< by bare name
-  std::unordered_map<std::string, Oid> type_names_;  ///< "schema\0name"
+  std::unordered_map<std::string, Oid> type_names_;                   ///< "schema\0name"
 };
 
 /// Collects rows, then freezes them.

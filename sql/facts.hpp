@@ -50,10 +50,10 @@ enum class StatementKind : std::uint8_t {
   kCreate,
   kAlter,
   kDrop,
-  kGrant,       ///< GRANT, REVOKE, and default privileges
+  kGrant,  ///< GRANT, REVOKE, and default privileges
   kDo,
   kCall,
-  kMaintenance, ///< VACUUM, ANALYZE, REINDEX, CLUSTER, CHECKPOINT, REFRESH
+  kMaintenance,  ///< VACUUM, ANALYZE, REINDEX, CLUSTER, CHECKPOINT, REFRESH
   kOther,
 };
 
@@ -73,15 +73,15 @@ enum class TransactionEffect : std::uint8_t {
 /// State that outlives the statement on its server connection. A set of bits.
 enum class SessionEffect : std::uint16_t {
   kNone = 0,
-  kSetting = 1 << 0,       ///< SET/RESET/set_config, session or local
-  kRole = 1 << 1,          ///< SET ROLE, SET SESSION AUTHORIZATION, RESET of them
+  kSetting = 1 << 0,  ///< SET/RESET/set_config, session or local
+  kRole = 1 << 1,     ///< SET ROLE, SET SESSION AUTHORIZATION, RESET of them
   kTempObject = 1 << 2,
-  kPrepared = 1 << 3,      ///< PREPARE/DEALLOCATE on SQL level
+  kPrepared = 1 << 3,  ///< PREPARE/DEALLOCATE on SQL level
   kCursor = 1 << 4,
   kListen = 1 << 5,
   kAdvisoryLock = 1 << 6,
   kDiscard = 1 << 7,
-  kSequenceState = 1 << 8, ///< nextval/currval/lastval
+  kSequenceState = 1 << 8,  ///< nextval/currval/lastval
   kUnknown = 1 << 15,
 };
 constexpr SessionEffect operator|(SessionEffect a, SessionEffect b) {
@@ -122,15 +122,15 @@ enum class TokenClass : std::uint8_t {
 
 /// How a literal or parameter meets a column.
 enum class ValueRole : std::uint8_t {
-  kStored,    ///< becomes the column's value (VALUES item, SET item)
-  kOperand,   ///< compared with the column by =, <>, IN, = ANY (see Comparison)
-  kOther,     ///< anything else
+  kStored,   ///< becomes the column's value (VALUES item, SET item)
+  kOperand,  ///< compared with the column by =, <>, IN, = ANY (see Comparison)
+  kOther,    ///< anything else
 };
 
 enum class Comparison : std::uint8_t { kNone, kEqual, kNotEqual, kIn, kEqualAny, kOther };
 
 struct Literal {
-  Span span;                        ///< the whole token, with an E/U& prefix and quotes
+  Span span;  ///< the whole token, with an E/U& prefix and quotes
   TokenClass token = TokenClass::kString;
   ValueRole role = ValueRole::kOther;
   Comparison comparison = Comparison::kNone;
@@ -140,7 +140,7 @@ struct Literal {
 };
 
 struct Param {
-  std::uint16_t number = 0;         ///< $number, 1-based; one entry per occurrence
+  std::uint16_t number = 0;  ///< $number, 1-based; one entry per occurrence
   Span span;
   ValueRole role = ValueRole::kOther;
   Comparison comparison = Comparison::kNone;
@@ -153,21 +153,24 @@ struct Param {
 /// use that its scheme does not serve is refused.
 enum class Use : std::uint8_t {
   kProjected,       ///< appears as itself in the final output
-  kStored,          ///< is the target of INSERT, UPDATE or COPY FROM
+  kStored,          ///< is the target of INSERT, UPDATE or COPY FROM. Where the new value is not a
+                    ///< lone literal, parameter, DEFAULT or column, kExpression is listed as well
+  kCopied,          ///< its value is stored unchanged: in column `other`, or without `other` in
+                    ///< a new table, view or file that this statement makes
   kEquality,        ///< =, <>, IN, = ANY against literals and parameters only
   kColumnEquality,  ///< = or <> against `other`
   kGrouping,        ///< GROUP BY, DISTINCT, UNION and other duplicate removal
   kNullTest,        ///< IS [NOT] NULL
-  kCounted,         ///< count(column)
+  kCounted,         ///< count(column); count(DISTINCT column) is kGrouping as well
   kConflictTarget,
-  kOrdering,        ///< ORDER BY, min, max, <, >, BETWEEN
-  kExpression,      ///< any other expression
+  kOrdering,    ///< ORDER BY, min, max, <, >, BETWEEN
+  kExpression,  ///< any other expression
 };
 
 struct ColumnUse {
   ColumnRef column;
   Use use = Use::kExpression;
-  std::optional<ColumnRef> other;  ///< kColumnEquality; kStored when copied from a column
+  std::optional<ColumnRef> other;  ///< kColumnEquality, kCopied; kStored when copied from a column
   std::uint32_t position = 0;      ///< byte offset of the reference
 };
 
@@ -176,6 +179,9 @@ struct Output {
   std::optional<ColumnRef> source;  ///< set where the output is exactly this column's value
   std::vector<ColumnRef> sources;   ///< every column that flows into it
 };
+
+/// The other end of COPY.
+enum class CopyEnd : std::uint8_t { kNone, kClient, kFile, kProgram };
 
 struct Opaque {
   std::string reason;          ///< for people: what was not understood
@@ -188,20 +194,24 @@ struct Statement {
   TransactionEffect transaction = TransactionEffect::kNone;
   SessionEffect session = SessionEffect::kNone;
   std::vector<RelationUse> relations;
-  std::vector<Oid> routines;   ///< every overload a call or operator could mean; sorted, unique
+  std::vector<Oid> routines;  ///< every overload a call or operator could mean; sorted, unique
   std::vector<Literal> literals;
   std::vector<Param> params;
   std::vector<ColumnUse> uses;
   std::vector<Output> outputs;
   bool returns_rows = false;
-  bool locking_clause = false;     ///< FOR UPDATE / SHARE
-  bool reads_clock = false;        ///< now(), CURRENT_TIMESTAMP, ... (stable, but not cacheable)
-  bool reads_catalog = false;      ///< pg_catalog or information_schema relations
-  bool reads_session = false;      ///< current_user, current_setting, ... (stable per session)
+  bool locking_clause = false;  ///< FOR UPDATE / SHARE
+  bool reads_clock = false;     ///< now(), CURRENT_TIMESTAMP, ... (stable, but not cacheable)
+  bool reads_catalog = false;   ///< pg_catalog or information_schema relations
+  bool reads_session = false;   ///< current_user, current_setting, ... (stable per session)
   bool has_limit_without_order = false;
-  std::string name;   ///< SET/RESET/SHOW: setting; PREPARE/EXECUTE: statement; cursor; channel
-  std::string value;  ///< SET: the literal value(s) joined by ", "; empty = DEFAULT
-  bool local = false; ///< SET LOCAL
+  CopyEnd copy_end = CopyEnd::kNone;
+  std::string name;    ///< SET/RESET/SHOW/set_config: setting in lower case ("all", "transaction",
+                       ///< "role", ...); PREPARE/EXECUTE: statement; cursor; channel; savepoint;
+                       ///< CREATE/ALTER/DROP: the object as written, schema first
+  std::string value;   ///< SET, set_config: the literal value(s) joined by ", "; empty = DEFAULT.
+                       ///< May be secret: not for logs
+  bool local = false;  ///< SET LOCAL
   std::optional<Opaque> opaque;  ///< set = not understood in full; policy must assume the worst
 
   [[nodiscard]] bool understood() const { return !opaque.has_value(); }
@@ -209,11 +219,11 @@ struct Statement {
 
 /// The analysis of one Query string or one Parse. Immutable once made; shared between sessions.
 struct Facts {
-  std::uint64_t id = 0;             ///< unique within the process; part of decision cache keys
+  std::uint64_t id = 0;  ///< unique within the process; part of decision cache keys
   std::uint64_t catalog_epoch = 0;
   std::vector<Statement> statements;
-  std::string fingerprint;          ///< 16 hex digits; equal for texts that differ in literals only
-  std::string normalized;           ///< literals replaced by $n; what audit may show
+  std::string fingerprint;  ///< 16 hex digits; equal for texts that differ in literals only
+  std::string normalized;   ///< literals replaced by $n; what audit may show
 };
 
 }  // namespace postern::sql

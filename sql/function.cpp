@@ -1,0 +1,146 @@
+// Resolver: function calls, aggregates, windows, and the session effects of built-in functions.
+#include <algorithm>
+
+#include "sql/analyzer.hpp"
+#include "sql/resolver.hpp"
+
+namespace postern::sql {
+
+namespace {
+
+bool accepts(const Routine& routine, std::size_t args) {
+  const bool enough = args >= static_cast<std::size_t>(routine.min_args);
+  return enough && (routine.max_args < 0 || args <= static_cast<std::size_t>(routine.max_args));
+}
+
+/// The text of a string constant, through one cast; nullopt for anything else.
+std::optional<std::string> constant_text(const ast::Node* node) {
+  if (ast::is(node, PG_QUERY__NODE__NODE_TYPE_CAST)) node = node->type_cast->arg;
+  if (!ast::is(node, PG_QUERY__NODE__NODE_A_CONST)) return std::nullopt;
+  const PgQuery__AConst* constant = node->a_const;
+  if (constant->val_case == PG_QUERY__A__CONST__VAL_SVAL) {
+    return std::string(ast::text(constant->sval->sval));
+  }
+  if (constant->val_case == PG_QUERY__A__CONST__VAL_BOOLVAL) {
+    return constant->boolval->boolval ? "true" : "false";
+  }
+  return std::nullopt;
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+  return out;
+}
+
+}  // namespace
+
+/// Notes the routines a call can mean; what pg_catalog's function of that name does.
+Builtin Resolver::find_function(const PgQuery__FuncCall* call) {
+  const ast::NodeList names = POSTERN_LIST(call, funcname);
+  const std::string_view schema = names.size() > 1 ? ast::str(names[names.size() - 2]) : "";
+  const std::string_view name = ast::str(names.back());
+  const bool maybe_builtin = schema.empty() || schema == "pg_catalog";
+  Builtin meaning = maybe_builtin ? builtin_function(name) : Builtin::kNone;
+  if (maybe_builtin && call->funcformat == PG_QUERY__COERCION_FORM__COERCE_SQL_SYNTAX &&
+      meaning == Builtin::kNone) {
+    meaning = Builtin::kKnown;  // the grammar made the call: EXTRACT, POSITION, AT TIME ZONE, ...
+  }
+  const std::size_t args = call->n_args + (call->agg_within_group ? call->n_agg_order : 0);
+  bool found = false;
+  bool foreign = false;
+  if (context_.catalog != nullptr) {
+    for (const Routine* routine : context_.catalog->routines(schema, name, context_.search_path)) {
+      if (!call->func_variadic && !accepts(*routine, args)) continue;
+      add_routine(routine->oid);
+      found = true;
+      foreign = foreign || routine->schema != "pg_catalog";
+    }
+  }
+  const bool conversion = args == 1 && named_type(schema, name) != kInvalidOid;  // text(x)
+  if (!found && meaning == Builtin::kNone && !conversion) {
+    fail("unknown function " + std::string(name), call->location);
+  }
+  if (foreign && (has(meaning, Builtin::kCount) || has(meaning, Builtin::kExtreme))) {
+    return Builtin::kKnown;
+  }
+  return meaning;
+}
+
+void Resolver::function_effects(const PgQuery__FuncCall* call, Builtin meaning) {
+  if (has(meaning, Builtin::kClock)) out_.reads_clock = true;
+  if (has(meaning, Builtin::kSession)) out_.reads_session = true;
+  if (has(meaning, Builtin::kLock)) add_session(SessionEffect::kAdvisoryLock);
+  if (has(meaning, Builtin::kSequence)) add_session(SessionEffect::kSequenceState);
+  if (has(meaning, Builtin::kSetting)) set_config_call(call);
+}
+
+/// set_config('name', 'value', is_local) is SET; with anything computed it may set anything.
+void Resolver::set_config_call(const PgQuery__FuncCall* call) {
+  add_session(SessionEffect::kSetting);
+  const ast::NodeList args = POSTERN_LIST(call, args);
+  const auto name = args.size() == 3 ? constant_text(args[0]) : std::nullopt;
+  const auto value = args.size() == 3 ? constant_text(args[1]) : std::nullopt;
+  const auto local = args.size() == 3 ? constant_text(args[2]) : std::nullopt;
+  if (!name || !value || !local || !out_.name.empty()) {
+    return add_session(SessionEffect::kUnknown);  // not literal, or a second one
+  }
+  out_.name = lower(*name);
+  out_.value = *value;
+  out_.local = *local == "true" || *local == "t";
+  if (out_.name == "role" || out_.name == "session_authorization") {
+    add_session(SessionEffect::kRole);
+  }
+}
+
+Value Resolver::function_call(const PgQuery__FuncCall* call, const Level& level) {
+  const Builtin meaning = find_function(call);
+  function_effects(call, meaning);
+  std::vector<Value> args;
+  for (const ast::Node* arg : POSTERN_LIST(call, args)) args.push_back(evaluate(arg, level));
+  Value out = function_value(call, meaning, args);
+  for (const ast::Node* key : POSTERN_LIST(call, agg_order)) {
+    if (!ast::is(key, PG_QUERY__NODE__NODE_SORT_BY)) continue;
+    const Value sorted = evaluate(key->sort_by->node, level);
+    use(sorted, Use::kOrdering);
+    out.absorb(sorted);
+  }
+  consumed(call->agg_filter, level);
+  if (call->over != nullptr) window(call->over, level);
+  return out;
+}
+
+/// What the call does with its arguments.
+Value Resolver::function_value(const PgQuery__FuncCall* call, Builtin meaning,
+                               std::vector<Value>& args) {
+  Value out;
+  out.position = static_cast<std::uint32_t>(call->location);
+  const bool one = args.size() == 1 && args[0].row.empty();
+  for (const Value& arg : args) {
+    if (one && call->agg_distinct) use(arg, Use::kGrouping);
+    if (one && has(meaning, Builtin::kCount)) {
+      use(arg, Use::kCounted);
+    } else if (one && has(meaning, Builtin::kExtreme)) {
+      use(arg, Use::kOrdering);
+    } else {
+      consume(arg);
+    }
+    out.absorb(arg);
+  }
+  return out;
+}
+
+void Resolver::window(const PgQuery__WindowDef* window, const Level& level) {
+  for (const ast::Node* key : POSTERN_LIST(window, partition_clause)) {
+    use(evaluate(key, level), Use::kGrouping);
+  }
+  for (const ast::Node* key : POSTERN_LIST(window, order_clause)) {
+    if (!ast::is(key, PG_QUERY__NODE__NODE_SORT_BY)) continue;
+    use(evaluate(key->sort_by->node, level), Use::kOrdering);
+  }
+  consumed(window->start_offset, level);
+  consumed(window->end_offset, level);
+}
+
+}  // namespace postern::sql

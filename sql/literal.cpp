@@ -1,0 +1,151 @@
+// Resolver: constants, parameters and the casts around them.
+#include "sql/analyzer.hpp"
+#include "sql/resolver.hpp"
+
+namespace postern::sql {
+
+namespace {
+
+TokenClass class_of(const PgQuery__AConst* constant, TokenKind token) {
+  if (constant->isnull) return TokenClass::kNull;
+  switch (constant->val_case) {
+    case PG_QUERY__A__CONST__VAL_IVAL:
+      return TokenClass::kInteger;
+    case PG_QUERY__A__CONST__VAL_FVAL:
+      return TokenClass::kFloat;
+    case PG_QUERY__A__CONST__VAL_BOOLVAL:
+      return TokenClass::kBoolean;
+    case PG_QUERY__A__CONST__VAL_BSVAL:
+      return TokenClass::kBitString;
+    default:
+      break;
+  }
+  switch (token) {
+    case TokenKind::kEscapeString:
+      return TokenClass::kEscapeString;
+    case TokenKind::kUnicodeString:
+      return TokenClass::kUnicodeString;
+    case TokenKind::kDollarString:
+      return TokenClass::kDollarString;
+    default:
+      return TokenClass::kString;
+  }
+}
+
+}  // namespace
+
+Value Resolver::literal(const PgQuery__AConst* constant) {
+  Value value;
+  value.null = constant->isnull;
+  if (constant->location < 0) return value;  // made by the grammar, not by the text
+  value.position = static_cast<std::uint32_t>(constant->location);
+  const TokenIndex::LiteralToken token = tokens_.literal_at(value.position);
+  if (!token.found) {
+    fail("a literal cannot be located", constant->location);
+    return value;
+  }
+  Literal found;
+  found.span = token.span;
+  found.cast_span = token.span;
+  found.token = class_of(constant, token.kind);
+  value.literal = static_cast<std::int32_t>(out_.literals.size());
+  out_.literals.push_back(found);
+  return value;
+}
+
+Value Resolver::parameter(const PgQuery__ParamRef* ref) {
+  Value value;
+  value.position = static_cast<std::uint32_t>(ref->location);
+  if (ref->number < 1 || ref->number > 65535) {
+    fail("parameter number out of range", ref->location);
+    return value;
+  }
+  Param found;
+  found.number = static_cast<std::uint16_t>(ref->number);
+  found.span = tokens_.literal_at(value.position).span;
+  found.cast_span = found.span;
+  value.param = static_cast<std::int32_t>(out_.params.size());
+  out_.params.push_back(found);
+  return value;
+}
+
+Oid Resolver::named_type(std::string_view schema, std::string_view name) {
+  const Catalog* catalog = context_.catalog.get();
+  const Type* type = nullptr;
+  if (catalog != nullptr) {
+    type = schema.empty() ? catalog->resolve_type(name, context_.search_path)
+                          : catalog->type(schema, name);
+  }
+  if (type != nullptr) return type->oid;
+  return schema.empty() || schema == "pg_catalog" ? builtin_type(name) : kInvalidOid;
+}
+
+/// kInvalidOid and an opaque statement for a type we do not know.
+Oid Resolver::type_oid(const PgQuery__TypeName* name) {
+  const ast::NodeList names = POSTERN_LIST(name, names);
+  if (names.empty() || name->pct_type) {
+    fail("type of a column used as a type", name->location);
+    return kInvalidOid;
+  }
+  const std::string_view schema = names.size() > 1 ? ast::str(names[names.size() - 2]) : "";
+  const std::string_view base = ast::str(names.back());
+  Oid type = named_type(schema, base);
+  if (type == kInvalidOid) {
+    fail("unknown type " + std::string(base), name->location);
+    return kInvalidOid;
+  }
+  if (is_reg_type(type)) out_.reads_catalog = true;
+  if (name->n_array_bounds == 0) return type;
+  const Type* element = context_.catalog ? context_.catalog->type(type) : nullptr;
+  if (element != nullptr && element->array != kInvalidOid) return element->array;
+  return builtin_array(type);
+}
+
+/// A literal or parameter under exactly one cast without length or precision is still a plain
+/// input. A second cast or a truncating one changes the value in ways not followed here.
+void Resolver::cast_input(Value& value, const PgQuery__TypeCast* cast, Oid type) {
+  const std::int32_t type_at = cast->type_name->location;
+  const auto apply = [&](auto& input) {
+    const bool plain = input.cast == kInvalidOid && cast->type_name->n_typmods == 0;
+    input.cast = type;
+    input.cast_span = tokens_.cast_around(input.cast_span, cast->location, type_at);
+    if (!plain) value.literal = value.param = -1;
+  };
+  if (value.literal >= 0) {
+    apply(out_.literals[static_cast<std::size_t>(value.literal)]);
+  } else {
+    apply(out_.params[static_cast<std::size_t>(value.param)]);
+  }
+}
+
+Value Resolver::type_cast(const PgQuery__TypeCast* cast, const Level& level) {
+  Value value = evaluate(cast->arg, level);
+  const PgQuery__TypeName* name = cast->type_name;
+  const Oid type = type_oid(name);
+  for (const ast::Node* typmod : POSTERN_LIST(name, typmods)) consumed(typmod, level);
+  const bool explicit_cast = cast->location >= 0 || name->location >= 0;
+  if (value.is_input()) {
+    if (explicit_cast) cast_input(value, cast, type);  // else TRUE and FALSE, as the grammar has it
+    value.null = false;
+    value.type = type;
+    return value;
+  }
+  consume(value);
+  Value out;
+  out.position = value.position;
+  out.absorb(value);
+  out.type = type;
+  return out;
+}
+
+void Resolver::meet(const Value& input, ColumnRef column, ValueRole role, Comparison comparison) {
+  const auto apply = [&](auto& found) {
+    found.role = role;
+    found.comparison = comparison;
+    found.column = column;
+  };
+  if (input.literal >= 0) apply(out_.literals[static_cast<std::size_t>(input.literal)]);
+  if (input.param >= 0) apply(out_.params[static_cast<std::size_t>(input.param)]);
+}
+
+}  // namespace postern::sql
