@@ -1,0 +1,31 @@
+// Private to policy/: what a profile may do in a protected database. Each part adds refusals.
+#pragma once
+
+#include "policy/findings.hpp"
+
+namespace postern::policy {
+
+/// May this profile send this kind of statement at all?
+[[nodiscard]] bool kind_allowed(Profile profile, sql::StatementKind kind);
+
+/// True where the gate stands open: profile admin, and an unprotected database for all but the
+/// profiles that are restrictions in themselves (analyst, backup).
+[[nodiscard]] bool gate_is_open(const Ruleset& rules, Profile profile);
+
+/// The whole gate for one statement, opaque ones included.
+void gate_statement(const Judged& judged);
+
+// The parts, for statements that are understood.
+void gate_functions(const Judged& judged);
+void gate_settings(const Judged& judged);
+void gate_relations(const Judged& judged);
+
+/// Whether pg_catalog's or an extension's function reaches around policies or sessions.
+enum class FunctionRisk : std::uint8_t {
+  kNone,
+  kDenied,  ///< refused to app and analyst
+  kShared,  ///< reaches what tenants share: refused to logins with a tenant
+};
+FunctionRisk function_risk(const sql::Routine& routine);
+
+}  // namespace postern::policy

@@ -1,0 +1,162 @@
+// Functions that reach around row policies, sessions or the proxy (research: catalogue 36 to 68).
+#include <algorithm>
+#include <array>
+
+#include "policy/gate.hpp"
+#include "policy/glob.hpp"
+
+namespace postern::policy {
+namespace {
+
+// Of pg_catalog. A name with '*' covers a family.
+constexpr std::string_view kDeniedBuiltins[] = {
+    // files and programs of the server
+    "pg_read_file*",
+    "pg_read_binary_file",
+    "pg_ls_*",
+    "pg_stat_file",
+    "pg_current_logfile",
+    "pg_file_*",
+    "pg_rotate_logfile*",
+    "pg_reload_conf",
+    "pg_hba_file_rules",
+    "pg_ident_file_mappings",
+    "pg_show_all_file_settings",
+    "pg_logdir_ls",
+    // large objects know no row policies
+    "lo_*",
+    "loread",
+    "lowrite",
+    // SQL hidden in strings
+    "query_to_xml*",
+    "cursor_to_xml*",
+    "table_to_xml*",
+    "schema_to_xml*",
+    "database_to_xml*",
+    "ts_stat",
+    "ts_rewrite",
+    // other sessions, their statements and locks
+    "pg_terminate_backend",
+    "pg_cancel_backend",
+    "pg_stat_get_*",
+    "pg_stat_reset*",
+    "pg_stat_clear_*",
+    "pg_stat_force_next_flush",
+    "pg_lock_status",
+    "pg_blocking_pids",
+    "pg_safe_snapshot_blocking_pids",
+    "pg_prepared_xact",
+    "pg_log_backend_memory_contexts",
+    "pg_notification_queue_usage",
+    "pg_isolation_test_session_is_blocked",
+    // the write-ahead log, replication, snapshots
+    "pg_logical_*",
+    "pg_replication_*",
+    "pg_create_*_slot",
+    "pg_copy_*_slot",
+    "pg_drop_replication_slot",
+    "pg_get_replication_slots",
+    "pg_show_replication_origin_status",
+    "pg_current_wal_*",
+    "pg_walfile_*",
+    "pg_last_wal_*",
+    "pg_wal_*",
+    "pg_switch_wal",
+    "pg_create_restore_point",
+    "pg_backup_*",
+    "pg_start_backup",
+    "pg_stop_backup",
+    "pg_promote",
+    "pg_export_snapshot",
+    "pg_get_wal_*",
+    "pg_control_*",
+    "pg_import_system_collations",
+    // how much others write
+    "txid_*",
+    "pg_current_xact_id*",
+    "pg_current_snapshot",
+    "pg_xact_*",
+    "pg_last_committed_xact",
+    "pg_relation_size",
+    "pg_table_size",
+    "pg_total_relation_size",
+    "pg_indexes_size",
+    "pg_database_size",
+    "pg_tablespace_size",
+    "pg_relation_filepath",
+    "pg_relation_filenode",
+    "pg_filenode_relation",
+    "pg_get_shmem_allocations",
+    "brin_*",
+    "gin_clean_pending_list",
+    "binary_upgrade_*",
+};
+
+// Of extensions, in whatever schema they are installed.
+constexpr std::string_view kDeniedExtensions[] = {
+    "dblink*",      "crosstab*",      "connectby*",     "xpath_table",       "plproxy*",
+    "pgstat*",      "pg_stat_*",      "get_raw_page",   "heap_page_*",       "page_header",
+    "bt_page_*",    "bt_metap",       "brin_page_*",    "fsm_page_contents", "tuple_data_split",
+    "pg_dirtyread", "pg_visibility*", "pgrowlocks",     "pg_buffercache*",   "pg_freespace*",
+    "pg_prewarm",   "bt_index_*",     "verify_heapam",  "heap_force_*",      "lo_oid",
+    "pg_file_*",    "pg_logdir_ls",   "postgres_fdw_*", "file_fdw_*",        "http*",
+};
+constexpr std::string_view kDeniedSchemas[] = {"cron", "timetable", "dbms_job", "adminpack"};
+
+constexpr std::string_view kSharedBuiltins[] = {"pg_advisory_*", "pg_try_advisory_*", "pg_notify",
+                                                "setval"};
+
+template <typename List>
+bool matches(const List& list, std::string_view name) {
+  return std::any_of(std::begin(list), std::end(list),
+                     [&](std::string_view glob) { return glob_match(glob, name); });
+}
+
+bool freed(const Ruleset& rules, const sql::Routine& routine) {
+  return matches(rules.options.allow_functions, routine.schema + "." + routine.name);
+}
+
+void refuse(const Judged& j, Pst code, const sql::Routine& routine) {
+  j.findings.refuse(code, routine.schema + "." + routine.name, "gate.function",
+                    j.statement.span.begin);
+}
+
+/// pg_dump reads large objects and hands snapshots to its workers.
+bool backup_needs(const sql::Routine& routine) {
+  return routine.schema == "pg_catalog" && (routine.name == "pg_export_snapshot" ||
+                                            matches(std::array{"lo_*", "loread"}, routine.name) ||
+                                            matches(std::array{"pg_*_size"}, routine.name));
+}
+
+}  // namespace
+
+FunctionRisk function_risk(const sql::Routine& routine) {
+  if (routine.schema != "pg_catalog") {
+    if (matches(kDeniedSchemas, routine.schema)) return FunctionRisk::kDenied;
+    return matches(kDeniedExtensions, routine.name) ? FunctionRisk::kDenied : FunctionRisk::kNone;
+  }
+  if (matches(kDeniedBuiltins, routine.name)) return FunctionRisk::kDenied;
+  return matches(kSharedBuiltins, routine.name) ? FunctionRisk::kShared : FunctionRisk::kNone;
+}
+
+void gate_functions(const Judged& j) {
+  if (j.profile == Profile::kMigrator) return;  // may run DO: a list of names would not hold it
+  for (const Oid oid : j.statement.routines) {
+    const sql::Routine* routine = j.catalog().routine(oid);
+    if (routine == nullptr) {
+      return j.findings.refuse(Pst::kFunctionNotAllowed, "not in the catalog snapshot",
+                               "gate.function", j.statement.span.begin);
+    }
+    const FunctionRisk risk = function_risk(*routine);
+    if (risk == FunctionRisk::kNone || freed(j.rules, *routine)) continue;
+    if (risk == FunctionRisk::kDenied) {
+      if (j.profile == Profile::kBackup && backup_needs(*routine)) continue;
+      return refuse(j, Pst::kFunctionNotAllowed, *routine);
+    }
+    if (j.has_tenant && !j.rules.tenant_tables.empty()) {
+      return refuse(j, Pst::kSharedAcrossTenants, *routine);
+    }
+  }
+}
+
+}  // namespace postern::policy

@@ -1,0 +1,129 @@
+// Relations that show or change what belongs to all tenants, and statements that row security does
+// not confine (research: catalogue 18 to 21, 46, 47, 55 to 61, 81, 82, 91, 100).
+#include <algorithm>
+#include <set>
+
+#include "policy/closure.hpp"
+#include "policy/gate.hpp"
+#include "policy/glob.hpp"
+
+namespace postern::policy {
+namespace {
+
+using Kind = sql::StatementKind;
+
+// Of pg_catalog, and of extensions wherever they are installed.
+constexpr std::string_view kDeniedViews[] = {
+    "pg_stat_*",
+    "pg_statio_*",
+    "pg_stats*",
+    "pg_statistic*",
+    "pg_locks",
+    "pg_prepared_xacts",
+    "pg_largeobject*",
+    "pg_replication_*",
+    "pg_subscription*",
+    "pg_authid",
+    "pg_shadow",
+    "pg_user_mapping*",
+    "pg_hba_file_rules",
+    "pg_ident_file_mappings",
+    "pg_file_settings",
+    "pg_shmem_allocations",
+    "pg_backend_memory_contexts",
+    "pg_buffercache*",
+    "pg_sequences",
+};
+
+bool denied_view(const sql::Relation& relation) {
+  if (relation.schema == "postern" || relation.schema == "cron") return true;
+  const bool candidate = relation.schema == "pg_catalog" || relation.name.starts_with("pg_");
+  return candidate && std::any_of(std::begin(kDeniedViews), std::end(kDeniedViews),
+                                  [&](std::string_view g) { return glob_match(g, relation.name); });
+}
+
+bool is_walled(const Judged& j, const sql::Relation& relation) {
+  return reaches(relation, j.rules.tenant_tables);
+}
+
+void refuse(const Judged& j, Pst code, const sql::Relation& relation, const char* rule) {
+  j.findings.refuse(code,
+                    std::string(sql::to_word(j.statement.kind)) + " on " + relation.qualified(),
+                    rule, j.statement.span.begin);
+}
+
+/// TRUNCATE ... CASCADE follows foreign keys, row security or not.
+bool truncation_reaches_wall(const Judged& j, Oid oid) {
+  std::set<Oid> reached;
+  add_with_descendants(j.catalog(), oid, reached);
+  for (bool grown = true; grown;) {
+    grown = false;
+    for (const auto& [other, relation] : j.catalog().relations()) {
+      if (reached.contains(other)) continue;
+      const bool refers =
+          std::any_of(relation.foreign_keys.begin(), relation.foreign_keys.end(),
+                      [&](const sql::ForeignKey& key) { return reached.contains(key.referenced); });
+      if (!refers) continue;
+      add_with_descendants(j.catalog(), other, reached);
+      grown = true;
+    }
+  }
+  return std::any_of(reached.begin(), reached.end(),
+                     [&](Oid r) { return j.rules.tenant_tables.contains(r); });
+}
+
+/// What row security leaves open on a tenant table.
+void gate_uncovered(const Judged& j, const sql::Relation& relation) {
+  switch (j.statement.kind) {
+    case Kind::kTruncate:
+      if (truncation_reaches_wall(j, relation.oid)) {
+        refuse(j, Pst::kNotCoveredByWall, relation, "wall.truncate");
+      }
+      break;
+    case Kind::kLock:
+      // pg_dump locks what it reads.
+      if (j.profile != Profile::kBackup && is_walled(j, relation)) {
+        refuse(j, Pst::kNotCoveredByWall, relation, "wall.lock");
+      }
+      break;
+    case Kind::kCopyFrom:
+      if (is_walled(j, relation)) refuse(j, Pst::kNotCoveredByWall, relation, "wall.copy");
+      break;
+    case Kind::kExplain:
+      // Plans tell estimates over all tenants' rows, and how many the policy removed.
+      if (is_walled(j, relation)) refuse(j, Pst::kNotCoveredByWall, relation, "wall.explain");
+      break;
+    default:
+      break;
+  }
+}
+
+}  // namespace
+
+void gate_relations(const Judged& j) {
+  for (const sql::RelationUse& use : j.statement.relations) {
+    const sql::Relation* relation = j.catalog().relation(use.oid);
+    if (relation == nullptr) {
+      return j.findings.refuse(Pst::kRelationNotAllowed, "not in the catalog snapshot",
+                               "gate.relation", j.statement.span.begin);
+    }
+    if (use.written && in_system_schema(*relation) && !relation->schema.starts_with("pg_temp_")) {
+      return refuse(j, Pst::kRelationNotAllowed, *relation, "gate.relation");
+    }
+    if (j.profile == Profile::kMigrator) continue;
+    if (j.profile == Profile::kBackup) {
+      gate_uncovered(j, *relation);
+      continue;
+    }
+    // Below a view only the view's own name counts: its owner decided what it shows.
+    if (use.via == kInvalidOid && denied_view(*relation)) {
+      return refuse(j, Pst::kRelationNotAllowed, *relation, "gate.relation");
+    }
+    if (j.rules.unwallable.contains(relation->oid)) {
+      return refuse(j, Pst::kNotCoveredByWall, *relation, "wall.relation");
+    }
+    gate_uncovered(j, *relation);
+  }
+}
+
+}  // namespace postern::policy

@@ -1,0 +1,150 @@
+#include <algorithm>
+
+#include "policy/closure.hpp"
+#include "policy/effects.hpp"
+#include "policy/glob.hpp"
+#include "policy/wall_state.hpp"
+
+namespace postern::policy {
+namespace {
+
+/// Postern's own functions read the session's context, which every armed connection carries.
+bool harmless(const sql::Routine& routine) {
+  if (routine.schema == "postern") return routine.name != "context";
+  return routine.volatility != 'v' && routine.parallel == 's';
+}
+
+bool routines_harmless(const sql::Catalog& catalog, const std::vector<Oid>& routines) {
+  return std::all_of(routines.begin(), routines.end(), [&](Oid oid) {
+    const sql::Routine* routine = catalog.routine(oid);
+    return routine != nullptr && harmless(*routine);
+  });
+}
+
+/// The snapshot holds policies as text. One that is not ours may call anything, unless it is a
+/// constant.
+bool policies_harmless(const sql::Relation& relation) {
+  if (!relation.row_security) return true;
+  const auto constant = [](const std::string& text) {
+    return text.empty() || text == "true" || text == "false";
+  };
+  return std::all_of(relation.policies.begin(), relation.policies.end(),
+                     [&](const sql::RowPolicy& policy) {
+                       return is_own_policy(policy.name) || constant(policy.using_text);
+                     });
+}
+
+bool relation_harmless(const sql::Catalog& catalog, const sql::Relation& relation) {
+  const bool kind = is_table(relation) || is_view(relation);
+  return kind && relation.persistence == sql::Persistence::kPermanent &&
+         !in_system_schema(relation) && policies_harmless(relation) &&
+         routines_harmless(catalog, relation.depends_routines);
+}
+
+/// The relation, what stands below it, and the same of everything a view of it reads.
+void add_reached(const sql::Catalog& catalog, Oid oid, std::set<Oid>& out) {
+  add_with_descendants(catalog, oid, out);
+  const sql::Relation* relation = catalog.relation(oid);
+  // A materialised view holds its own rows: what it was made from does not change its answer.
+  if (relation == nullptr || relation->kind != sql::RelationKind::kView) return;
+  for (const Oid below : relation->depends_on) add_with_descendants(catalog, below, out);
+}
+
+std::set<Oid> reached(const Judged& j) {
+  std::set<Oid> out;
+  for (const sql::RelationUse& use : j.statement.relations) add_reached(j.catalog(), use.oid, out);
+  return out;
+}
+
+// Stable functions of pg_catalog whose answer changes without a table changing.
+constexpr std::string_view kUncacheable[] = {"pg_*",
+                                             "has_*",
+                                             "to_reg*",
+                                             "reg*",
+                                             "*_description",
+                                             "inet_client*",
+                                             "inet_server*",
+                                             "current_*",
+                                             "txid_*",
+                                             "*_to_xml*",
+                                             "ts_*",
+                                             "age",
+                                             "now",
+                                             "*_timestamp",
+                                             "row_security_active",
+                                             "version",
+                                             "getdatabaseencoding",
+                                             "getpgusername",
+                                             "session_user",
+                                             "obj_description",
+                                             "format_type"};
+
+bool answer_is_pure(const sql::Routine& routine) {
+  if (routine.schema == "postern" || routine.volatility == 'i') return true;
+  if (routine.schema != "pg_catalog") return false;  // stable: may read tables we do not see
+  return std::none_of(std::begin(kUncacheable), std::end(kUncacheable),
+                      [&](std::string_view glob) { return glob_match(glob, routine.name); });
+}
+
+bool routines_pure(const sql::Catalog& catalog, const std::vector<Oid>& routines) {
+  return std::all_of(routines.begin(), routines.end(), [&](Oid oid) {
+    const sql::Routine* routine = catalog.routine(oid);
+    return routine != nullptr && answer_is_pure(*routine);
+  });
+}
+
+/// 'now', 'today', 'tomorrow' and 'yesterday' are read off the clock when a string becomes a date.
+bool has_clock_word(const Judged& j) {
+  constexpr std::string_view kWords[] = {"now", "today", "tomorrow", "yesterday"};
+  const auto equal = [](char a, char b) { return (a | 0x20) == b; };
+  return std::any_of(
+      j.statement.literals.begin(), j.statement.literals.end(), [&](const sql::Literal& literal) {
+        if (literal.span.end > j.text.size() || literal.span.begin > literal.span.end) return true;
+        const std::string_view token =
+            j.text.substr(literal.span.begin, literal.span.end - literal.span.begin);
+        return std::any_of(std::begin(kWords), std::end(kWords), [&](std::string_view word) {
+          return std::search(token.begin(), token.end(), word.begin(), word.end(), equal) !=
+                 token.end();
+        });
+      });
+}
+
+}  // namespace
+
+RouteClass route_of(const Judged& j, bool alone) {
+  const sql::Statement& s = j.statement;
+  const bool plain = alone && s.understood() && s.kind == sql::StatementKind::kSelect &&
+                     s.session == sql::SessionEffect::kNone &&
+                     s.transaction == sql::TransactionEffect::kNone && !s.locking_clause &&
+                     !s.reads_catalog && !s.reads_session;
+  if (!plain || !routines_harmless(j.catalog(), s.routines)) return RouteClass::kPrimary;
+  const bool writes = std::any_of(s.relations.begin(), s.relations.end(),
+                                  [](const sql::RelationUse& use) { return use.written; });
+  if (writes) return RouteClass::kPrimary;
+  for (const Oid oid : reached(j)) {
+    const sql::Relation* relation = j.catalog().relation(oid);
+    if (relation == nullptr || !relation_harmless(j.catalog(), *relation)) {
+      return RouteClass::kPrimary;
+    }
+  }
+  return RouteClass::kReplicaEligible;
+}
+
+CacheHint cache_of(const Judged& j, RouteClass route) {
+  CacheHint hint;
+  const sql::Statement& s = j.statement;
+  if (route != RouteClass::kReplicaEligible || s.reads_clock || has_clock_word(j)) return hint;
+  if (!routines_pure(j.catalog(), s.routines)) return hint;
+  const std::set<Oid> all = reached(j);
+  for (const Oid oid : all) {
+    const sql::Relation* relation = j.catalog().relation(oid);
+    if (!routines_pure(j.catalog(), relation->depends_routines)) return hint;
+  }
+  hint.cacheable = true;
+  for (const Oid oid : all) {
+    if (j.catalog().relation(oid)->kind != sql::RelationKind::kView) hint.tables.push_back(oid);
+  }
+  return hint;
+}
+
+}  // namespace postern::policy
