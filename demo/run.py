@@ -8,6 +8,7 @@ line per capability, and exit code 1 if any of them says FAILED.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import sys
 from pathlib import Path
@@ -89,7 +90,8 @@ def stay(stage: Stage) -> None:
     say.plain(f"metrics  curl http://127.0.0.1:{ports.admin}/metrics")
     say.plain(f"files    {stage.postern.folder}")
     say.plain("Ctrl-C stops everything and removes the folder.")
-    signal.pause()
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.pause()
 
 
 def main() -> int:
@@ -102,8 +104,8 @@ def main() -> int:
                 stay(stage)
             return 0 if good else 1
     except KeyboardInterrupt:
-        print()
-        return 0 if not chosen.once else 130
+        print("interrupted; everything is stopped")
+        return 130
 
 
 if __name__ == "__main__":

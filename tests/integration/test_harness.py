@@ -98,8 +98,9 @@ class FixtureTest(ClusterTest):
         self.assertEqual(
             [name for (name,) in columns], ["birth_date", "email", "full_name", "national_id"]
         )
-        for value, fits in (("f55001" + "00" * 45, True), ("f55001" + "00" * 44, False),
-                            ("f55002" + "00" * 45, False), ("61" * 48, False)):  # fmt: skip
+        for value, fits in (("f5500111" + "00" * 44, True), ("f5500111" + "00" * 43, False),
+                            ("f5500112" + "00" * 44, False), ("f5500211" + "00" * 44, False),
+                            ("61" * 48, False)):  # fmt: skip
             result = psql(dsn, f"SELECT '\\x{value}'::bytea::postern.pe1")
             self.assertEqual(result.rc == 0, fits, value)
 
