@@ -31,8 +31,6 @@ struct DecisionScope {
 /// One worker's caches; its thread only. Misses are parsed on the parser threads.
 class Decider {
  public:
-  explicit Decider(Executor executor) : executor_(std::move(executor)) {}
-
   /// The cached analysis of `text` in the scope whose key is `scope_key`; null: decide() it.
   [[nodiscard]] std::shared_ptr<const AnalysedText> find(std::string_view text,
                                                          const std::string& scope_key) const;
@@ -56,7 +54,6 @@ class Decider {
   using Texts = std::unordered_map<std::string, std::shared_ptr<const AnalysedText>, TextHash,
                                    std::equal_to<>>;
 
-  Executor executor_;
   std::unordered_map<std::string, Texts> scopes_;
   std::size_t texts_ = 0;
 };

@@ -44,7 +44,7 @@ struct Runtime {
 
 /// One worker's share; its thread only.
 struct WorkerContext {
-  WorkerContext(Runtime* r, Worker* w) : runtime(r), worker(w), decider(w->executor()) {}
+  WorkerContext(Runtime* r, Worker* w) : runtime(r), worker(w) {}
 
   Runtime* runtime;
   Worker* worker;

@@ -84,6 +84,12 @@ std::uint32_t parse_position(ByteView text) {
   return position;
 }
 
+const SplicedText* spliced_of(const Unit& unit) {
+  if (unit.execution != nullptr && unit.execution->spliced) return &*unit.execution->spliced;
+  if (unit.statement != nullptr && unit.statement->spliced) return &*unit.statement->spliced;
+  return nullptr;
+}
+
 // The server's report with its position led back to the text the client sent.
 Status forward_error(Session* session, Unit& unit, const Frame& frame) {
   Bytes& out = session->out.pending().own();
@@ -91,8 +97,8 @@ Status forward_error(Session* session, Unit& unit, const Frame& frame) {
     protocol::append_error(out, *unit.refusal);
     return ok();
   }
-  const bool moved = unit.execution != nullptr && unit.execution->spliced;
-  if (!moved) {
+  const SplicedText* spliced = spliced_of(unit);
+  if (spliced == nullptr) {
     pass(session, frame);
     return ok();
   }
@@ -100,8 +106,7 @@ Status forward_error(Session* session, Unit& unit, const Frame& frame) {
   std::string position;
   for (auto& [code, value] : fields.fields) {
     if (code != protocol::kFieldPosition) continue;
-    const auto& spliced = *unit.execution->spliced;
-    position = std::to_string(spliced.original_position(parse_position(value)));
+    position = std::to_string(spliced->original_position(parse_position(value)));
     value = position;
   }
   return fields.encode(BackendType::kErrorResponse, out);

@@ -85,8 +85,8 @@ Status append_plain(Session* session, const Execution& execution, const OutputOp
   POSTERN_ASSIGN(const Bytes container, container_of(value, format));
   POSTERN_ASSIGN(const Secret plain, open_container(session, rules, op.column, container));
   const auto& type = rules.columns.at(op.column.index).type;
-  POSTERN_TRY(types::render(plain.reveal(), type, static_cast<types::Format>(format),
-                            session->render, out));
+  const types::Output output{static_cast<types::Format>(format), session->render};
+  POSTERN_TRY(types::render(plain.reveal(), type, output, out));
   session->runtime().metrics.values_decrypted.add();
   return ok();
 }

@@ -34,6 +34,7 @@ class ServerLink {
 
   [[nodiscard]] Outgoing& out() { return out_; }
   [[nodiscard]] protocol::ReplyQueue& queue() { return queue_; }
+  [[nodiscard]] const protocol::ReplyQueue& queue() const { return queue_; }
   [[nodiscard]] Transport& transport() { return transport_; }
   [[nodiscard]] ReadBuffer& input() { return input_; }
   [[nodiscard]] const protocol::Framer& framer() const { return framer_; }

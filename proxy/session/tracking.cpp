@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
-#include "policy/search_path.hpp"
+#include "proxy/session/search_path.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -33,7 +33,7 @@ void track_setting(Session* session, ServerLink* link, const sql::Statement& sta
                      link->queue().transaction_status() == protocol::TransactionStatus::kIdle;
   session->search_path_known = false;
   if (!plain) return;
-  if (auto path = policy::parse_search_path(statement.value, session->identity.upstream_user)) {
+  if (auto path = parse_search_path(statement.value, session->identity.upstream_user)) {
     session->search_path = std::move(*path);
     session->search_path_known = true;
   }

@@ -56,6 +56,7 @@ struct PreparedStatement {
   std::vector<Oid> client_types;        ///< as the client declared them
   std::vector<Oid> server_types;        ///< as sent
   std::vector<HiddenParam> hidden;      ///< ascending by number
+  std::optional<SplicedText> spliced;   ///< set where server_text differs
   bool described = false;               ///< its RowDescription was checked against the decision
 };
 

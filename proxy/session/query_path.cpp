@@ -1,0 +1,124 @@
+#include "proxy/session/query_path.hpp"
+
+#include <utility>
+
+#include "protocol/rows.hpp"
+#include "protocol/simple.hpp"
+#include "proxy/session/analyse.hpp"
+#include "proxy/session/audit_trail.hpp"
+#include "proxy/session/batch_items.hpp"
+#include "proxy/session/elsewhere.hpp"
+#include "proxy/session/link.hpp"
+#include "proxy/session/publish.hpp"
+#include "proxy/session/refuse.hpp"
+#include "proxy/session/sealing.hpp"
+
+namespace postern::proxy {
+namespace {
+
+using protocol::Disposition;
+using protocol::FrontendType;
+using protocol::Request;
+
+std::shared_ptr<Execution> begin(Session* session,
+                                 std::shared_ptr<const AnalysedText> analysed) {
+  auto execution = std::make_shared<Execution>();
+  execution->analysed = std::move(analysed);
+  execution->started = Clock::now();
+  session->runtime().metrics.statements.add();
+  return execution;
+}
+
+// Writes wait here until what they intend is on disk, where the log is strict.
+Task<Status> await_gate(Session* session, const Execution* execution) {
+  const auto index = forward_gate(*session, *execution);
+  if (!index) co_return ok();
+  co_return co_await wait_durable(session, *index);
+}
+
+Status send_query(Session* session, std::shared_ptr<Execution> execution,
+                  std::vector<Splice> splices) {
+  ServerLink* link = session->primary.get();
+  const std::string& text = execution->analysed->text;
+  if (!splices.empty()) execution->spliced.emplace(text, std::move(splices));
+  const std::string_view final_text = execution->spliced ? execution->spliced->text() : text;
+  POSTERN_TRY(protocol::Query{final_text}.encode(link->out().own()));
+  execution->node = link->facts().endpoint.text();
+  session->runtime().metrics.routed_primary.add();
+  Unit unit;
+  unit.request = Request::kQuery;
+  unit.execution = std::move(execution);
+  return link->expect(std::move(unit), Disposition::kForward);
+}
+
+}  // namespace
+
+Task<Status> run_query(Session* session, ByteView text) {
+  // 2, 3: what does the text say, and what is to happen to it?
+  const auto analysed = co_await analyse(session, text);
+  if (!analysed) co_return co_await refuse_query(session, analysed.error());
+  const AnalysedText& known = **analysed;
+  if (known.decision != nullptr && known.decision->refusal) {
+    Error error = known.decision->refusal->error;
+    const bool observed = known.decision->would_refuse;
+    const Status recorded = co_await record_refusal(session, *analysed, error, observed);
+    if (!observed || !recorded) co_return co_await refuse_query(session, std::move(error));
+  }
+  auto execution = begin(session, text_of(*analysed, text));
+
+  // 5: seal literals. Before the record of the intent: a value the column does not take is an error
+  // of the client's, not an access.
+  auto splices = seal_literals(session, known);
+  if (!splices) co_return co_await refuse_query(session, splices.error());
+
+  // 4: who wants what, on record.
+  const Status opened = co_await open_intents(session, execution.get());
+  if (!opened) co_return co_await refuse_query(session, opened.error());
+
+  // 6, 7: a read may be answered from the cache or by a replica.
+  if (may_leave_primary(*session, *execution)) {
+    const auto served = co_await serve_query_elsewhere(session, execution, &*splices);
+    if (!served) co_return served.error();
+    if (*served) co_return ok();
+  }
+  const Status attached = co_await attach_primary(session);
+  if (!attached) co_return attached.error();
+  const Status armed = co_await arm_when_due(session);
+  if (!armed) co_return armed.error();
+
+  // 8: gates, then forward.
+  const Status durable = co_await await_gate(session, execution.get());
+  if (!durable) co_return co_await refuse_query(session, durable.error());
+  co_await mark_writes(session, execution.get());
+  co_return send_query(session, std::move(execution), std::move(*splices));
+}
+
+Task<Status> run_batch(Session* session, FrontendType last) {
+  std::vector<BatchItem> items = session->batch.take();
+  const bool synced = last == FrontendType::kSync;
+  // 2 to 7 for a lone read; everything else goes to the primary, item by item.
+  if (synced && !session->batch_sent) {
+    const auto served = co_await serve_batch_elsewhere(session, &items);
+    if (!served) co_return served.error();
+    if (*served) co_return ok();
+  }
+  for (const BatchItem& item : items) {
+    const BatchItem* current = &item;
+    const auto sent = co_await run_item(session, current);
+    if (!sent) co_return sent.error();
+    if (sent->refusal) {
+      const Status refused =
+          refuse_in_batch(session, *sent->refusal, !session->batch_sent, synced);
+      if (!refused) co_return refused.error();
+      break;
+    }
+    session->batch_sent = true;
+  }
+  if (synced) co_return co_await end_batch(session);
+  if (last == FrontendType::kFlush && session->primary != nullptr && session->batch_sent) {
+    co_return send_flush(session);
+  }
+  co_return ok();
+}
+
+}  // namespace postern::proxy
