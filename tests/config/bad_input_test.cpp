@@ -184,6 +184,21 @@ TEST_CASE("a file at the size limit is read, one byte more is refused") {
   CHECK(report.errors[0].code == Pst::kConfigUnreadable);
 }
 
+TEST_CASE("names and lists hold at their limits and not one past them") {
+  const auto with_name = [](std::size_t bytes) {
+    return load_more("[database." + std::string(bytes, 'n') + "]\ncluster = 'main'\n");
+  };
+  CHECK(with_name(63).errors.empty());
+  CHECK(only_error(with_name(64), Pst::kConfigBadValue, 1, "1 to 63 bytes"));
+  const auto with_items = [](std::size_t count) {
+    std::string list;
+    for (std::size_t i = 0; i < count; ++i) list += "'a.b',";
+    return load_more("[service]\nuser='s'\n[cache]\n[[cache.rule]]\ntables = [" + list + "]\n");
+  };
+  CHECK(with_items(10'000).errors.empty());
+  CHECK(only_error(with_items(10'001), Pst::kConfigBadValue, 5, "more than 10000 entries"));
+}
+
 TEST_CASE("the number of mistakes collected is bounded") {
   std::string text;
   for (std::size_t i = 0; i < kMaxErrors + 10; ++i) text += "[[column]]\nx = 1\n";
