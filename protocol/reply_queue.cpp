@@ -88,11 +88,6 @@ std::size_t ReplyQueue::awaited() const {
   return at;
 }
 
-bool ReplyQueue::in_copy_in() const {
-  const std::size_t at = awaited();
-  return at < entries_.size() && entries_[at].progress == Progress::kCopyIn;
-}
-
 Result<Disposal> ReplyQueue::on_backend(BackendType type, ByteView body) {
   if (is_asynchronous(type)) {
     return Disposal{Disposal::Action::kForward, true, Request::kQuery, 0};

@@ -104,8 +104,8 @@ class ReplyQueue {
   [[nodiscard]] bool empty() const { return size() == 0; }
   /// A failed batch whose Sync was not pushed yet: the server ignores everything until then.
   [[nodiscard]] bool skipping() const { return skipping_; }
-  /// The head is a COPY FROM STDIN that awaits data.
-  [[nodiscard]] bool in_copy_in() const;
+  /// The head is a COPY FROM STDIN whose CopyDone or CopyFail was not pushed yet.
+  [[nodiscard]] bool in_copy_in() const { return copy_open_; }
   /// See above; sticky.
   [[nodiscard]] bool uncertain() const { return uncertain_; }
   /// Of the last ReadyForQuery.
