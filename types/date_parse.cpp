@@ -77,10 +77,13 @@ RawDate from_named_month(int month, const std::array<Number, 2>& n, DateOrder or
 Result<RawDate> from_run(std::string_view digits) {
   if (digits.size() != 8 && digits.size() != 6) return not_understood();
   const std::size_t year_digits = digits.size() - 4;
+  const auto part = [&](std::size_t from, std::size_t count) {
+    return to_number(digits.substr(from, count)).value_or(Number{});
+  };
   RawDate date;
-  set_year(date, *to_number(digits.substr(0, year_digits)));
-  date.month = to_number(digits.substr(year_digits, 2))->value;
-  date.day = to_number(digits.substr(year_digits + 2))->value;
+  set_year(date, part(0, year_digits));
+  date.month = part(year_digits, 2).value;
+  date.day = part(year_digits + 2, 2).value;
   return date;
 }
 

@@ -34,7 +34,8 @@ bool skip_zone(Scanner& in) {
   const auto hours = to_number(digits.substr(0, 2));
   if (!hours || hours->digits != 2 || hours->value > kMaxHours) return false;
   if (digits.size() == 2) return !in.accept(':') || two_digits(in, 59).has_value();
-  return digits.size() == 4 && to_number(digits.substr(2))->value <= 59;
+  const auto minutes = to_number(digits.substr(2));
+  return minutes && minutes->digits == 2 && minutes->value <= 59;
 }
 
 /// How what follows touches what was read: after "8-jan-1999" or "z" a word without a space would
