@@ -11,8 +11,7 @@
 //   tenant NAME STATE CREATED WRAPPED-KEK                       state active | shredded
 //   key ID-HEX NAME PURPOSE STATE CREATED WRAPPED-DEK           state current | old | shredded
 //   mac HEX                                                     keyed BLAKE2b-256 of all above
-//   sum HEX                                                     SHA-256 of all above, against
-//   damage
+//   sum HEX                                                     SHA-256 of all above, shows damage
 //
 // CREATED is seconds since 1970. A wrapping is base64 of nonce, ciphertext and tag
 // (XChaCha20-Poly1305), its additional data names store, kind, tenant, key id and purpose; shredded
