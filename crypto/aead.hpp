@@ -28,4 +28,7 @@ void aead_seal(const AeadInput& input, ByteView plaintext, Bytes& out);
 /// from what was sealed. Any thread.
 Status aead_open(const AeadInput& input, ByteView ciphertext, Bytes& out);
 
+/// As aead_open, into memory of the caller (kAeadTagBytes less than the ciphertext).
+Status aead_open_to(const AeadInput& input, ByteView ciphertext, char* out);
+
 }  // namespace postern::crypto

@@ -23,6 +23,7 @@
 
 #include "base/bytes.hpp"
 #include "base/result.hpp"
+#include "base/secret.hpp"
 
 namespace postern::crypto {
 
@@ -79,6 +80,6 @@ Result<Bytes> seal_container(const SealContext& context, ByteView plaintext);
 
 /// The plaintext; kNotAContainer where the structure or header differs from the context's,
 /// kDecryptFailed where authentication fails. Nothing is released on failure. Any thread.
-Result<Bytes> open_container(const SealContext& context, ByteView container);
+Result<Secret> open_container(const SealContext& context, ByteView container);
 
 }  // namespace postern::crypto

@@ -17,9 +17,9 @@
 // CREATED is seconds since 1970. A wrapping is base64 of nonce, ciphertext and tag
 // (XChaCha20-Poly1305), its additional data names store, kind, tenant, key id and purpose; shredded
 // ones are "-". Tenant "-" owns the keys of scope `global`. Root subkeys for wrapping, check and
-// mac come from crypto_kdf with separate contexts. Reading is strict: exactly the text this program
-// would write is accepted. Restoring an old copy of the whole file cannot be detected at start; a
-// running process refuses a generation that went back.
+// mac come from crypto_kdf (context "PstnRoot", ids 1 to 3). Reading is strict: exactly the text
+// this program would write is accepted. Restoring an old copy of the whole file cannot be detected
+// at start; a running process refuses a generation that went back.
 //
 // Shredding removes the wrappings from the file. Old blocks of the disk and backups of the file are
 // outside: they must expire within the promised window.

@@ -6,7 +6,6 @@
 
 #include "base/bytes.hpp"
 #include "base/result.hpp"
-#include "base/secret.hpp"
 #include "crypto/guarded.hpp"
 
 namespace postern::crypto {
@@ -42,12 +41,9 @@ struct StretchSpec {
   Bytes salt;  ///< kStretchSaltBytes
 };
 
-/// Reads a secret file under the rules above. kKeyFileUnreadable, kKeyFilePermissions,
-/// kBadKeyMaterial (too long).
-Result<Secret> read_private_file(const std::string& path, std::size_t max_bytes);
-
 /// The 32 bytes of the root key in guarded memory. `stretch` is used for passphrases only.
-/// Errors of read_private_file; kBadKeyMaterial where the content has the wrong form.
+/// Errors of read_private_file (crypto/file_io.hpp); kBadKeyMaterial where the content has the
+/// wrong form.
 Result<GuardedSlab> load_root_key(const RootKeySource& source, const StretchSpec& stretch);
 
 /// Creates a new root key file (64 hexadecimal digits, mode 0600), durably; kKeyFileExists where

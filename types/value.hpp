@@ -37,11 +37,16 @@ struct Input {
 /// operand_type(type). Pure; any thread.
 Result<Secret> parse(const Input& input, const LogicalType& type, const Render& render);
 
+/// How a value leaves. The settings must outlive the call.
+struct Output {
+  Format format;
+  const Render& settings;
+};
+
 /// Appends the value as PostgreSQL would send it under these settings. kBadCanonicalValue where the
 /// bytes are not a canonical form or do not fit the type; `out` is as before then. Pure; any
 /// thread.
-Status render(ByteView canonical, const LogicalType& type, Format format, const Render& settings,
-              Bytes& out);
+Status render(ByteView canonical, const LogicalType& type, const Output& output, Bytes& out);
 
 /// PostgreSQL's own message for an error of parse(), e.g. `invalid input syntax for type integer:
 /// "x"`. It repeats the client's input: send it to that client only, never log or audit it.
