@@ -110,6 +110,8 @@ Task<Status> run_batch(Session* session, FrontendType last) {
     }
     session->batch_sent = true;
   }
+  // What was sent may still be views into these items until it is flushed.
+  session->unflushed.push_back(std::move(items));
   if (synced) co_return co_await end_batch(session);
   if (last == FrontendType::kFlush && session->primary != nullptr && session->batch_sent) {
     co_return send_flush(session);
