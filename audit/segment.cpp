@@ -79,9 +79,9 @@ std::optional<Frame> parse_frame(std::string_view bytes) {
 }
 
 std::size_t find_frame(std::string_view bytes, std::size_t from) {
-  std::size_t feed = bytes.find('\n', from == 0 ? 0 : from - 1);
-  for (; feed != bytes.npos; feed = bytes.find('\n', feed + 1)) {
-    if (parse_frame(bytes.substr(feed + 1))) return feed + 1;
+  // Not only behind a line feed: the line feed itself may be what was altered.
+  for (std::size_t i = from; i + kPrefixBytes < bytes.size(); ++i) {
+    if (bytes[i + 5] == ' ' && bytes[i + 14] == ' ' && parse_frame(bytes.substr(i))) return i;
   }
   return bytes.npos;
 }
