@@ -320,6 +320,14 @@ TEST_CASE("keys: a lost, foreign or readable key is refused") {
   CHECK(open_log(scene.options));
 }
 
+TEST_CASE("a folder that cannot be one is refused") {
+  Scene scene;
+  write_file(scene.options.folder, "x");
+  const auto refused = open_log(scene.options);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Pst::kAuditUnreadable);
+}
+
 TEST_CASE("throughput" * doctest::skip()) {
   Scene scene;
   auto log = scene.open();
