@@ -32,7 +32,7 @@ void raise_descriptor_limit() {
 }
 
 Exit run(const Arguments& arguments) {
-  auto loaded = config::load(arguments.value_or("--config", "postern.toml"));
+  auto loaded = config::load(arguments.value("--config", "postern.toml"));
   if (!loaded) return fail(loaded.error(), Exit::kEnvironment);
   forbid_dumps();
   raise_descriptor_limit();
@@ -49,8 +49,9 @@ Exit run(const Arguments& arguments) {
 
 }  // namespace
 
+extern const Command kServeCommand;
 const Command kServeCommand{
-    "serve", "", 0, "Serves clients until SIGTERM",
+    "serve", "", 0, "serve clients until SIGTERM",
     "Runs in the foreground as any user. SIGTERM and SIGINT end it gracefully: idle sessions end\n"
     "at once, busy ones within limits.shutdown_timeout; a second signal ends them at once.",
     kFlags, run};

@@ -99,6 +99,7 @@ struct Server::State {
   Runtime runtime;
   std::vector<std::unique_ptr<WorkerContext>> contexts;
   WorkerGroup workers;
+  std::vector<std::unique_ptr<Monitor>> monitors;
   Worker home;  ///< accepts, monitors, keeps catalogs, answers /metrics
   std::optional<Acceptor> acceptor;
   std::optional<MetricsListener> metrics;
@@ -180,7 +181,11 @@ Status Server::run() {
   State& state = *state_;
   state.workers.start();
   state.home.start();
-  start_monitors(&state.runtime, &state.home);
+  for (const auto& [name, cluster] : state.runtime.databases.clusters()) {
+    state.monitors.push_back(
+        std::make_unique<Monitor>(state.runtime.config.get(), cluster.get(), &state.home));
+    state.monitors.back()->start();
+  }
   log_start(state.runtime, state.acceptor->port());
   int signal = 0;
   do {

@@ -9,6 +9,7 @@
 
 #include "audit/writer.hpp"
 #include "config/options.hpp"
+#include "proxy/keeper/keeper.hpp"
 #include "proxy/net/worker.hpp"
 #include "proxy/pool/broker.hpp"
 #include "proxy/runtime/audit_gate.hpp"
@@ -35,6 +36,7 @@ struct Runtime {
   std::unique_ptr<const TlsContext> client_tls;  ///< null: TLS is not offered
   Bytes mock_key;                     ///< for logins of unknown users
   std::unique_ptr<sql::ParserPool> parsers;
+  std::unique_ptr<Keeper> keeper;
   std::unique_ptr<KeyService> keys;   ///< null without [keys]
   std::shared_ptr<const Secret> guard_key;  ///< signs tenant contexts; null without [tenant]
   std::unique_ptr<audit::Log> audit;  ///< null without [audit]

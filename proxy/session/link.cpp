@@ -10,6 +10,7 @@
 #include "protocol/extended.hpp"
 #include "protocol/simple.hpp"
 #include "proxy/session/replies.hpp"
+#include "proxy/session/search_path.hpp"
 #include "proxy/sinks/log.hpp"
 
 namespace postern::proxy {
@@ -91,6 +92,14 @@ Result<std::string> make_context(Session& session, const ServerLink& link, std::
   return policy::attach_mac(message, crypto::context_mac_hex(key, message));
 }
 
+// Known at login of the connection, and reset to the same before it is pooled.
+void adopt_search_path(Session* session) {
+  auto path = parse_search_path(session->primary->facts().search_path,
+                                session->identity.upstream_user);
+  session->search_path_known = path.has_value();
+  if (path) session->search_path = std::move(*path);
+}
+
 Task<Result<Transport>> adopt_or_open(Session* session, PoolTicket* ticket, Endpoint node,
                                       std::unique_ptr<ServerFacts>* facts) {
   if (ticket->has_server()) {
@@ -154,6 +163,7 @@ Task<Status> attach_primary(Session* session) {
       continue;
     }
     session->primary = std::move(*link);
+    adopt_search_path(session);
     start_pump(session->shared_from_this());
     co_return ok();
   }

@@ -182,13 +182,24 @@ Task<void> say_farewell(Session* session, const Error* error) {
   (void)co_await session->out.flush();
 }
 
+// One client too many hears so before anything is spent on it.
+Task<LoginOutcome> admit(Session* session) {
+  const std::int64_t limit = session->config().limits.max_clients;
+  if (session->runtime().metrics.clients.value() <= limit) co_return co_await log_in(session);
+  const Error error = make_error(Pst::kTooManyClients);
+  session->runtime().metrics.refusals.add(error.code);
+  protocol::append_error(session->out.pending().own(), error, protocol::Report::kFatal);
+  (void)co_await session->out.flush();
+  co_return LoginOutcome::kClosed;
+}
+
 }  // namespace
 
 Task<void> serve_client(WorkerContext* context, UnboundTransport unbound, LoadTicket load) {
   auto adopted = Transport::adopt(context->worker->executor(), std::move(unbound));
   if (!adopted) co_return;
   auto session = std::make_shared<Session>(context, std::move(*adopted), std::move(load));
-  const LoginOutcome outcome = co_await log_in(session.get());
+  const LoginOutcome outcome = co_await admit(session.get());
   if (outcome == LoginOutcome::kReady) {
     const Status ended = co_await run(session.get());
     if (!ended) co_await say_farewell(session.get(), &ended.error());
