@@ -137,7 +137,6 @@ Value Resolver::qualified(std::span<const std::string_view> names, std::uint32_t
 Value Resolver::whole_row(const RangeItem& item, std::uint32_t position) {
   Value row;
   row.position = position;
-  row.opaque_row = true;
   row.absorb(item.open_value);
   for (std::size_t i = 0; i < item.size(); ++i) {
     const Value field = column_of(item, i, position);

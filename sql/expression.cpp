@@ -114,7 +114,6 @@ Value Resolver::bool_expression(const PgQuery__BoolExpr* expr, const Level& leve
 Value Resolver::row_expression(const PgQuery__RowExpr* expr, const Level& level) {
   Value row;
   row.position = static_cast<std::uint32_t>(expr->location);
-  row.opaque_row = true;
   for (const ast::Node* field : POSTERN_LIST(expr, args)) {
     row.row.push_back(evaluate(field, level));
   }
@@ -192,7 +191,6 @@ Value Resolver::sublink(const PgQuery__SubLink* link, const Level& level) {
   }
   const ast::NodeList name = POSTERN_LIST(link, oper_name);
   Value right;
-  right.opaque_row = true;
   for (const NamedValue& column : output.columns) right.row.push_back(column.value);
   if (right.row.size() == 1) right = Value(right.row[0]);
   right.literal = right.param = -1;  // one of many rows, not an operand
@@ -210,7 +208,6 @@ Value Resolver::sublink_scalar(const PgQuery__SubLink* link, const QueryOutput& 
   }
   Value row;  // only a multiple assignment accepts it: SET (a, b) = (SELECT ...)
   row.position = static_cast<std::uint32_t>(link->location);
-  row.opaque_row = true;
   for (const NamedValue& column : output.columns) {
     row.row.push_back(column.value);
     row.row.back().literal = row.row.back().param = -1;

@@ -44,8 +44,7 @@ Value Resolver::literal(const PgQuery__AConst* constant) {
     fail("a literal cannot be located", constant->location);
     return value;
   }
-  const bool keyword = constant->isnull ||
-                       constant->val_case == PG_QUERY__A__CONST__VAL_BOOLVAL;
+  const bool keyword = constant->isnull || constant->val_case == PG_QUERY__A__CONST__VAL_BOOLVAL;
   if (token.kind == TokenKind::kWord && !keyword) return value;  // a field name, as in EXTRACT
   Literal found;
   found.span = token.span;
@@ -141,13 +140,12 @@ Value Resolver::type_cast(const PgQuery__TypeCast* cast, const Level& level) {
   return out;
 }
 
-/// An input that meets a second column, or the same one in another way, belongs to neither: it could
-/// not stand for both at once, so both columns are in an expression.
+/// An input that meets a second column, or the same one in another way, belongs to neither: it
+/// could not stand for both at once, so both columns are in an expression.
 template <typename Input>
 void Resolver::meet_input(Input& input, ColumnRef column, ValueRole role, Comparison comparison) {
   const bool fresh = input.comparison == Comparison::kNone && !input.column;
-  const bool same =
-      input.column == column && input.role == role && input.comparison == comparison;
+  const bool same = input.column == column && input.role == role && input.comparison == comparison;
   if (fresh || same) {
     input.role = role;
     input.comparison = comparison;

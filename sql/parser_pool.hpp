@@ -7,9 +7,8 @@
 #include <deque>
 #include <functional>
 #include <mutex>
-#include <vector>
-
 #include <pthread.h>
+#include <vector>
 
 #include "base/result.hpp"
 

@@ -16,7 +16,7 @@ std::string lower(std::string_view text) {
 
 std::string constant_text(const PgQuery__AConst* constant) {
   switch (constant->val_case) {
-    case PG_QUERY__A__CONST__VAL_IVAL:
+    case PG_QUERY__A__CONST__VAL_IVAL:  // BEGIN's options; elsewhere the text is taken
       return std::to_string(constant->ival->ival);
     case PG_QUERY__A__CONST__VAL_FVAL:
       return std::string(ast::text(constant->fval->fval));
@@ -118,7 +118,14 @@ void Resolver::set_variable(const PgQuery__VariableSetStmt* stmt) {
           .append(argument_text(arg->def_elem->arg));
       continue;
     }
-    out_.value.append(out_.value.empty() ? "" : ", ").append(argument_text(arg));
+    // The JSON tree has no negative integers: the text has.
+    const bool integer = ast::is(arg, PG_QUERY__NODE__NODE_A_CONST) &&
+                         arg->a_const->val_case == PG_QUERY__A__CONST__VAL_IVAL;
+    const std::string value =
+        integer ? std::string(tokens_.slice(
+                      tokens_.literal_at(static_cast<std::uint32_t>(arg->a_const->location)).span))
+                : argument_text(arg);
+    out_.value.append(out_.value.empty() ? "" : ", ").append(value);
   }
 }
 

@@ -1,11 +1,11 @@
 // Text built to break parsers: deep and wide families at 10^3 to 10^6 must come back as facts,
 // understood or opaque, and never end the process. The families are those known to crash
 // libpg_query when it is called without caps.
-#include <doctest/doctest.h>
-
 #include <functional>
 #include <string>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 #include "fixture_catalog.hpp"
 
@@ -34,8 +34,7 @@ std::vector<Family> families() {
       {"and", [](std::size_t n) { return "SELECT 1 WHERE true" + repeat(" AND true", n); }},
       {"or of and",
        [](std::size_t n) { return "SELECT 1 WHERE true" + repeat(" OR true AND true", n); }},
-      {"brackets",
-       [](std::size_t n) { return "SELECT " + repeat("(", n) + "1" + repeat(")", n); }},
+      {"brackets", [](std::size_t n) { return "SELECT " + repeat("(", n) + "1" + repeat(")", n); }},
       {"open brackets", [](std::size_t n) { return "SELECT " + repeat("(", n); }},
       {"not", [](std::size_t n) { return "SELECT " + repeat("NOT ", n) + "true"; }},
       {"minus", [](std::size_t n) { return "SELECT " + repeat("- ", n) + "1"; }},
@@ -51,27 +50,25 @@ std::vector<Family> families() {
       {"subqueries",
        [](std::size_t n) { return "SELECT " + repeat("(SELECT ", n) + "1" + repeat(")", n); }},
       {"from",
-       [](std::size_t n) {
-         return repeat("SELECT * FROM (", n) + "SELECT 1" + repeat(") s", n);
-       }},
-      {"joins", [](std::size_t n) { return "SELECT 1 FROM users" + repeat(" CROSS JOIN users", n); }},
+       [](std::size_t n) { return repeat("SELECT * FROM (", n) + "SELECT 1" + repeat(") s", n); }},
+      {"joins",
+       [](std::size_t n) { return "SELECT 1 FROM users" + repeat(" CROSS JOIN users", n); }},
       {"arrays",
        [](std::size_t n) { return "SELECT " + repeat("ARRAY[", n) + "1" + repeat("]", n); }},
       {"calls",
        [](std::size_t n) { return "SELECT " + repeat("lower(", n) + "'a'" + repeat(")", n); }},
       {"distinct from not",
        [](std::size_t n) { return "SELECT 1" + repeat(" IS DISTINCT FROM NOT 1", n); }},
-      {"between not",
-       [](std::size_t n) { return "SELECT 1" + repeat(" BETWEEN 1 AND NOT 1", n); }},
+      {"between not", [](std::size_t n) { return "SELECT 1" + repeat(" BETWEEN 1 AND NOT 1", n); }},
       {"case of nots",
        [](std::size_t n) {
          return "SELECT " + repeat("NOT NOT NOT CASE WHEN true AND ", n) + "true" +
                 repeat(" THEN true END", n);
        }},
-      {"columns named and",
-       [](std::size_t n) { return "SELECT a.and" + repeat("+a.and", n); }},
+      {"columns named and", [](std::size_t n) { return "SELECT a.and" + repeat("+a.and", n); }},
       {"collate", [](std::size_t n) { return "SELECT 'a'" + repeat(" COLLATE \"C\"", n); }},
-      {"at time zone", [](std::size_t n) { return "SELECT now()" + repeat(" AT TIME ZONE 'x'", n); }},
+      {"at time zone",
+       [](std::size_t n) { return "SELECT now()" + repeat(" AT TIME ZONE 'x'", n); }},
       {"with",
        [](std::size_t n) {
          return repeat("WITH a AS (", n) + "SELECT 1" + repeat(") SELECT 1", n);
@@ -86,9 +83,7 @@ std::vector<Family> families() {
       {"indirection", [](std::size_t n) { return "SELECT a" + repeat(".b", n); }},
       {"subscripts", [](std::size_t n) { return "SELECT (a)" + repeat("[1]", n); }},
       {"excepts in brackets",
-       [](std::size_t n) {
-         return repeat("(", n) + "SELECT 1" + repeat(" EXCEPT SELECT 1)", n);
-       }},
+       [](std::size_t n) { return repeat("(", n) + "SELECT 1" + repeat(" EXCEPT SELECT 1)", n); }},
       {"long operator", [](std::size_t n) { return "SELECT 1 " + repeat("|", n) + " 1"; }},
       {"long word", [](std::size_t n) { return "SELECT " + repeat("a", n); }},
       {"quotes", [](std::size_t n) { return "SELECT " + repeat("'", n); }},

@@ -38,8 +38,8 @@ std::string columns_text(Oid oid, const std::vector<std::int16_t>& attnums) {
 }
 
 const char* word(Use use) {
-  static constexpr const char* kWords[] = {"projected", "stored",   "copied",    "equality",
-                                           "columneq",  "grouping", "nulltest",  "counted",
+  static constexpr const char* kWords[] = {"projected", "stored",   "copied",     "equality",
+                                           "columneq",  "grouping", "nulltest",   "counted",
                                            "conflict",  "ordering", "expression", "defaulted"};
   return kWords[static_cast<int>(use)];
 }
@@ -87,10 +87,14 @@ std::string output_text(const Output& output) {
 }
 
 std::string session_text(const Statement& statement) {
-  static constexpr const char* kEffects[] = {"setting", "role",   "temp",    "prepared", "cursor",
+  static constexpr const char* kEffects[] = {"setting", "role",     "temp",    "prepared", "cursor",
                                              "listen",  "advisory", "discard", "sequence"};
-  static constexpr const char* kTransactions[] = {"",         "begin",           "begin read only",
-                                                  "commit",   "rollback",        "commit and chain",
+  static constexpr const char* kTransactions[] = {"",
+                                                  "begin",
+                                                  "begin read only",
+                                                  "commit",
+                                                  "rollback",
+                                                  "commit and chain",
                                                   "rollback and chain"};
   std::string out;
   if (statement.transaction != TransactionEffect::kNone) {
@@ -148,8 +152,8 @@ std::string describe(std::string_view text, const Statement& statement) {
   }
   std::string out = to_word(statement.kind) + flag_text(statement) + session_text(statement);
   if (statement.opaque) {
-    out += "\nopaque: " + statement.opaque->reason + " @" +
-           std::to_string(statement.opaque->position);
+    out +=
+        "\nopaque: " + statement.opaque->reason + " @" + std::to_string(statement.opaque->position);
   }
   for (const std::string& line : lines) out += "\n" + line;
   return out;

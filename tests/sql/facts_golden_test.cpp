@@ -1,14 +1,14 @@
 // Facts of many statements against tests/sql/data/*.txt, each checked by hand against PostgreSQL's
 // documented behaviour. Form: "## SQL" (may go on over several lines), then the expected facts up
 // to the next empty line. POSTERN_PRINT_FACTS=1 prints what analysis says now.
-#include <doctest/doctest.h>
-
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <sstream>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 #include "fixture_catalog.hpp"
 
