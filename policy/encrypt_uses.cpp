@@ -189,8 +189,16 @@ bool ddl_is_harmless(const Judged& j) {
   if (j.statement.kind == Kind::kCreate && (text_contains(j, "'") || text_contains(j, "$"))) {
     return false;
   }
-  return std::none_of(j.rules.columns.begin(), j.rules.columns.end(),
-                      [&](const auto& column) { return text_contains(j, column.column); });
+  return std::none_of(
+      j.statement.relations.begin(), j.statement.relations.end(), [&](const sql::RelationUse& use) {
+        const sql::Relation* relation = j.catalog().relation(use.oid);
+        if (relation == nullptr) return true;
+        return std::any_of(relation->columns.begin(), relation->columns.end(),
+                           [&](const sql::Column& column) {
+                             return protected_at(j, ColumnRef{use.oid, column.attnum}) != nullptr &&
+                                    text_contains(j, column.name);
+                           });
+      });
 }
 
 /// Kinds whose values this version does not follow into protected columns.
