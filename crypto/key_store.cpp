@@ -192,14 +192,16 @@ Status KeyStore::change(Change&& apply) {
   return ok();
 }
 
-Status KeyStore::add_tenant(const TenantId& tenant, std::int64_t now) {
+Status KeyStore::add_tenants(std::span<const TenantId> tenants, std::int64_t now) {
   return change([&](KeyFile& file, const RootSubkeys& root) -> Status {
-    const TenantRecord* present = file.find(tenant);
-    if (present != nullptr) {
-      return make_error(present->shredded ? Pst::kKeyShredded : Pst::kTenantExists,
-                        "\"" + tenant.text() + "\"");
+    for (const TenantId& tenant : tenants) {
+      const TenantRecord* present = file.find(tenant);
+      if (present != nullptr) {
+        return make_error(present->shredded ? Pst::kKeyShredded : Pst::kTenantExists,
+                          "\"" + tenant.text() + "\"");
+      }
+      append_new_tenant(file, root, tenant, now);
     }
-    append_new_tenant(file, root, tenant, now);
     return ok();
   });
 }

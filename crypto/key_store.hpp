@@ -11,8 +11,7 @@
 //   tenant NAME STATE CREATED WRAPPED-KEK                       state active | shredded
 //   key ID-HEX NAME PURPOSE STATE CREATED WRAPPED-DEK           state current | old | shredded
 //   mac HEX                                                     keyed BLAKE2b-256 of all above
-//   sum HEX                                                     SHA-256 of all above, against
-//   damage
+//   sum HEX                                                     SHA-256 of all above, shows damage
 //
 // CREATED is seconds since 1970. A wrapping is base64 of nonce, ciphertext and tag
 // (XChaCha20-Poly1305), its additional data names store, kind, tenant, key id and purpose; shredded
@@ -27,6 +26,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -54,7 +54,7 @@ struct TenantInfo {
   std::vector<KeyInfo> keys;
 };
 
-inline constexpr std::size_t kMaxKeyFileBytes = 256 * 1024 * 1024;
+inline constexpr std::size_t kMaxKeyFileBytes = 64 * 1024 * 1024;  // about 120,000 tenants
 
 /// An open key store. One thread at a time; the snapshots it hands out are for all threads. Changes
 /// take a lock on PATH.lock and start from the file's present content, so several processes may
@@ -77,9 +77,12 @@ class KeyStore {
   KeyStore& operator=(KeyStore&&) noexcept;
   ~KeyStore();
 
-  /// kTenantExists where the tenant has keys, kKeyShredded where it was shredded: names of shredded
-  /// tenants are not used again.
-  Status add_tenant(const TenantId& tenant, std::int64_t now);
+  /// All or none, in one write. kTenantExists where a tenant has keys, kKeyShredded where it was
+  /// shredded: names of shredded tenants are not used again.
+  Status add_tenants(std::span<const TenantId> tenants, std::int64_t now);
+  Status add_tenant(const TenantId& tenant, std::int64_t now) {
+    return add_tenants({&tenant, 1}, now);
+  }
   /// A new randomized key becomes current, the old one still decrypts; the deterministic key stays.
   /// Returns the new id. kTenantHasNoKey, kKeyShredded. TenantId::none() rotates the global scope.
   Result<KeyId> rotate_tenant(const TenantId& tenant, std::int64_t now);

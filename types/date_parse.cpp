@@ -2,66 +2,15 @@
 // the forms listed in date.hpp, gives PostgreSQL's answer for each, and refuses the rest.
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 
 #include "types/date.hpp"
+#include "types/date_scan.hpp"
 
 namespace postern::types {
 namespace {
 
-constexpr std::size_t kMaxInput = 100;       // PostgreSQL's own buffer holds a little more
-constexpr std::size_t kMaxNumberDigits = 9;  // stays within int
-
-bool is_space(char c) {
-  return c == ' ' || (c >= '\t' && c <= '\r');
-}
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-bool is_lower(char c) {
-  return c >= 'a' && c <= 'z';
-}
-
-/// A cursor over lower-cased text.
-class Scanner {
- public:
-  explicit Scanner(std::string_view text) : rest_(text) {}
-
-  [[nodiscard]] bool at_end() const { return rest_.empty(); }
-  [[nodiscard]] char peek() const { return rest_.empty() ? '\0' : rest_.front(); }
-  [[nodiscard]] std::size_t remaining() const { return rest_.size(); }
-  bool accept(char c) {
-    if (peek() != c || rest_.empty()) return false;
-    rest_.remove_prefix(1);
-    return true;
-  }
-  bool skip_spaces() {
-    const std::size_t before = rest_.size();
-    while (!rest_.empty() && is_space(rest_.front())) rest_.remove_prefix(1);
-    return rest_.size() != before;
-  }
-  std::string_view digits() { return take(is_digit); }
-  std::string_view letters() { return take(is_lower); }
-
- private:
-  template <typename Predicate>
-  std::string_view take(Predicate wanted) {
-    std::size_t n = 0;
-    while (n < rest_.size() && wanted(rest_[n])) ++n;
-    const std::string_view taken = rest_.substr(0, n);
-    rest_.remove_prefix(n);
-    return taken;
-  }
-  std::string_view rest_;
-};
-
-struct Number {
-  int value = 0;
-  std::size_t digits = 0;
-  /// Three digits or more can only be a year.
-  [[nodiscard]] bool is_long() const { return digits >= 3; }
-};
+constexpr std::size_t kMaxInput = 100;  // PostgreSQL's own buffer holds a little more
 
 /// What has been read, before PostgreSQL's adjustments and checks.
 struct RawDate {
@@ -77,14 +26,6 @@ Error not_understood() {
 }
 Error invalid() {
   return make_error(Pst::kInvalidDatetime, "date");
-}
-
-std::optional<Number> to_number(std::string_view digits) {
-  if (digits.empty() || digits.size() > kMaxNumberDigits) return std::nullopt;
-  Number number;
-  number.digits = digits.size();
-  std::from_chars(digits.data(), digits.data() + digits.size(), number.value);
-  return number;
 }
 
 std::optional<int> month_named(std::string_view word) {
@@ -126,16 +67,9 @@ Result<RawDate> from_numbers(const std::array<Number, 3>& n, DateOrder order) {
 RawDate from_named_month(int month, const std::array<Number, 2>& n, DateOrder order) {
   RawDate date;
   date.month = month;
-  if (!n[0].is_long() && order != DateOrder::kYmd) {
-    date.day = n[0].value;
-    set_year(date, n[1]);
-  } else if (!n[0].is_long() && n[1].is_long()) {
-    date.day = n[0].value;
-    set_year(date, n[1]);
-  } else {
-    set_year(date, n[0]);
-    date.day = n[1].value;
-  }
+  const bool day_first = !n[0].is_long() && (order != DateOrder::kYmd || n[1].is_long());
+  set_year(date, n[day_first ? 1 : 0]);
+  date.day = n[day_first ? 0 : 1].value;
   return date;
 }
 
@@ -143,10 +77,13 @@ RawDate from_named_month(int month, const std::array<Number, 2>& n, DateOrder or
 Result<RawDate> from_run(std::string_view digits) {
   if (digits.size() != 8 && digits.size() != 6) return not_understood();
   const std::size_t year_digits = digits.size() - 4;
+  const auto part = [&](std::size_t from, std::size_t count) {
+    return to_number(digits.substr(from, count)).value_or(Number{});
+  };
   RawDate date;
-  set_year(date, *to_number(digits.substr(0, year_digits)));
-  date.month = to_number(digits.substr(year_digits, 2))->value;
-  date.day = to_number(digits.substr(year_digits + 2))->value;
+  set_year(date, part(0, year_digits));
+  date.month = part(year_digits, 2).value;
+  date.day = part(year_digits + 2, 2).value;
   return date;
 }
 
@@ -222,74 +159,6 @@ Result<RawDate> read_date(Scanner& in, DateOrder order) {
   return from_numbers({*first, *second, *third}, order);
 }
 
-std::optional<int> two_digits(Scanner& in, int max) {
-  const auto number = to_number(in.digits());
-  if (!number || number->digits > 2 || number->value > max) return std::nullopt;
-  return number->value;
-}
-
-// HH:MM[:SS[.ffffff]]; PostgreSQL checks it and drops it.
-bool skip_time(Scanner& in) {
-  if (!two_digits(in, 23) || !in.accept(':') || !two_digits(in, 59)) return false;
-  if (!in.accept(':')) return true;
-  if (!two_digits(in, 59)) return false;
-  if (!in.accept('.')) return true;
-  const std::size_t fraction = in.digits().size();
-  return fraction >= 1 && fraction <= kMaxNumberDigits;
-}
-
-// Z, +HH, +HH:MM or +HHMM.
-bool skip_zone(Scanner& in) {
-  constexpr int kMaxHours = 15;
-  if (in.accept('z')) return true;
-  if (!in.accept('+') && !in.accept('-')) return false;
-  const std::string_view digits = in.digits();
-  const auto hours = to_number(digits.substr(0, 2));
-  if (!hours || hours->digits != 2 || hours->value > kMaxHours) return false;
-  if (digits.size() == 2) return !in.accept(':') || two_digits(in, 59).has_value();
-  return digits.size() == 4 && to_number(digits.substr(2))->value <= 59;
-}
-
-enum class Era : std::uint8_t { kNone, kAd, kBc };
-
-/// How what follows touches what was read: after "8-jan-1999" or "z" a word without a space would
-/// belong to it.
-struct Junction {
-  bool spaced = false;
-  bool after_word = false;
-  [[nodiscard]] bool joins_word() const { return after_word && !spaced; }
-};
-
-// A time of day and a zone, each optional; false where they are malformed.
-bool skip_time_and_zone(Scanner& in, Junction& junction) {
-  if (junction.joins_word()) return true;
-  const bool time = in.accept('t') || (junction.spaced && is_digit(in.peek()));
-  if (time) {
-    if (!skip_time(in)) return false;
-    junction = {in.skip_spaces(), false};
-  }
-  // Directly after the date a '-' would be one more separator.
-  const bool sign = in.peek() == '+' || (in.peek() == '-' && (time || junction.spaced));
-  const bool zulu = time && in.peek() == 'z';
-  if (!sign && !zulu) return true;
-  if (!skip_zone(in)) return false;
-  junction = {in.skip_spaces(), zulu};
-  return true;
-}
-
-// What may follow the date; nothing may follow an era.
-Result<Era> read_tail(Scanner& in, bool after_word) {
-  Junction junction{in.skip_spaces(), after_word};
-  if (!skip_time_and_zone(in, junction)) return not_understood();
-  const std::string_view word = in.letters();
-  in.skip_spaces();
-  if (!in.at_end()) return not_understood();
-  if (word.empty()) return Era::kNone;
-  if (word != "bc" && word != "ad") return not_understood();
-  if (junction.joins_word()) return invalid();
-  return word == "bc" ? Era::kBc : Era::kAd;
-}
-
 // PostgreSQL's ValidateDate and the range check of date_in, in their order.
 Result<Days> validated(RawDate date, Era era) {
   constexpr int kCentury = 100;
@@ -336,7 +205,7 @@ Result<Days> parse_date(std::string_view text, DateOrder order) {
   if (auto special = read_word(lower)) return std::move(*special);
   Scanner in(lower);
   POSTERN_ASSIGN(const RawDate date, read_date(in, order));
-  POSTERN_ASSIGN(const Era era, read_tail(in, date.ends_in_word));
+  POSTERN_ASSIGN(const Era era, read_date_tail(in, date.ends_in_word));
   return validated(date, era);
 }
 

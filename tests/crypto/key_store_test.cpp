@@ -162,6 +162,8 @@ TEST_CASE("adding twice is refused and changes nothing") {
   const std::string before = read_file(f.options.path);
   CHECK(store.add_tenant(tenant("acme"), kNow).error().code == Pst::kTenantExists);
   CHECK(store.add_tenant(global_owner(), kNow).error().code == Pst::kTenantExists);
+  const TenantId some[] = {tenant("beta"), tenant("acme"), tenant("gamma")};
+  CHECK(store.add_tenants(some, kNow).error().code == Pst::kTenantExists);
   CHECK(read_file(f.options.path) == before);
 }
 
@@ -342,6 +344,24 @@ TEST_CASE("root key files: hexadecimal or base64 of exactly 32 bytes") {
     write_file(f.options.root.path, text);
     CHECK(f.open_error() == Pst::kBadKeyMaterial);
   }
+}
+
+TEST_CASE("key stores beyond their size limit are not read") {
+  Fixture f;
+  write_file(f.options.path, "");
+  REQUIRE(::truncate(f.options.path.c_str(), kMaxKeyFileBytes) == 0);
+  CHECK(f.open_error() == Pst::kKeyFileCorrupt);
+  REQUIRE(::truncate(f.options.path.c_str(), kMaxKeyFileBytes + 1) == 0);
+  CHECK(f.open_error() == Pst::kBadKeyMaterial);
+}
+
+TEST_CASE("many tenants in one write") {
+  Fixture f;
+  KeyStore store = f.create();
+  std::vector<TenantId> tenants;
+  for (int i = 0; i < 1000; ++i) tenants.push_back(tenant("t" + std::to_string(i)));
+  REQUIRE(store.add_tenants(tenants, kNow));
+  CHECK(f.open().list().size() == 1001);
 }
 
 TEST_CASE("secret files hold at their size limit and are refused one byte past it") {

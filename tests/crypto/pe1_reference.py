@@ -42,7 +42,8 @@ def hchacha20(key: bytes, nonce: bytes) -> bytes:
 
 
 def seal(key: bytes, nonce: bytes, aad: bytes, plaintext: bytes) -> bytes:
-    return ChaCha20Poly1305(hchacha20(key, nonce[:16])).encrypt(bytes(4) + nonce[16:], plaintext, aad)
+    subkey_cipher = ChaCha20Poly1305(hchacha20(key, nonce[:16]))
+    return subkey_cipher.encrypt(bytes(4) + nonce[16:], plaintext, aad)
 
 
 def header_and_aad(suite: int, key_id: int, tenant: bytes, uuid: bytes, kind: bytes):
@@ -55,7 +56,8 @@ def subkey(dek: bytes, number: int, context: bytes, uuid: bytes) -> bytes:
     return hashlib.blake2b(uuid, digest_size=32, key=kdf(dek, number, context)).digest()
 
 
-def deterministic(dek: bytes, key_id: int, tenant: bytes, group: bytes, family: bytes, plain: bytes):
+def deterministic(dek: bytes, key_id: int, tenant: bytes, group: bytes, family: bytes,
+                  plain: bytes):
     header, aad = header_and_aad(0x11, key_id, tenant, group, family)
     mac_key = subkey(dek, 2, b"PstnDet1", group)
     nonce = hashlib.blake2b(field(aad) + field(plain), digest_size=24, key=mac_key).digest()

@@ -21,9 +21,8 @@ BIN = "/usr/lib/postgresql/15/bin"
 STYLES = [f"{style}, {order}" for style in ("ISO", "Postgres", "SQL", "German")
           for order in ("MDY", "DMY", "YMD")]
 VARCHAR_LENGTHS = (1, 5, 40)
-MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec",
-          "january", "february", "march", "april", "june", "july", "august", "september",
-          "october", "november", "december"]
+MONTHS = ("jan feb mar apr may jun jul aug sep sept oct nov dec january february march april june "
+          "july august september october november december").split()
 
 # Each function answers {ok, binary form, text form} or {err, SQLSTATE, message}; varchar(n) is an
 # assignment, since an explicit cast would cut silently.
@@ -51,7 +50,8 @@ class Cluster:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.run("initdb", "-D", data, "-U", "oracle", "-E", "UTF8", "--locale=C", "-A", "trust", "-N")
+        self.run("initdb", "-D", data, "-U", "oracle", "-E", "UTF8", "--locale=C", "-A", "trust",
+                 "--no-sync")
         options = (f"-c port={self.port} -c listen_addresses='' -c fsync=off -c timezone=UTC "
                    f"-c unix_socket_directories={self.folder}")
         self.data = data
@@ -202,7 +202,8 @@ def other_dates(rng, count):
 
 
 def integers(rng, count):
-    edges = [s * (2 ** b + d) for b in (15, 16, 31, 32, 63, 64) for d in (-1, 0, 1) for s in (1, -1)]
+    edges = [s * (2 ** b + d) for b in (15, 16, 31, 32, 63, 64) for d in (-1, 0, 1)
+             for s in (1, -1)]
     space = ("", "", "", " ", "\t", "\n", "\v", "\f", "\r", "  ")
     for text in ("", " ", "-", "+", "- 1", "+-1", "1 2", "0x10", "1e3", "1.0", "1_000", "--1",
                  "99999999999999999999x", "2147483648x", "32768x", "9223372036854775808x", "abc",
@@ -238,7 +239,8 @@ def uuids(rng, count):
             text = rng.choice(("{%s}", "{%s", "%s}", "{{%s}}", " %s", "%s ")) % text
         if rng.random() < 0.2:
             at = rng.randint(0, len(text))
-            text = text[:at] + rng.choice(("-", "g", "0", " ", "}", "")) + text[at + rng.randint(0, 1):]
+            rest = text[at + rng.randint(0, 1):]
+            text = text[:at] + rng.choice(("-", "g", "0", " ", "}", "")) + rest
         yield text
 
 
@@ -250,8 +252,7 @@ def strings(rng, count):
 
 
 def byte_strings(rng, count):
-    interesting = [0x00, 0x41, 0x7F, 0x80, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xA0, 0x9F, 0xED, 0xEF,
-                   0xF0, 0x90, 0x8F, 0xF4, 0xF5, 0xFF]
+    interesting = bytes.fromhex("00417f80bfc0c1c2dfe0a09fedeff0908ff4f5ff")
     for _ in range(count):
         yield bytes(rng.choice(interesting) for _ in range(rng.randint(1, 5)))
 
