@@ -192,6 +192,8 @@ TEST_CASE("defaults of protected columns") {
          {"INSERT INTO notes (id, body) VALUES (1, 'x'), (2, DEFAULT)", "PST-1519 encrypt.default"},
          {"INSERT INTO notes DEFAULT VALUES", "PST-1519 encrypt.default"},
          {"UPDATE notes SET body = DEFAULT", "PST-1519 encrypt.default"},
+         {"INSERT INTO notes VALUES (1, 2)", "PST-1519 encrypt.default"},
+         {"INSERT INTO notes (id, body) VALUES (1, 'the default')", "'the default':6s"},
          {"UPDATE notes SET body = 'y'", "'y':6s"},
          {"UPDATE notes SET id = DEFAULT", ""},
          {"DELETE FROM notes", ""},
