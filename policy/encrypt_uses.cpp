@@ -136,22 +136,28 @@ bool text_contains(const Judged& j, std::string_view word) {
   return std::search(part.begin(), part.end(), word.begin(), word.end(), equal) != part.end();
 }
 
-/// A default is evaluated by the server, in plaintext. Facts do not tell in which row of a VALUES
-/// list the word DEFAULT stands, so the word anywhere in the statement counts.
+/// A default is evaluated by the server, in plaintext: taken by the word DEFAULT, or by an INSERT
+/// that gives the column no value.
+bool takes_default(const Judged& j, const sql::RelationUse& use, const ColumnRef& column) {
+  const auto used = [&](Use what) {
+    return std::any_of(
+        j.statement.uses.begin(), j.statement.uses.end(),
+        [&](const sql::ColumnUse& u) { return u.use == what && u.column == column; });
+  };
+  const bool named =
+      std::binary_search(use.columns_written.begin(), use.columns_written.end(), column.attnum);
+  if (used(Use::kDefaulted)) return true;
+  if (named) return !used(Use::kStored);
+  return j.statement.kind != Kind::kUpdate;
+}
+
 void check_defaults(const Judged& j, const sql::RelationUse& use) {
   const sql::Relation* relation = j.catalog().relation(use.oid);
   if (relation == nullptr || !use.written || use.columns_written.empty()) return;
   for (const sql::Column& column : relation->columns) {
     const ColumnRef ref{use.oid, column.attnum};
     const ProtectedColumn* found = protected_at(j, ref);
-    if (found == nullptr || !column.has_default) continue;
-    const bool named =
-        std::binary_search(use.columns_written.begin(), use.columns_written.end(), column.attnum);
-    if (j.statement.kind == Kind::kUpdate && !named) continue;
-    const bool stored =
-        std::any_of(j.statement.uses.begin(), j.statement.uses.end(),
-                    [&](const auto& u) { return u.use == Use::kStored && u.column == ref; });
-    if (named && stored && !text_contains(j, "default")) continue;
+    if (found == nullptr || !column.has_default || !takes_default(j, use, ref)) continue;
     j.findings.forbid(Pst::kProtectedDefault, column_label(*found), "encrypt.default",
                       j.statement.span.begin);
   }
@@ -189,8 +195,16 @@ bool ddl_is_harmless(const Judged& j) {
   if (j.statement.kind == Kind::kCreate && (text_contains(j, "'") || text_contains(j, "$"))) {
     return false;
   }
-  return std::none_of(j.rules.columns.begin(), j.rules.columns.end(),
-                      [&](const auto& column) { return text_contains(j, column.column); });
+  return std::none_of(
+      j.statement.relations.begin(), j.statement.relations.end(), [&](const sql::RelationUse& use) {
+        const sql::Relation* relation = j.catalog().relation(use.oid);
+        if (relation == nullptr) return true;
+        return std::any_of(relation->columns.begin(), relation->columns.end(),
+                           [&](const sql::Column& column) {
+                             return protected_at(j, ColumnRef{use.oid, column.attnum}) != nullptr &&
+                                    text_contains(j, column.name);
+                           });
+      });
 }
 
 /// Kinds whose values this version does not follow into protected columns.

@@ -33,6 +33,7 @@ bool restricts_in_itself(Profile profile) {
 
 void gate_kind(const Judged& j) {
   const sql::Statement& s = j.statement;
+  if (!s.understood() && s.kind == Kind::kOther) return;  // opaque says more
   if (!kind_allowed(j.profile, s.kind)) {
     return j.findings.refuse(
         Pst::kStatementNotAllowed,

@@ -94,6 +94,9 @@ TEST_CASE("each drift is named, and its repair mends it") {
   INFO(listed(clean));
   REQUIRE(clean.empty());
   const std::string hash = f.admin.run(policy::wall_hash_sql(*f.rules(), f.options));
+  Psql app = f.session("app");  // no privilege is needed
+  app.run("SET search_path = ''");
+  CHECK(app.rows(policy::wall_verify_sql(*f.rules(), f.options)).size() > 100);
   REQUIRE(hash.size() == 64);
   for (const Drift& drift : kDrifts) {
     CAPTURE(drift.sql);
@@ -144,6 +147,7 @@ TEST_CASE("tables and partitions made after the wall are named") {
 TEST_CASE("the plan may be applied twice and taken back entirely") {
   WallFixture f;
   const std::string before = f.admin.run(kState);
+  CHECK(f.admin.run(policy::wall_verify_sql(*f.rules(), f.options)).starts_with("ERROR:  42P01"));
   REQUIRE(f.apply().find("ERROR") == std::string::npos);
   const std::string walled = f.admin.run(kState);
   CHECK(walled != before);
