@@ -48,6 +48,14 @@ void gate_kind(const Judged& j) {
   }
 }
 
+/// Files and programs of the server know no tenants.
+void gate_copy_end(const Judged& j) {
+  const sql::CopyEnd end = j.statement.copy_end;
+  if (end != sql::CopyEnd::kFile && end != sql::CopyEnd::kProgram) return;
+  j.findings.refuse(Pst::kStatementNotAllowed, "copy with a file or program of the server",
+                    "gate.copy", j.statement.span.begin);
+}
+
 /// Names all tenants share on one database: not kept apart, so refused to a tenant.
 void gate_shared_names(const Judged& j) {
   if (!j.has_tenant || j.rules.tenant_tables.empty()) return;
@@ -104,6 +112,7 @@ void gate_statement(const Judged& judged) {
   gate_kind(judged);
   if (!judged.statement.understood()) return gate_opaque(judged);
   if (!judged.rules.is_protected) return;
+  gate_copy_end(judged);
   gate_shared_names(judged);
   gate_settings(judged);
   gate_functions(judged);

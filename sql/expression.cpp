@@ -80,6 +80,7 @@ Value Resolver::evaluate_rare(const ast::Node* node, const Level& level) {
     case PG_QUERY__NODE__NODE_SET_TO_DEFAULT: {
       Value value;
       value.is_default = true;
+      value.position = static_cast<std::uint32_t>(node->set_to_default->location);
       return value;
     }
     case PG_QUERY__NODE__NODE_CURRENT_OF_EXPR:
@@ -128,7 +129,8 @@ Value Resolver::case_expression(const PgQuery__CaseExpr* expr, const Level& leve
     if (!ast::is(node, PG_QUERY__NODE__NODE_CASE_WHEN)) continue;
     const Value when = evaluate(node->case_when->expr, level);
     if (expr->arg != nullptr) {  // CASE x WHEN y: x = y
-      compare(subject, when, Comparison::kEqual);
+      add_operators({}, subject, when);
+      compare(subject, when, comparison_of({}, subject, when));
     } else {
       consume(when);
     }
@@ -195,7 +197,7 @@ Value Resolver::sublink(const PgQuery__SubLink* link, const Level& level) {
   if (right.row.size() == 1) right = Value(right.row[0]);
   right.literal = right.param = -1;  // one of many rows, not an operand
   add_operators(name, tested, right);
-  compare(tested, right, name.empty() ? Comparison::kEqual : comparison_of(name, tested, right));
+  compare(tested, right, comparison_of(name, tested, right));
   out.absorb(right);
   return out;
 }

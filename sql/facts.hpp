@@ -165,6 +165,7 @@ enum class Use : std::uint8_t {
   kConflictTarget,
   kOrdering,    ///< ORDER BY, min, max, <, >, BETWEEN
   kExpression,  ///< any other expression
+  kDefaulted,       ///< takes its default by the keyword DEFAULT in VALUES or SET
 };
 
 struct ColumnUse {

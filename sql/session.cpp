@@ -107,6 +107,7 @@ void Resolver::set_variable(const PgQuery__VariableSetStmt* stmt) {
   out_.name = stmt->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_RESET_ALL
                   ? "all"
                   : lower(ast::text(stmt->name));
+  if (out_.name == "transaction" || out_.name == "transaction snapshot") out_.local = true;
   add_session(SessionEffect::kSetting);
   if (is_role_setting(out_.name)) add_session(SessionEffect::kRole);
   for (const ast::Node* arg : POSTERN_LIST(stmt, args)) {

@@ -58,12 +58,8 @@ Task<Status> run_query(Session* session, ByteView text) {
   const auto analysed = co_await analyse(session, text);
   if (!analysed) co_return co_await refuse_query(session, analysed.error());
   const AnalysedText& known = **analysed;
-  if (known.decision != nullptr && known.decision->refusal) {
-    Error error = known.decision->refusal->error;
-    const bool observed = known.decision->would_refuse;
-    const Status recorded = co_await record_refusal(session, *analysed, error, observed);
-    if (!observed || !recorded) co_return co_await refuse_query(session, std::move(error));
-  }
+  const auto refusal = co_await refusal_of(session, *analysed);
+  if (refusal) co_return co_await refuse_query(session, *refusal);
   auto execution = begin(session, text_of(*analysed, text));
 
   // 5: seal literals. Before the record of the intent: a value the column does not take is an error
@@ -114,6 +110,8 @@ Task<Status> run_batch(Session* session, FrontendType last) {
     }
     session->batch_sent = true;
   }
+  // What was sent may still be views into these items until it is flushed.
+  session->unflushed.push_back(std::move(items));
   if (synced) co_return co_await end_batch(session);
   if (last == FrontendType::kFlush && session->primary != nullptr && session->batch_sent) {
     co_return send_flush(session);

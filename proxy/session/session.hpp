@@ -66,6 +66,9 @@ struct Session : std::enable_shared_from_this<Session> {
   std::map<std::string, Portal, std::less<>> portals;
   std::uint64_t next_statement = 1;
   Batch batch;
+  std::vector<std::vector<BatchItem>> unflushed;  ///< what a link's output may still point to
+  bool batch_sent = false;  ///< something of the present batch went to the server
+  std::vector<std::uint64_t> described_in_batch;  ///< statements whose Describe is under way
   bool refused_locally = false;  ///< a batch is skipped to Sync without the server's knowledge
   bool ending = false;           ///< no further client message is taken
   bool settings_changed = false; ///< SET was used: reads stay on the primary's connection

@@ -1,0 +1,2 @@
+#pragma once
+namespace postern::proxy { struct CacheFill {}; }
