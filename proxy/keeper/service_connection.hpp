@@ -32,8 +32,9 @@ class ServiceConnection {
   ServiceConnection& operator=(const ServiceConnection&) = delete;
   ~ServiceConnection();
 
-  /// Goes elsewhere from now on: closes the present connection if it is at another node.
+  /// Goes elsewhere from now on: closes the present connection if it is at another place.
   void move_to(std::size_t node);
+  void use_database(std::string database);
   [[nodiscard]] std::size_t node() const { return place_.node; }
   /// Longest time for connecting, for logging in, and for each query from now on.
   void limit(std::chrono::milliseconds timeout) { timeout_ = timeout; }
@@ -51,6 +52,8 @@ class ServiceConnection {
   [[nodiscard]] bool is_open() const { return open_ != nullptr; }
   /// What the server said of itself at login; null while closed.
   [[nodiscard]] const ServerFacts* facts() const;
+  /// Grows with every connection opened: equal values, same backend process.
+  [[nodiscard]] std::uint64_t generation() const { return generation_; }
 
  private:
   struct Open;
@@ -63,6 +66,7 @@ class ServiceConnection {
   ServicePlace place_;
   std::chrono::milliseconds timeout_ = kQueryTimeout;
   std::unique_ptr<Open> open_;
+  std::uint64_t generation_ = 0;
 };
 
 /// The five characters at the start of a kUpstreamQuery error, "" for other errors.

@@ -31,22 +31,27 @@ class Monitor {
   /// Starts watching; once. Any thread, best before the first client.
   void start();
 
-  /// The database of the probes: the upstream name of the first configured database of the cluster
-  /// that has one, else "postgres".
-  static std::string probe_database(const config::Config& config, std::string_view cluster);
+  /// Databases to probe in, best first: the upstream names of the cluster's configured databases,
+  /// then "postgres". One that does not exist is passed over.
+  static std::vector<std::string> probe_databases(const config::Config& config,
+                                                  std::string_view cluster);
 
  private:
   struct Node;
 
   Task<void> watch(std::size_t index);
+  Task<NodeReport> probe(std::size_t index);
+  NodeReport failed(Node& node, const Error& error);
   void publish();
+  void tell(const ClusterState& before, const RoleVerdict& verdict);
 
   const config::Config* config_;
   Cluster* cluster_;
   Worker* home_;
   std::chrono::milliseconds interval_ = kDefaultInterval;
+  std::vector<std::string> databases_;
   std::vector<std::unique_ptr<Node>> nodes_;
-  std::vector<std::string> told_;  ///< faults already logged, by node
+  std::size_t unasked_ = 0;  ///< nodes that have not been probed once: nothing is published before
 };
 
 }  // namespace postern::proxy
