@@ -1,8 +1,8 @@
 #include "schema/connection.hpp"
 
-#include <libpq-fe.h>
-
 #include <utility>
+
+#include <libpq-fe.h>
 
 #include "base/bytes.hpp"
 
@@ -132,6 +132,12 @@ Result<std::string> Connection::value(const std::string& sql,
   POSTERN_ASSIGN(const Rows rows, query(sql, parameters));
   if (rows.empty() || rows.front().empty()) return std::string();
   return rows.front().front().value_or("");
+}
+
+Result<bool> Connection::truth(const std::string& sql) {
+  const auto rows = query(sql);
+  if (!rows) return rows.error();
+  return rows->size() == 1 && !rows->front().empty() && rows->front().front() == "t";
 }
 
 std::vector<std::string> Connection::take_notices() {

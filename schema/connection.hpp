@@ -36,6 +36,9 @@ class Connection {
   Result<std::string> value(const std::string& sql,
                             std::span<const std::string_view> parameters = {});
 
+  /// Whether that value is true.
+  Result<bool> truth(const std::string& sql);
+
   /// Warnings and notices since the last call.
   std::vector<std::string> take_notices();
 

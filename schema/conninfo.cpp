@@ -1,10 +1,10 @@
 #include "schema/conninfo.hpp"
 
-#include <libpq-fe.h>
-
 #include <algorithm>
 #include <memory>
 #include <utility>
+
+#include <libpq-fe.h>
 
 namespace postern::schema {
 namespace {
