@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "app/command.hpp"
+#include "app/printable.hpp"
 #include "base/bytes.hpp"
 
 namespace postern::app {
@@ -131,7 +132,8 @@ Exit run(const Command& command, std::span<const std::string_view> words) {
 }  // namespace
 
 Exit fail(const Error& error, Exit code) {
-  print(stderr, "postern: " + error.line() + "\n");
+  // What a server or a file said may hold anything.
+  print(stderr, "postern: " + printable(error.line()) + "\n");
   return code;
 }
 

@@ -1,0 +1,21 @@
+// The guard key's way into a database, without a trace in the server's log.
+#pragma once
+
+#include <string>
+
+#include "base/result.hpp"
+#include "schema/connection.hpp"
+
+namespace postern::app {
+
+/// Puts the key of `file` into the wall's key table; run after the plan, as the same role. Returns
+/// its kid. kKeyWouldBeLogged where the server writes bound parameters into its log and the login
+/// may not change that.
+Result<std::string> install_guard_key(schema::Connection& connection, const std::string& file);
+
+/// Whether the database accepts a context signed with this key: signs one for the connection's own
+/// backend and asks postern.tenant() about it. Needs pg_read_all_stats of nobody but the wall's
+/// owner. kDatabaseRefused with the server's reason where it does not.
+Status try_guard_key(schema::Connection& connection, const std::string& file);
+
+}  // namespace postern::app

@@ -1,0 +1,119 @@
+// postern policy explain: what would happen to a statement of a login, and why.
+#include "app/policy_explain.hpp"
+
+#include "app/policy_task.hpp"
+#include "app/printable.hpp"
+#include "sql/analyzer.hpp"
+
+namespace postern::app {
+namespace {
+
+constexpr Flag kFlags[] = {
+    kConfigFlag,
+    kDatabaseFlag,
+    kDsnFlag,
+    {"--as", 0, "LOGIN", "the login that would send it"},
+    {"--tenant", 0, "TENANT", "the tenant in force, for a login that may choose"},
+    kJsonFlag,
+};
+
+policy::Profile policy_profile(config::Profile profile) {
+  switch (profile) {
+    case config::Profile::kAnalyst:
+      return policy::Profile::kAnalyst;
+    case config::Profile::kMigrator:
+      return policy::Profile::kMigrator;
+    case config::Profile::kBackup:
+      return policy::Profile::kBackup;
+    case config::Profile::kAdmin:
+      return policy::Profile::kAdmin;
+    case config::Profile::kTransparent:
+      return policy::Profile::kTransparent;
+    case config::Profile::kApp:
+    case config::Profile::kDefault:
+      return policy::Profile::kApp;
+  }
+  return policy::Profile::kApp;
+}
+
+/// The tenant that would be in force; kBadTenant where the login may not act for `wanted`.
+Result<TenantId> tenant_of(const config::UserOptions* user, const std::string& wanted) {
+  const TenantId fixed = user != nullptr ? user->tenant : TenantId::none();
+  if (wanted.empty()) return fixed;
+  POSTERN_ASSIGN(TenantId tenant, TenantId::parse(wanted));
+  if (tenant == fixed || (user != nullptr && user->tenants.permits(tenant))) return tenant;
+  return make_error(Pst::kBadTenant, "this login may not act for " + wanted);
+}
+
+Result<policy::Principal> principal_of(const PolicyTask& task, const Arguments& arguments) {
+  const std::string login = arguments.value("--as");
+  const auto user = task.config.users.find(login);
+  const bool known = user != task.config.users.end();
+  if (!known && task.config.auth.method != config::AuthMethod::kTrust) {
+    return make_error(Pst::kUnknownLogin, login);
+  }
+  policy::Principal out;
+  out.profile = policy_profile(config::effective_profile(task.config, login, task.database.name));
+  POSTERN_ASSIGN(const TenantId tenant,
+                 tenant_of(known ? &user->second : nullptr, arguments.value("--tenant")));
+  out.has_tenant = !tenant.is_none();
+  out.decrypts = out.profile != policy::Profile::kAdmin && out.profile != policy::Profile::kBackup;
+  return out;
+}
+
+std::vector<std::string> search_path_of(const PolicyTask& task, const std::string& login) {
+  const auto user = task.config.users.find(login);
+  std::string upstream = task.database.options->user;
+  if (user != task.config.users.end() && !user->second.upstream_user.empty()) {
+    upstream = user->second.upstream_user;
+  }
+  return {upstream.empty() ? login : upstream, "public"};
+}
+
+Result<Explanation> explain(const PolicyTask& task, const Arguments& arguments) {
+  Explanation out;
+  out.config = &task.config;
+  out.login = arguments.value("--as");
+  out.text = arguments.positionals().front();
+  out.rules = task.rules;
+  POSTERN_ASSIGN(out.principal, principal_of(task, arguments));
+  sql::AnalysisContext context;
+  context.catalog = task.rules->catalog;
+  context.search_path = search_path_of(task, out.login);
+  out.facts = sql::analyze(out.text, context, {});
+  out.decision = policy::decide(*out.facts, out.text, *task.rules, out.principal);
+  return out;
+}
+
+Exit run(const Arguments& arguments) {
+  if (!arguments.has("--as") || arguments.positionals().size() != 1) {
+    return fail(make_error(Pst::kUsage, "policy explain needs --as LOGIN and one \"SQL\""));
+  }
+  PolicyTask task;
+  const Exit opened = open_policy_task(arguments, "policy explain", task);
+  if (opened != Exit::kGood) return opened;
+  const auto explanation = explain(task, arguments);
+  if (!explanation) return fail(explanation.error());
+  if (arguments.has("--json")) {
+    print_json(explain_json(*explanation));
+  } else {
+    explain_print(*explanation);
+  }
+  return explanation->decision.refused() ? Exit::kFindings : Exit::kGood;
+}
+
+}  // namespace
+
+extern const Command kPolicyExplainCommand;
+const Command kPolicyExplainCommand{
+    "policy explain",
+    "\"SQL\"",
+    1,
+    "say what would happen to a statement of a login: tables, rules, encryption, route",
+    "Runs nothing: the text is only analysed against the catalog, under the search path\n"
+    "\"$user\", public. Exit code 1 where it would be refused.",
+    kFlags,
+    run,
+};
+
+}  // namespace postern::app

@@ -1,0 +1,300 @@
+"""The offline commands against a real PostgreSQL with the multi-tenant fixture."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+from pathlib import Path
+from typing import ClassVar
+
+from base import FIXTURES, ClusterTest
+from postern_server import PosternServer
+from psql_client import Dsn, psql, rows, scalar
+
+DATABASE = "mapper"
+OWNER, APP, SERVICE = "mapper_owner", "app", "postern_service"
+EMAIL_UUID = "9f2b6c1e-3d0a-4a57-8e44-6b1f0c7d2a01"
+NAME_UUID = "b7c4e8f2-51d6-4c3b-9a70-2e8d5f1b6c02"
+
+
+class ToolsTest(ClusterTest):
+    """A database of an owner, an application role and a service role; a folder for Postern."""
+
+    protected: ClassVar[bool] = True
+    postern: ClassVar[PosternServer]
+    direct: ClassVar[Dsn]
+    passwords: ClassVar[dict[str, str]]
+
+    @classmethod
+    def boot(cls) -> None:
+        cls.cluster.start_primary()
+        cls.passwords = {name: secrets.token_hex(8) for name in (APP, SERVICE, "acme_app")}
+        for statement in (
+            f"CREATE ROLE {OWNER} NOLOGIN",
+            f"CREATE ROLE {APP} LOGIN PASSWORD '{cls.passwords[APP]}'",
+            f"CREATE ROLE {SERVICE} LOGIN PASSWORD '{cls.passwords[SERVICE]}'",
+            f"GRANT pg_read_all_stats TO {SERVICE}",
+            f"CREATE DATABASE {DATABASE} OWNER {OWNER}",
+        ):
+            cls.cluster.primary.scalar(statement)
+        cls.direct = cls.cluster.primary.superuser.to(dbname=DATABASE)
+        cls.postern = cls.cluster.add_postern()
+        cls._load()
+        cls._configure()
+
+    @classmethod
+    def _load(cls) -> None:
+        owner = cls.direct.to(options=f"-c role={OWNER}")
+        variables = {"protected": "1" if cls.protected else "0", "app_role": APP}
+        for script in ("schema.sql", "data.sql"):
+            path = FIXTURES / "llama_mapper" / script
+            psql(owner, file=path, variables=variables, flags=("-q",)).checked()
+
+    @classmethod
+    def _configure(cls) -> None:
+        cls.postern.write("app.password", cls.passwords[APP] + "\n")
+        cls.postern.write("service.password", cls.passwords[SERVICE] + "\n")
+        cls.postern.write(
+            "users.toml",
+            f'[user.acme_app]\npassword = "{cls.passwords["acme_app"]}"\ntenant = "acme"\n',
+        )
+        cls.postern.write("postern.toml", cls.toml())
+
+    @classmethod
+    def toml(cls) -> str:
+        return f"""\
+[cluster.main]
+nodes = ["127.0.0.1:{cls.cluster.primary.port}"]
+[service]
+user = "{SERVICE}"
+password_file = "service.password"
+[database.{DATABASE}]
+cluster = "main"
+user = "{APP}"
+password_file = "app.password"
+[auth]
+users_file = "users.toml"
+[tenant]
+column = "tenant_id"
+shared = ["public.frameworks", "public.taxonomy"]
+guard_key_file = "guard.key"
+[[table]]
+database = "{DATABASE}"
+name = "public.legacy_exports"
+tenant_column = "customer"
+[keys]
+file = "keys.store"
+kek_file = "root.key"
+[[column]]
+database = "{DATABASE}"
+table = "public.users"
+name = "email"
+type = "text"
+scheme = "deterministic"
+uuid = "{EMAIL_UUID}"
+[[column]]
+database = "{DATABASE}"
+table = "public.users"
+name = "full_name"
+type = "text"
+scheme = "randomized"
+uuid = "{NAME_UUID}"
+"""
+
+    def run_cli(self, *argv: str, database: Dsn | None = None) -> tuple[int, str, str]:
+        done: subprocess.CompletedProcess[str] = self.postern.cli(*argv, database=database)
+        return done.returncode, done.stdout, done.stderr
+
+    def good(self, *argv: str, database: Dsn | None = None) -> str:
+        code, out, err = self.run_cli(*argv, database=database)
+        self.assertEqual((code, err), (0, ""), out)
+        return out
+
+    def refused(self, expected: int, part: str, *argv: str) -> None:
+        code, _, err = self.run_cli(*argv)
+        self.assertEqual(code, expected, err)
+        self.assertIn(part, err)
+        self.assertNotIn("terminate", err)
+
+    def on(self, command: str, *argv: str) -> list[str]:
+        """The words of a policy command as the tables' superuser."""
+        return ["policy", command, "-c", "postern.toml", "--database", DATABASE, "--dsn",
+                self.direct.public(), *argv]  # fmt: skip
+
+    def path(self, name: str) -> Path:
+        return self.postern.folder / name
+
+
+class KeysTest(ToolsTest):
+    """Each test starts without key files."""
+
+    def setUp(self) -> None:
+        for name in ("root.key", "keys.store", "guard.key"):
+            self.path(name).unlink(missing_ok=True)
+
+    def test_init_makes_what_is_absent_and_leaves_the_rest(self) -> None:
+        made = json.loads(self.good("keys", "init", "-c", "postern.toml", "--json"))
+        self.assertEqual([row["state"] for row in made], ["created"] * 3)
+        before = {}
+        for name in ("root.key", "keys.store", "guard.key"):
+            before[name] = self.path(name).read_bytes()
+            self.assertEqual(self.path(name).stat().st_mode & 0o777, 0o600, name)
+        printed = self.good("keys", "init", "-c", "postern.toml")
+        self.assertNotIn("created", printed)
+        self.assertEqual(printed.count("present"), 3)
+        for name, content in before.items():
+            self.assertEqual(self.path(name).read_bytes(), content)
+
+    def test_a_lost_root_key_is_not_replaced(self) -> None:
+        self.good("keys", "init", "-c", "postern.toml")
+        self.path("root.key").unlink()
+        self.refused(3, "PST-1701", "keys", "init", "-c", "postern.toml")
+        self.assertFalse(self.path("root.key").exists())
+
+    def test_tenants_are_added_and_listed(self) -> None:
+        self.good("keys", "init", "-c", "postern.toml")
+        self.good("keys", "tenant", "add", "-c", "postern.toml", "acme", "globex")
+        self.refused(1, "PST-1714", "keys", "tenant", "add", "-c", "postern.toml", "initech",
+                     "acme")  # fmt: skip
+        self.refused(1, "PST-1601", "keys", "tenant", "add", "-c", "postern.toml", "a b")
+        listed = json.loads(self.good("keys", "tenant", "list", "-c", "postern.toml", "--json"))
+        self.assertEqual([row["tenant"] for row in listed], ["-", "acme", "globex"])
+        self.assertEqual(
+            [key["purpose"] for key in listed[1]["keys"]], ["randomized", "deterministic"]
+        )
+        text = self.good("keys", "tenant", "list", "-c", "postern.toml")
+        self.assertIn(listed[1]["keys"][0]["id"], text)
+        secret = self.path("root.key").read_text().strip()
+        self.assertNotIn(secret, text)
+
+    def test_files_open_to_others_are_refused(self) -> None:
+        self.good("keys", "init", "-c", "postern.toml")
+        for name, part in (("root.key", "PST-1702"), ("keys.store", "PST-1702"),
+                           ("guard.key", "chmod 600")):  # fmt: skip
+            self.path(name).chmod(0o640)
+            self.refused(3, part, "keys", "init", "-c", "postern.toml")
+            self.path(name).chmod(0o600)
+
+    def test_no_keys_before_init(self) -> None:
+        self.refused(3, "PST-1701", "keys", "tenant", "list", "-c", "postern.toml")
+
+
+class PolicyTest(ToolsTest):
+    @classmethod
+    def boot(cls) -> None:
+        super().boot()
+        cls.postern.cli_checked("keys", "init", "-c", "postern.toml")
+
+    def apply(self) -> str:
+        return self.good(*self.on("apply"), database=self.direct)
+
+    def test_plan_changes_nothing(self) -> None:
+        plan = self.good(*self.on("plan"), database=self.direct)
+        self.assertIn('ALTER TABLE "public"."users" FORCE ROW LEVEL SECURITY', plan)
+        self.assertIn('"public"."legacy_exports"', plan)
+        self.assertNotIn('"public"."taxonomy"', plan)
+        tables = json.loads(self.good(*self.on("plan", "--json"), database=self.direct))
+        self.assertIn("public.events_2025_01", tables["tenant_tables"])
+        # The service login may plan, too.
+        own = self.good("policy", "plan", "-c", "postern.toml", "--database", DATABASE)
+        self.assertEqual(own, plan)
+
+    def test_apply_verify_drift_rollback(self) -> None:
+        verify = self.on("verify")
+        code, out, _ = self.run_cli(*verify, database=self.direct)
+        self.assertEqual(code, 1)
+        self.assertIn("postern policy apply", out)
+
+        self.assertIn("verified: no difference", self.apply())
+        first = rows(self.direct, "SELECT kid, installed FROM postern.context_key")
+        self.assertIn("verified: no difference", self.apply())
+        self.assertEqual(rows(self.direct, "SELECT kid, installed FROM postern.context_key"), first)
+        self.good(*verify, database=self.direct)
+        self.assertIn("stands", self.good("policy", "verify", "-c", "postern.toml", "-d", DATABASE))
+        self._check_isolation()
+
+        scalar(self.direct, "ALTER TABLE users NO FORCE ROW LEVEL SECURITY")
+        code, out, _ = self.run_cli(*verify, "--json", database=self.direct)
+        said = json.loads(out)
+        self.assertEqual((code, said["stands"]), (1, False))
+        self.assertEqual([d["object"] for d in said["differences"]], ['"public"."users"'])
+        scalar(self.direct, said["differences"][0]["repair"])
+        self.good(*verify, database=self.direct)
+
+        self.good(*self.on("rollback"), database=self.direct)
+        self.assertEqual(scalar(self.direct, "SELECT count(*) FROM pg_policies"), "0")
+        self.assertEqual(self.run_cli(*verify, database=self.direct)[0], 1)
+
+    def _check_isolation(self) -> None:
+        """Without a context the application's role sees nothing."""
+        app = self.direct.to(user=APP, password=self.passwords[APP])
+        self.assertEqual(scalar(app, "SELECT count(*) FROM evaluations"), "0")
+        self.assertNotEqual(scalar(self.direct, "SELECT count(*) FROM evaluations"), "0")
+
+    def test_the_guard_key_stays_out_of_the_log(self) -> None:
+        self.cluster.primary.log_statements("all")
+        mark = self.cluster.primary.log.mark()
+        self.apply()
+        logged = self.cluster.primary.log.since(mark)
+        self.assertIn("INSERT INTO postern.context_key", logged)
+        for (block,) in rows(
+            self.direct, "SELECT encode(inner_block, 'hex') FROM postern.context_key"
+        ):
+            self.assertNotIn(block, logged)
+
+    def test_errors(self) -> None:
+        self.refused(1, "PST-2205", "policy", "verify", "-c",
+                     "postern.toml", "--database", "nowhere")  # fmt: skip
+        self.refused(2, "PST-2203", "policy", "verify", "-c", "postern.toml", "--database",
+                     DATABASE, "--dsn", "postgres://u:canary%zz@h")  # fmt: skip
+        self.refused(3, "PST-2201", "policy", "verify", "-c", "postern.toml", "--database",
+                     DATABASE, "--dsn", "host=127.0.0.1 port=1 user=u")  # fmt: skip
+        # Not a superuser and not the owner: nothing half done.
+        code, _, err = self.run_cli("policy", "apply", "-c", "postern.toml", "-d", DATABASE)
+        self.assertEqual(code, 3)
+        self.assertIn("42501", err)
+
+
+class ExplainTest(ToolsTest):
+    def explain(self, sql: str, *argv: str) -> tuple[int, dict]:
+        code, out, err = self.run_cli("policy", "explain", "-c", "postern.toml", "--database",
+                                      DATABASE, "--as", "acme_app", "--json", *argv, sql)  # fmt: skip
+        self.assertEqual(err, "")
+        return code, json.loads(out)
+
+    def test_encryption_and_route_of_a_read(self) -> None:
+        code, said = self.explain("SELECT email, full_name, phone FROM users WHERE email = 'a@b.c'")
+        self.assertEqual((code, said["verdict"], said["refusal"]), (0, "allowed", None))
+        self.assertNotIn("a@b.c", json.dumps(said))
+        values = [(v["use"], v["column"]) for v in said["encryption"]]
+        self.assertEqual(values, [("encrypted to compare", "public.users.email"),
+                                  ("decrypted", "public.users.email"),
+                                  ("decrypted", "public.users.full_name")])  # fmt: skip
+        statement = said["statements"][0]
+        self.assertEqual(statement["tables"][0]["kind"], "tenant table")
+        self.assertIn("email (encrypted)", statement["tables"][0]["read"])
+        self.assertIn("[routing] is off", statement["route"])
+
+    def test_parameters_of_a_write(self) -> None:
+        code, said = self.explain("UPDATE users SET full_name = $1 WHERE email = $2")
+        self.assertEqual(code, 0)
+        self.assertEqual([v["what"] for v in said["encryption"]], ["$1", "$2"])
+        self.assertEqual(said["statements"][0]["cache"], "never")
+
+    def test_refusals(self) -> None:
+        code, said = self.explain("SELECT * FROM users ORDER BY full_name")
+        self.assertEqual((code, said["refusal"]["code"]), (1, "PST-1511"))
+        code, said = self.explain("DROP TABLE users")
+        self.assertEqual((code, said["refusal"]["code"]), (1, "PST-1501"))
+        code, out, _ = self.run_cli("policy", "explain", "-c", "postern.toml", "-d", DATABASE,
+                                    "--as", "acme_app", "SELECT pg_read_file('/etc/passwd')")  # fmt: skip
+        self.assertEqual(code, 1)
+        self.assertIn("verdict: refused", out)
+        self.assertIn("PST-1502", out)
+
+    def test_wrong_logins(self) -> None:
+        base = ("policy", "explain", "-c", "postern.toml", "-d", DATABASE)
+        self.refused(1, "PST-2207", *base, "--as", "nobody_here", "SELECT 1")
+        self.refused(1, "PST-1601", *base, "--as", "acme_app", "--tenant", "globex", "SELECT 1")
+        self.refused(2, "PST-1005", *base, "SELECT 1")
