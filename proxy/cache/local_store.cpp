@@ -11,20 +11,21 @@ TableVersion& LocalStore::version(const std::string& scope, Oid table, ByteView 
     if (versions_.size() >= kMaxVersions) {
       std::erase_if(versions_, [](const auto& item) { return !item.second.marked(); });
     }
-    found = versions_.emplace(key, TableVersion(fresh)).first;
+    found = versions_.emplace(key, TableVersion(fresh, now_())).first;
   }
   found->second.expire(now_(), fresh);
   return found->second;
 }
 
-CacheSnapshot LocalStore::capture(const std::string& scope, const std::vector<Oid>& tables) {
+CacheSnapshot LocalStore::capture(const CachePlace& place) {
   const Bytes fresh = crypto::random_bytes(kTokenBytes);
   CacheSnapshot snapshot;
-  snapshot.versions.tables = tables;
+  snapshot.versions.tables = place.tables;
   bool marked = false;
   const std::lock_guard lock(versions_mutex_);
-  for (const Oid table : tables) {
-    const TableVersion& current = version(scope, table, fresh);
+  for (const Oid table : place.tables) {
+    TableVersion& current = version(place.scope, table, fresh);
+    if (place.known) current.settle(*place.known);
     marked |= current.marked();
     snapshot.versions.tokens += current.token();
     snapshot.versions.positions.push_back(current.position());
@@ -33,41 +34,39 @@ CacheSnapshot LocalStore::capture(const std::string& scope, const std::vector<Oi
   return snapshot;
 }
 
-CacheSnapshot LocalStore::look(const std::string& scope, const std::vector<Oid>& tables,
-                               const std::string& name) {
-  CacheSnapshot snapshot = capture(scope, tables);
+CacheSnapshot LocalStore::look(const CachePlace& place) {
+  CacheSnapshot snapshot = capture(place);
   if (snapshot.state != CacheSnapshot::State::kClear) return snapshot;
-  std::shared_ptr<const Bytes> entry = find(name);
+  std::shared_ptr<const Bytes> entry = find(place.name);
   if (entry != nullptr && entry->starts_with(snapshot.versions.tokens)) {
     snapshot.entry = std::move(entry);
   }
   return snapshot;
 }
 
-bool LocalStore::put(const std::string& scope, const CapturedVersions& versions,
-                     const std::string& name, Bytes entry) {
-  const CacheSnapshot current = capture(scope, versions.tables);
+bool LocalStore::put(const CachePlace& place, ByteView tokens, Bytes entry) {
+  const CacheSnapshot current = capture(place);
   if (current.state != CacheSnapshot::State::kClear) return false;
-  if (current.versions.tokens != versions.tokens) return false;
-  Entry fresh{name, std::make_shared<const Bytes>(std::move(entry))};
+  if (current.versions.tokens != tokens) return false;
+  Entry fresh{place.name, std::make_shared<const Bytes>(std::move(entry))};
   if (fresh.cost() > max_bytes_) return false;
   // A write may slip in here: its new version makes the entry unusable, as any later one would.
   insert(std::move(fresh));
   return true;
 }
 
-void LocalStore::mark(const std::string& scope, const std::vector<Oid>& tables,
-                      const MarkLease& lease) {
+void LocalStore::mark(const CachePlace& place, const MarkLease& lease) {
   const Bytes fresh = crypto::random_bytes(kTokenBytes);
   const std::lock_guard lock(versions_mutex_);
-  for (const Oid table : tables) version(scope, table, fresh).mark(lease.id, lease.until);
+  for (const Oid table : place.tables) {
+    version(place.scope, table, fresh).mark(lease.id, lease.until);
+  }
 }
 
-void LocalStore::bump(const std::string& scope, const std::vector<Oid>& tables,
-                      const WriteEnd& end) {
+void LocalStore::bump(const CachePlace& place, const WriteEnd& end) {
   const Bytes fresh = crypto::random_bytes(kTokenBytes);
   const std::lock_guard lock(versions_mutex_);
-  for (const Oid table : tables) version(scope, table, fresh).bump(end.id, fresh, end.position);
+  for (const Oid table : place.tables) version(place.scope, table, fresh).bump(end, now_(), fresh);
 }
 
 std::size_t LocalStore::held_bytes() const {

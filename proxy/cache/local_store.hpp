@@ -31,13 +31,11 @@ class LocalStore {
       : max_bytes_(max_bytes), now_(std::move(now)) {}
 
   /// Versions and entry of a read; the entry only where it carries these versions.
-  CacheSnapshot look(const std::string& scope, const std::vector<Oid>& tables,
-                     const std::string& name);
+  CacheSnapshot look(const CachePlace& place);
   /// Keeps the entry if the versions still stand and nothing is marked; returns whether it did.
-  bool put(const std::string& scope, const CapturedVersions& versions, const std::string& name,
-           Bytes entry);
-  void mark(const std::string& scope, const std::vector<Oid>& tables, const MarkLease& lease);
-  void bump(const std::string& scope, const std::vector<Oid>& tables, const WriteEnd& end);
+  bool put(const CachePlace& place, ByteView tokens, Bytes entry);
+  void mark(const CachePlace& place, const MarkLease& lease);
+  void bump(const CachePlace& place, const WriteEnd& end);
 
   [[nodiscard]] std::size_t held_bytes() const;
 
@@ -52,7 +50,7 @@ class LocalStore {
   using Entries = std::list<Entry>;
 
   TableVersion& version(const std::string& scope, Oid table, ByteView fresh);
-  CacheSnapshot capture(const std::string& scope, const std::vector<Oid>& tables);
+  CacheSnapshot capture(const CachePlace& place);
   std::shared_ptr<const Bytes> find(const std::string& name);
   void insert(Entry entry);
   void erase(Entries::iterator entry);

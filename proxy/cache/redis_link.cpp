@@ -33,6 +33,7 @@ struct RedisLink::Channel {
   explicit Channel(const Executor& executor) : wake(executor) {}
 
   void push(std::shared_ptr<Pending> pending) {
+    if (closed) return pending->finish(make_error(Pst::kCacheUnavailable));
     in_flight += pending->size;
     queue.push_back(std::move(pending));
     wake.set();
@@ -96,9 +97,10 @@ Task<Result<RedisReply>> RedisLink::exchange(RedisCall call, std::chrono::millis
   }
   pending->timer.expires_after(deadline);
   channel->push(pending);
-  // The channel fails or answers calls only from its own coroutines, hence after this wait began.
-  auto waiting = pending->timer.async_wait(kAwait);
-  co_await std::move(waiting);
+  if (!pending->outcome) {
+    auto waiting = pending->timer.async_wait(kAwait);
+    co_await std::move(waiting);
+  }
   if (!pending->outcome) {
     pending->given_up = true;
     co_return make_error(Pst::kCacheUnavailable, "no reply in time");

@@ -25,8 +25,11 @@ local function epoch_of(key, now, me)
   if gone then return nil, 2 end
   return epoch, 0
 end
-local function write(key, token, position)
-  redis.call('HSET', key, 't', token, 'p', position)
+local function soonest(lease, moment, now)
+  return string.format('%.0f', math.min(now + tonumber(lease), tonumber(moment)))
+end
+local function write(key, token, position, now)
+  redis.call('HSET', key, 't', token, 'p', position, 'c', string.format('%.0f', now))
   redis.call('PEXPIRE', key, 172800000)
 end
 local function renewed(old, position, others)
@@ -35,12 +38,13 @@ local function renewed(old, position, others)
   return old
 end
 local function version(key, now, fresh)
-  local all, token, position = redis.call('HGETALL', key), nil, nil
+  local all, token, position, changed = redis.call('HGETALL', key), nil, nil, nil
   local live, dead = {}, {}
   for i = 1, #all, 2 do
     local field, value = all[i], all[i + 1]
     if field == 't' then token = value
     elseif field == 'p' then position = value
+    elseif field == 'c' then changed = tonumber(value)
     elseif tonumber(value) < now then dead[#dead + 1] = field
     else live[field] = true end
   end
@@ -48,18 +52,25 @@ local function version(key, now, fresh)
   if #dead > 0 then redis.call('HDEL', key, unpack(dead)) end
   if not token or #dead > 0 then
     token, position = fresh, renewed(position or UNKNOWN, nil, marked)
-    write(key, token, position)
+    changed = now
+    write(key, token, position, now)
   end
-  return token, position, marked, live
+  return token, position, marked, live, changed
+end
+local function settled(key, position, changed)
+  if position ~= UNKNOWN or ARGV[3] == '' or changed > tonumber(ARGV[4]) then return position end
+  redis.call('HSET', key, 'p', ARGV[3])
+  return ARGV[3]
 end
 local function vector(first, epoch, now, fresh)
   local tokens, positions, marked = {epoch}, {}, false
   for i = first, #KEYS do
-    local t, p, m = version(KEYS[i], now, fresh)
-    tokens[#tokens + 1], positions[#positions + 1] = t, p
+    local t, p, m, _, changed = version(KEYS[i], now, fresh)
+    tokens[#tokens + 1] = t
+    positions[#positions + 1] = {KEYS[i], p, changed}
     marked = marked or m
   end
-  return table.concat(tokens), table.concat(positions), marked
+  return table.concat(tokens), positions, marked
 end
 )lua";
 
@@ -71,15 +82,17 @@ if ARGV[4] == '1' or redis.call('HEXISTS', KEYS[1], me) == 1 or
    redis.call('HEXISTS', KEYS[1], 'e') == 0 then
   redis.call('HSET', KEYS[1], 'e', ARGV[2])
 end
-redis.call('HSET', KEYS[1], me, ARGV[3])
-return clock()
+local now = clock()
+redis.call('HSET', KEYS[1], me, soonest(ARGV[5], ARGV[3], now))
+return now
 )lua";
 
 constexpr std::string_view kRenew = R"lua(
 local old = redis.call('HGET', KEYS[1], ARGV[1])
 if not old then return 0 end
-if tonumber(old) < tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
-return clock()
+local now = clock()
+redis.call('HSET', KEYS[1], ARGV[1], soonest(ARGV[3], ARGV[2], now))
+return now
 )lua";
 
 constexpr std::string_view kLeave = R"lua(
@@ -95,7 +108,8 @@ local tokens, positions, marked = vector(3, epoch, now, ARGV[2])
 if marked then return {1} end
 local entry = redis.call('GET', KEYS[2])
 if entry and string.sub(entry, 1, #tokens) ~= tokens then entry = false end
-return {0, entry, tokens, positions}
+for i, p in ipairs(positions) do positions[i] = settled(p[1], p[2], p[3]) end
+return {0, entry, tokens, table.concat(positions)}
 )lua";
 
 constexpr std::string_view kStore = R"lua(
@@ -112,7 +126,7 @@ constexpr std::string_view kMark = R"lua(
 local now = clock()
 for i = 2, #KEYS do
   version(KEYS[i], now, ARGV[2])
-  redis.call('HSET', KEYS[i], 'm' .. ARGV[3], ARGV[4])
+  redis.call('HSET', KEYS[i], 'm' .. ARGV[3], string.format('%.0f', now + tonumber(ARGV[4])))
   redis.call('PEXPIRE', KEYS[i], 172800000)
 end
 return redis.call('HEXISTS', KEYS[1], ARGV[1])
@@ -127,7 +141,7 @@ for i = 2, #KEYS do
   if live[mark] and ARGV[4] ~= '' then position = ARGV[4] end
   live[mark] = nil
   redis.call('HDEL', KEYS[i], mark)
-  write(KEYS[i], ARGV[2], renewed(old, position, next(live) ~= nil))
+  write(KEYS[i], ARGV[2], renewed(old, position, next(live) ~= nil), now)
 end
 return redis.call('HEXISTS', KEYS[1], ARGV[1])
 )lua";

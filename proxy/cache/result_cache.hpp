@@ -36,6 +36,7 @@
 #include "proxy/cache/fill.hpp"
 #include "proxy/cache/key.hpp"
 #include "proxy/cache/setup.hpp"
+#include "proxy/cache/snapshot.hpp"
 #include "proxy/net/worker.hpp"
 
 namespace postern::proxy {
@@ -126,6 +127,9 @@ class ResultCache {
  private:
   friend class WriteMark;
   void abandon(WriteMark& mark);
+  [[nodiscard]] std::string scope_name(ByteView scope) const;
+  Task<CacheSnapshot> snapshot(Worker* worker, const CacheQuery* query);
+  std::optional<CachedAnswer> open(const CacheQuery& query, const CacheSnapshot& snapshot);
 
   CacheSetup setup_;
   Secret name_key_;

@@ -9,6 +9,7 @@
 
 #include "base/bytes.hpp"
 #include "proxy/cache/fill.hpp"
+#include "proxy/cache/snapshot.hpp"
 #include "proxy/net/asio.hpp"
 
 namespace postern::proxy {
@@ -26,14 +27,16 @@ class TableVersion {
  public:
   using Time = SteadyClock::time_point;
 
-  explicit TableVersion(ByteView fresh) : token_(fresh) {}
+  TableVersion(ByteView fresh, Time now) : token_(fresh), changed_(now) {}
 
   /// Marks past their lease end as writes of unknown outcome.
   void expire(Time now, ByteView fresh);
   void mark(std::string id, Time until);
   /// A write ended. A position counts only where the mark still stands: without it, writes that
   /// ended meanwhile could not know of this one.
-  void bump(const std::string& id, ByteView fresh, std::optional<std::uint64_t> position);
+  void bump(const WriteEnd& end, Time now, ByteView fresh);
+  /// A position of the primary read after the last change covers every write that ended until then.
+  void settle(const KnownPosition& known);
 
   [[nodiscard]] bool marked() const { return !marks_.empty(); }
   [[nodiscard]] const Bytes& token() const { return token_; }
@@ -44,10 +47,11 @@ class TableVersion {
     std::string id;
     Time until;
   };
-  void renew(ByteView fresh, std::optional<std::uint64_t> position);
+  void renew(Time now, ByteView fresh, std::optional<std::uint64_t> position);
 
   Bytes token_;
   std::uint64_t position_ = kPositionUnknown;
+  Time changed_;
   std::vector<Mark> marks_;
 };
 
