@@ -13,7 +13,7 @@ class Breaker {
  public:
   using Time = SteadyClock::time_point;
   /// Failures in a row that open it.
-  static constexpr unsigned kMaxFailures = 3;
+  static constexpr unsigned kMaxFailures = 5;
 
   explicit Breaker(std::chrono::milliseconds pause) : pause_(pause) {}
 

@@ -31,19 +31,25 @@ class Membership {
     return state_ == State::kServing;
   }
 
-  /// Begins a join with a lease until `until`, unless there is no need, one is under way, or
-  /// writes of unknown outcome have to settle first. Every Join given out goes to end_join.
+  /// Begins a join with a lease until `until`, unless there is no need, one is under way, a write
+  /// waits for the lease to end, or writes of unknown outcome have to settle first. Every Join
+  /// given out goes to end_join.
   std::optional<Join> begin_join(Time now, Time until) {
     const std::lock_guard lock(mutex_);
-    if (state_ != State::kOutside || joining_ || now < hold_until_) return std::nullopt;
+    if (state_ != State::kOutside || joining_ || waiting_ > 0 || now < hold_until_) {
+      return std::nullopt;
+    }
     joining_ = true;
     extend(until);
     return Join{trouble_ > 0, trouble_};
   }
-  /// A success counts only if nothing went wrong since the join began.
-  void end_join(const Join& join, bool joined) {
+  /// A success counts only if nothing went wrong since the join began. After a failure, which may
+  /// have left a lease behind, there is no other attempt before `pause_until`, so that writes do
+  /// not wait for the leases of one failed attempt after the other.
+  void end_join(const Join& join, bool joined, Time pause_until) {
     const std::lock_guard lock(mutex_);
     joining_ = false;
+    if (!joined) hold_until_ = std::max(hold_until_, pause_until);
     if (joined && join.trouble == trouble_ && state_ == State::kOutside) state_ = State::kServing;
   }
 
@@ -68,6 +74,16 @@ class Membership {
     state_ = State::kLeft;
   }
 
+  /// A write begins or ends waiting for the end of the lease.
+  void wait_begins() {
+    const std::lock_guard lock(mutex_);
+    ++waiting_;
+  }
+  void wait_ends() {
+    const std::lock_guard lock(mutex_);
+    --waiting_;
+  }
+
   /// When no lease ever sent can be live any more.
   [[nodiscard]] Time lease_end() const {
     const std::lock_guard lock(mutex_);
@@ -81,6 +97,7 @@ class Membership {
   mutable std::mutex mutex_;
   State state_ = State::kOutside;
   bool joining_ = false;
+  unsigned waiting_ = 0;
   std::uint64_t trouble_ = 0;
   Time hold_until_{};
   Time lease_end_{};

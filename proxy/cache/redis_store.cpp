@@ -15,25 +15,27 @@ using Time = SteadyClock::time_point;
 
 constexpr std::string_view kWritersKey = "postern:writers";
 constexpr std::size_t kPositionDigits = 16;
+/// Pause after a failed join, in leases.
+constexpr int kJoinPauseLeases = 6;
 
 std::int64_t millis(Time moment) {
   return std::chrono::duration_cast<milliseconds>(moment.time_since_epoch()).count();
 }
 
-void append_version_keys(const RedisStore::Place& place, std::vector<std::string>& keys) {
+void append_version_keys(const CachePlace& place, std::vector<std::string>& keys) {
   for (const Oid table : place.tables) {
     keys.push_back("postern:{" + place.scope + "}:v:" + std::to_string(table));
   }
 }
 
-std::vector<std::string> read_keys(const RedisStore::Place& place) {
+std::vector<std::string> read_keys(const CachePlace& place) {
   std::vector<std::string> keys = {std::string(kWritersKey),
                                    "postern:{" + place.scope + "}:e:" + place.name};
   append_version_keys(place, keys);
   return keys;
 }
 
-std::vector<std::string> write_keys(const RedisStore::Place& place) {
+std::vector<std::string> write_keys(const CachePlace& place) {
   std::vector<std::string> keys = {std::string(kWritersKey)};
   append_version_keys(place, keys);
   return keys;
@@ -113,15 +115,17 @@ Task<void> RedisStore::keep(Worker* worker) {
     if (membership_.serving()) {
       co_await renew(worker);
     } else {
-      (void)co_await ensure_joined(worker, setup_->timings.write_deadline);
+      co_await join(worker);
     }
   }
 }
 
 Task<void> RedisStore::renew(Worker* worker) {
-  const Time until = SteadyClock::now() + setup_->timings.writer_lease;
+  const milliseconds lease = setup_->timings.writer_lease;
+  const Time until = SteadyClock::now() + lease;
   if (!membership_.begin_renewal(until)) co_return;
-  RedisCall renewal{RedisScript::kRenew, {std::string(kWritersKey)}, {me_, redis_moment(until)}};
+  RedisCall renewal{RedisScript::kRenew, {std::string(kWritersKey)}, {}};
+  renewal.arguments = {me_, redis_moment(until), std::to_string(lease.count())};
   const Result<RedisReply> reply =
       co_await call(worker, std::move(renewal), setup_->timings.write_deadline);
   if (!reply) co_return;
@@ -136,32 +140,42 @@ void RedisStore::note_registered(const RedisReply& reply) {
   membership_.suspend(SteadyClock::now());
 }
 
-Task<bool> RedisStore::ensure_clock(Worker* worker, milliseconds deadline) {
-  if (clock_offset_ != 0) co_return true;
+void RedisStore::start_joining(Worker* worker) {
+  if (!joining_.load()) worker->spawn(join(worker));
+}
+
+// Asks for the time first: only a Redis that answers gets to grant a lease, since each lease asked
+// for may have to be waited for.
+Task<void> RedisStore::join(Worker* worker) {
+  if (membership_.serving() || joining_.exchange(true)) co_return;
+  const bool answers = co_await ask_clock(worker);
+  const Time now = SteadyClock::now();
+  const Time until = now + setup_->timings.writer_lease;
+  std::optional<Membership::Join> begun;
+  if (answers) begun = membership_.begin_join(now, until);
+  if (begun) {
+    const bool joined = co_await try_join(worker, *begun, until);
+    const Time pause_until = until + kJoinPauseLeases * setup_->timings.writer_lease;
+    membership_.end_join(*begun, joined, pause_until);
+  }
+  joining_ = false;
+}
+
+Task<bool> RedisStore::ask_clock(Worker* worker) {
   RedisCall asking{RedisScript::kTime, {}, {}};
-  const Result<RedisReply> reply = co_await call(worker, std::move(asking), deadline);
+  const Result<RedisReply> reply =
+      co_await call(worker, std::move(asking), setup_->timings.write_deadline);
   if (!reply || reply->type != RedisReply::Type::kInteger) co_return false;
   note_clock(reply->integer);
   co_return true;
 }
 
-Task<bool> RedisStore::ensure_joined(Worker* worker, milliseconds deadline) {
-  if (membership_.serving()) co_return true;
-  const bool clock_known = co_await ensure_clock(worker, deadline);
-  if (!clock_known) co_return false;
-  const Time now = SteadyClock::now();
-  const auto join = membership_.begin_join(now, now + setup_->timings.writer_lease);
-  if (!join) co_return false;
-  const bool joined = co_await try_join(worker, *join, deadline);
-  membership_.end_join(*join, joined);
-  co_return membership_.serving();
-}
-
-Task<bool> RedisStore::try_join(Worker* worker, Membership::Join join, milliseconds deadline) {
-  const Time until = SteadyClock::now() + setup_->timings.writer_lease;
+Task<bool> RedisStore::try_join(Worker* worker, Membership::Join join, Time until) {
   RedisCall joining{RedisScript::kJoin, {std::string(kWritersKey)}, {}};
-  joining.arguments = {me_, fresh_token(), redis_moment(until), join.force ? "1" : "0"};
-  const Result<RedisReply> reply = co_await call(worker, std::move(joining), deadline);
+  joining.arguments = {me_, fresh_token(), redis_moment(until), join.force ? "1" : "0",
+                       std::to_string(setup_->timings.writer_lease.count())};
+  const Result<RedisReply> reply =
+      co_await call(worker, std::move(joining), setup_->timings.write_deadline);
   if (!reply || reply->type != RedisReply::Type::kInteger) co_return false;
   note_clock(reply->integer);
   co_return true;
@@ -196,18 +210,25 @@ CacheSnapshot RedisStore::read_snapshot(RedisReply reply, std::vector<Oid> table
   return snapshot;
 }
 
-Task<CacheSnapshot> RedisStore::look(Worker* worker, Place place) {
-  const milliseconds deadline = setup_->timings.lookup_deadline;
-  const bool joined = co_await ensure_joined(worker, deadline);
-  if (!joined) co_return CacheSnapshot();
-  RedisCall looking{RedisScript::kLookup, read_keys(place), {me_, fresh_token()}};
-  Result<RedisReply> reply = co_await call(worker, std::move(looking), deadline);
+Task<CacheSnapshot> RedisStore::look(Worker* worker, CachePlace place) {
+  if (!membership_.serving()) {
+    start_joining(worker);
+    co_return CacheSnapshot();
+  }
+  RedisCall looking{RedisScript::kLookup, read_keys(place), {me_, fresh_token(), {}, {}}};
+  if (place.known) {
+    // Early by a lease, so that a step of Redis' clock between two renewals does no harm.
+    looking.arguments[2] = position_digits(place.known->position);
+    looking.arguments[3] = redis_moment(place.known->at - setup_->timings.writer_lease);
+  }
+  Result<RedisReply> reply =
+      co_await call(worker, std::move(looking), setup_->timings.lookup_deadline);
   // A write that failed meanwhile has made what came back doubtful.
   if (!reply || !membership_.serving()) co_return CacheSnapshot();
   co_return read_snapshot(std::move(*reply), std::move(place.tables));
 }
 
-Task<bool> RedisStore::put(Worker* worker, Place place, Bytes tokens, SealedValue value) {
+Task<bool> RedisStore::put(Worker* worker, CachePlace place, Bytes tokens, SealedValue value) {
   if (!membership_.serving()) co_return false;
   RedisCall storing{RedisScript::kStore, read_keys(place), {}};
   storing.arguments = {me_, fresh_token(), std::move(tokens), std::move(value.entry),
@@ -219,21 +240,21 @@ Task<bool> RedisStore::put(Worker* worker, Place place, Bytes tokens, SealedValu
 
 // ---- writes -------------------------------------------------------------------------------------
 
-Task<std::optional<Time>> RedisStore::mark(Worker* worker, Place place, std::string id) {
-  const milliseconds deadline = setup_->timings.write_deadline;
+Task<std::optional<Time>> RedisStore::mark(Worker* worker, CachePlace place, std::string id) {
   // Registered first: only then can a write that cannot be told of wait for others to notice.
-  (void)co_await ensure_joined(worker, deadline);
-  if (clock_offset_ == 0) co_return std::nullopt;
-  const Time until = SteadyClock::now() + setup_->timings.mark_lease;
+  if (!membership_.serving()) co_await join(worker);
+  const milliseconds lease = setup_->timings.mark_lease;
+  const Time until = SteadyClock::now() + lease;
   RedisCall marking{RedisScript::kMark, write_keys(place), {}};
-  marking.arguments = {me_, fresh_token(), std::move(id), redis_moment(until)};
-  const Result<RedisReply> reply = co_await call(worker, std::move(marking), deadline);
+  marking.arguments = {me_, fresh_token(), std::move(id), std::to_string(lease.count())};
+  const Result<RedisReply> reply =
+      co_await call(worker, std::move(marking), setup_->timings.write_deadline);
   if (!reply) co_return std::nullopt;
   if (membership_.serving()) note_registered(*reply);
   co_return until;
 }
 
-Task<bool> RedisStore::try_bump(Worker* worker, const Place* place, const WriteEnd* end) {
+Task<bool> RedisStore::try_bump(Worker* worker, const CachePlace* place, const WriteEnd* end) {
   RedisCall bumping{RedisScript::kBump, write_keys(*place), {}};
   bumping.arguments = {me_, fresh_token(), end->id, position_digits(end->position)};
   const Result<RedisReply> reply =
@@ -243,18 +264,37 @@ Task<bool> RedisStore::try_bump(Worker* worker, const Place* place, const WriteE
   co_return true;
 }
 
-Task<void> RedisStore::bump(Worker* worker, Place place, WriteEnd end) {
-  bool bumped = co_await try_bump(worker, &place, &end);
+Task<bool> RedisStore::bump_patiently(Worker* worker, const CachePlace* place,
+                                      const WriteEnd* end) {
+  const Time patience = SteadyClock::now() + setup_->timings.bump_patience;
+  for (;;) {
+    const bool bumped = co_await try_bump(worker, place, end);
+    if (bumped) co_return true;
+    if (!membership_.serving() || SteadyClock::now() >= patience) co_return false;
+    co_await sleep_for(worker, kRetryStep);
+  }
+}
+
+Task<void> RedisStore::wait_for_lease(Worker* worker, const CachePlace* place,
+                                      const WriteEnd* end) {
+  bool bumped = false;
+  while (!bumped && SteadyClock::now() < membership_.lease_end() + kLeaseMargin) {
+    co_await sleep_for(worker, kRetryStep);
+    bumped = co_await try_bump(worker, place, end);
+  }
+}
+
+Task<void> RedisStore::bump(Worker* worker, CachePlace place, WriteEnd end) {
+  const bool bumped = co_await bump_patiently(worker, &place, &end);
   if (bumped) co_return;
+  if (membership_.serving()) log_warning("cache_suspended", {{"redis", access_.endpoint.text()}});
   membership_.suspend(SteadyClock::now());
-  log_warning("cache_write_untold", {{"redis", access_.endpoint.text()}});
   // A standing mark keeps the others from hits, and its expiry makes older entries unusable.
   const Time now = SteadyClock::now();
   if (end.held_until && now + kLeaseMargin < *end.held_until) co_return;
-  while (!bumped && SteadyClock::now() < membership_.lease_end() + kLeaseMargin) {
-    co_await sleep_for(worker, kRetryStep);
-    bumped = co_await try_bump(worker, &place, &end);
-  }
+  membership_.wait_begins();
+  co_await wait_for_lease(worker, &place, &end);
+  membership_.wait_ends();
 }
 
 void RedisStore::abandon(bool marked) {

@@ -27,32 +27,29 @@ class RedisStore {
   /// Distance of attempts at a bump while a write waits.
   static constexpr std::chrono::milliseconds kRetryStep{50};
 
-  /// One read's place in the store. Views must outlive the call.
-  struct Place {
-    std::string scope;
-    std::vector<Oid> tables;
-    std::string name;
-  };
-
   /// `setup` outlives the store.
   explicit RedisStore(const CacheSetup* setup);
 
-  Task<CacheSnapshot> look(Worker* worker, Place place);
-  Task<bool> put(Worker* worker, Place place, Bytes tokens, SealedValue value);
+  Task<CacheSnapshot> look(Worker* worker, CachePlace place);
+  Task<bool> put(Worker* worker, CachePlace place, Bytes tokens, SealedValue value);
   /// The moment until which the store surely holds the mark, if it confirmed it.
-  Task<std::optional<SteadyClock::time_point>> mark(Worker* worker, Place place, std::string id);
+  Task<std::optional<SteadyClock::time_point>> mark(Worker* worker, CachePlace place,
+                                                    std::string id);
   /// Returns when no instance can serve what the write made old (ResultCache::end_write).
-  Task<void> bump(Worker* worker, Place place, WriteEnd end);
+  Task<void> bump(Worker* worker, CachePlace place, WriteEnd end);
   Task<void> leave(Worker* worker);
   /// A write of unknown outcome; `marked`: its mark stands in Redis and looks after it.
   void abandon(bool marked);
 
  private:
   Task<Result<RedisReply>> call(Worker* worker, RedisCall call, std::chrono::milliseconds deadline);
-  Task<bool> ensure_joined(Worker* worker, std::chrono::milliseconds deadline);
-  Task<bool> ensure_clock(Worker* worker, std::chrono::milliseconds deadline);
-  Task<bool> try_join(Worker* worker, Membership::Join join, std::chrono::milliseconds deadline);
-  Task<bool> try_bump(Worker* worker, const Place* place, const WriteEnd* end);
+  Task<void> join(Worker* worker);
+  Task<bool> try_join(Worker* worker, Membership::Join join, SteadyClock::time_point until);
+  Task<bool> ask_clock(Worker* worker);
+  void start_joining(Worker* worker);
+  Task<bool> bump_patiently(Worker* worker, const CachePlace* place, const WriteEnd* end);
+  Task<void> wait_for_lease(Worker* worker, const CachePlace* place, const WriteEnd* end);
+  Task<bool> try_bump(Worker* worker, const CachePlace* place, const WriteEnd* end);
   Task<void> keep(Worker* worker);
   Task<void> renew(Worker* worker);
   CacheSnapshot read_snapshot(RedisReply reply, std::vector<Oid> tables);
@@ -66,8 +63,9 @@ class RedisStore {
   const std::string me_;
   RedisAccess access_;
   Membership membership_;
-  std::atomic<std::int64_t> clock_offset_{0};  ///< Redis' milliseconds minus ours; 0 = not known
+  std::atomic<std::int64_t> clock_offset_{0};  ///< Redis' milliseconds minus ours
   std::atomic<bool> keeping_{false};
+  std::atomic<bool> joining_{false};
   std::mutex links_mutex_;
   std::map<Worker*, std::unique_ptr<RedisLink>> links_;
 };

@@ -107,12 +107,12 @@ std::string ResultCache::scope_name(ByteView scope) const {
 }
 
 Task<CacheSnapshot> ResultCache::snapshot(Worker* worker, const CacheQuery* query) {
-  std::vector<Oid> tables = with_any_table(query->tables);
+  CachePlace place{query->scope, with_any_table(query->tables), query->key.name, {}};
+  place.known = known_position(query->scope);
   if (auto* local = std::get_if<std::unique_ptr<LocalStore>>(&store_)) {
-    co_return (*local)->look(query->scope, tables, query->key.name);
+    co_return (*local)->look(place);
   }
   RedisStore& redis = *std::get<std::unique_ptr<RedisStore>>(store_);
-  RedisStore::Place place{query->scope, std::move(tables), query->key.name};
   CacheSnapshot found = co_await redis.look(worker, std::move(place));
   co_return found;
 }
@@ -153,14 +153,13 @@ Task<void> ResultCache::store(Worker* worker, std::shared_ptr<CacheFill> fill) {
   const SealScope scope{seal_key_.reveal(), &fill->key(), fill->scope(), &fill->versions()};
   const auto expires_at = setup_.clock.unix_millis() + static_cast<std::uint64_t>(ttl.count());
   SealedValue value{seal_answer(scope, fill->answer(), expires_at), ttl};
+  CachePlace place{fill->scope(), fill->versions().tables, fill->key().name, {}};
+  Bytes tokens = fill->versions().tokens;
   bool stored = false;
   if (auto* local = std::get_if<std::unique_ptr<LocalStore>>(&store_)) {
-    stored =
-        (*local)->put(fill->scope(), fill->versions(), fill->key().name, std::move(value.entry));
+    stored = (*local)->put(place, tokens, std::move(value.entry));
   } else {
     RedisStore& redis = *std::get<std::unique_ptr<RedisStore>>(store_);
-    RedisStore::Place place{fill->scope(), fill->versions().tables, fill->key().name};
-    Bytes tokens = fill->versions().tokens;
     stored = co_await redis.put(worker, std::move(place), std::move(tokens), std::move(value));
   }
   if (stored) setup_.metrics->cache_fills.add();
@@ -174,13 +173,13 @@ Task<WriteMark> ResultCache::begin_write(Worker* worker, std::string scope, std:
   if (mark.tables_.empty()) co_return mark;
   mark.id_ = to_hex(crypto::random_bytes(kMarkIdBytes));
   mark.cache_ = this;
+  CachePlace place{mark.scope_, mark.tables_, {}, {}};
   if (auto* local = std::get_if<std::unique_ptr<LocalStore>>(&store_)) {
     mark.held_until_ = setup_.clock.now() + setup_.timings.mark_lease;
-    (*local)->mark(mark.scope_, mark.tables_, {mark.id_, *mark.held_until_});
+    (*local)->mark(place, {mark.id_, *mark.held_until_});
     co_return mark;
   }
   RedisStore& redis = *std::get<std::unique_ptr<RedisStore>>(store_);
-  RedisStore::Place place{mark.scope_, mark.tables_, {}};
   std::string id = mark.id_;
   mark.held_until_ = co_await redis.mark(worker, std::move(place), std::move(id));
   co_return mark;
@@ -190,15 +189,30 @@ Task<void> ResultCache::end_write(Worker* worker, WriteMark mark,
                                   std::optional<std::uint64_t> position) {
   if (!mark.active()) co_return;
   WriteEnd end{mark.id_, position, mark.held_until_};
+  CachePlace place{mark.scope_, mark.tables_, {}, {}};
   if (auto* local = std::get_if<std::unique_ptr<LocalStore>>(&store_)) {
-    (*local)->bump(mark.scope_, mark.tables_, end);
+    (*local)->bump(place, end);
   } else {
     RedisStore& redis = *std::get<std::unique_ptr<RedisStore>>(store_);
-    RedisStore::Place place{mark.scope_, mark.tables_, {}};
     co_await redis.bump(worker, std::move(place), std::move(end));
   }
   setup_.metrics->cache_invalidations.add(mark.tables_.size());
   mark.cache_ = nullptr;
+}
+
+void ResultCache::note_position(std::string_view scope, std::uint64_t position,
+                                SteadyClock::time_point asked) {
+  std::string name = scope_name(scope);
+  const std::lock_guard lock(positions_mutex_);
+  KnownPosition& known = positions_[std::move(name)];
+  if (asked > known.at) known = {position, asked};
+}
+
+std::optional<KnownPosition> ResultCache::known_position(const std::string& scope) {
+  const std::lock_guard lock(positions_mutex_);
+  const auto found = positions_.find(scope);
+  if (found == positions_.end()) return std::nullopt;
+  return found->second;
 }
 
 Task<void> ResultCache::leave(Worker* worker) {

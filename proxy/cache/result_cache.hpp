@@ -25,7 +25,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <variant>
@@ -117,6 +119,11 @@ class ResultCache {
   /// have been made unusable.
   Task<void> end_write(Worker* worker, WriteMark mark, std::optional<std::uint64_t> position);
 
+  /// A WAL position of the primary, asked for at `asked` (the monitor's regular probe will do). It
+  /// lets replicas' answers be stored for tables whose last write's position is not known, new ones
+  /// among them: see CacheFill::required_position. Costs nothing.
+  void note_position(std::string_view scope, std::uint64_t position, SteadyClock::time_point asked);
+
   /// Orderly end of this instance: others no longer wait for it. Call when no write is under way
   /// or will follow. Without Redis nothing happens.
   Task<void> leave(Worker* worker);
@@ -128,10 +135,13 @@ class ResultCache {
   friend class WriteMark;
   void abandon(WriteMark& mark);
   [[nodiscard]] std::string scope_name(ByteView scope) const;
+  std::optional<KnownPosition> known_position(const std::string& scope);
   Task<CacheSnapshot> snapshot(Worker* worker, const CacheQuery* query);
   std::optional<CachedAnswer> open(const CacheQuery& query, const CacheSnapshot& snapshot);
 
   CacheSetup setup_;
+  std::mutex positions_mutex_;
+  std::map<std::string, KnownPosition> positions_;  ///< by scope name
   Secret name_key_;
   Secret seal_key_;
   std::variant<std::unique_ptr<LocalStore>, std::unique_ptr<RedisStore>> store_;

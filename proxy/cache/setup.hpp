@@ -20,10 +20,11 @@ struct CacheTimings {
   using Millis = std::chrono::milliseconds;
   Millis lookup_deadline{5};   ///< a lookup or store that takes longer is a miss
   Millis write_deadline{100};  ///< one attempt at marking or bumping
+  Millis bump_patience{500};   ///< attempts at bumping before hits are given up here
   Millis connect_timeout{1'000};
   Millis mark_lease{60'000};   ///< life of the mark of a write whose end is never reported
   Millis writer_lease{5'000};  ///< life of an instance's registration in Redis, renewed at a third
-  Millis breaker_pause{500};   ///< Redis is left alone for so long after repeated failures
+  Millis breaker_pause{250};   ///< Redis is left alone for so long after repeated failures
 };
 
 struct CacheClock {
