@@ -31,15 +31,14 @@ class Membership {
     return state_ == State::kServing;
   }
 
-  /// Begins a join with a lease until `until`, unless there is no need, one is under way, a write
-  /// waits for the lease to end, or writes of unknown outcome have to settle first. Every Join
+  /// Begins a join with a lease until `until`, unless there is no need, a write waits for the
+  /// lease to end, or writes of unknown outcome have to settle first. Every Join
   /// given out goes to end_join.
   std::optional<Join> begin_join(Time now, Time until) {
     const std::lock_guard lock(mutex_);
-    if (state_ != State::kOutside || joining_ || waiting_ > 0 || now < hold_until_) {
+    if (state_ != State::kOutside || waiting_ > 0 || now < hold_until_) {
       return std::nullopt;
     }
-    joining_ = true;
     extend(until);
     return Join{trouble_ > 0, trouble_};
   }
@@ -48,7 +47,6 @@ class Membership {
   /// not wait for the leases of one failed attempt after the other.
   void end_join(const Join& join, bool joined, Time pause_until) {
     const std::lock_guard lock(mutex_);
-    joining_ = false;
     if (!joined) hold_until_ = std::max(hold_until_, pause_until);
     if (joined && join.trouble == trouble_ && state_ == State::kOutside) state_ = State::kServing;
   }
@@ -96,7 +94,6 @@ class Membership {
 
   mutable std::mutex mutex_;
   State state_ = State::kOutside;
-  bool joining_ = false;
   unsigned waiting_ = 0;
   std::uint64_t trouble_ = 0;
   Time hold_until_{};

@@ -58,6 +58,7 @@ struct RedisLink::Channel {
 
   std::optional<Transport> transport;
   RedisReader reader;
+  std::array<char, 16 * 1024> buffer;
   std::array<std::string, kRedisScripts> digests;  ///< of the scripts, as the server named them
   std::deque<std::shared_ptr<Pending>> queue;      ///< to be sent
   std::deque<std::shared_ptr<Pending>> sent;
@@ -83,6 +84,7 @@ void RedisLink::Channel::format(const Pending& pending, Bytes& out) const {
 }
 
 Task<Result<RedisReply>> RedisLink::call(RedisCall call, std::chrono::milliseconds deadline) {
+  if (overloaded(call)) co_return make_error(Pst::kCacheUnavailable, "too much is under way");
   if (!breaker_.allow(SteadyClock::now())) co_return make_error(Pst::kCacheUnavailable);
   Result<RedisReply> outcome = co_await exchange(std::move(call), deadline);
   settle(outcome);
@@ -92,9 +94,6 @@ Task<Result<RedisReply>> RedisLink::call(RedisCall call, std::chrono::millisecon
 Task<Result<RedisReply>> RedisLink::exchange(RedisCall call, std::chrono::milliseconds deadline) {
   const ChannelPtr channel = open();
   auto pending = std::make_shared<Pending>(worker_->executor(), std::move(call));
-  if (channel->in_flight + pending->size > kMaxInFlight) {
-    co_return make_error(Pst::kCacheUnavailable, "too much is waiting for replies");
-  }
   pending->timer.expires_after(deadline);
   channel->push(pending);
   if (!pending->outcome) {
@@ -113,6 +112,11 @@ Task<Result<RedisReply>> RedisLink::exchange(RedisCall call, std::chrono::millis
     co_return error;
   }
   co_return std::move(*pending->outcome);
+}
+
+bool RedisLink::overloaded(const RedisCall& call) const {
+  const ChannelPtr channel = channel_.lock();
+  return (channel != nullptr ? channel->in_flight : 0) + call.bytes() > kMaxInFlight;
 }
 
 void RedisLink::settle(const Result<RedisReply>& outcome) {
@@ -152,21 +156,22 @@ Task<void> RedisLink::run(ChannelPtr channel, Worker* worker, const RedisAccess*
   channel->close(status ? make_error(Pst::kCacheUnavailable, "connection ended") : status.error());
 }
 
-namespace {
-
-Task<Result<RedisReply>> read_reply(Transport* transport, RedisReader* reader) {
-  std::array<char, 16 * 1024> buffer;
+Task<Result<RedisReply>> RedisLink::read_reply(Channel* channel) {
+  std::array<char, 16 * 1024>& buffer = channel->buffer;
   for (;;) {
-    Result<std::optional<RedisReply>> reply = reader->next();
+    Result<std::optional<RedisReply>> reply = channel->reader.next();
     if (!reply) co_return reply.error();
     if (*reply) co_return std::move(**reply);
-    const Result<std::size_t> got = co_await transport->read_some(buffer.data(), buffer.size());
+    const Result<std::size_t> got =
+        co_await channel->transport->read_some(buffer.data(), buffer.size());
     if (!got) co_return got.error();
     if (*got == 0) co_return make_error(Pst::kCacheUnavailable, "connection ended");
-    const Status fed = reader->feed(ByteView(buffer.data(), *got));
+    const Status fed = channel->reader.feed(ByteView(buffer.data(), *got));
     if (!fed) co_return fed.error();
   }
 }
+
+namespace {
 
 Bytes opening_commands(const RedisAccess& access) {
   Bytes out;
@@ -190,7 +195,7 @@ Task<Status> RedisLink::prepare(Channel* channel, const RedisAccess* access) {
   if (!written) co_return written.error();
   const std::size_t skipped = access->password.empty() ? 0 : 1;
   for (std::size_t i = 0; i < kRedisScripts + skipped; ++i) {
-    Result<RedisReply> reply = co_await read_reply(&*channel->transport, &channel->reader);
+    Result<RedisReply> reply = co_await read_reply(channel);
     if (!reply) co_return reply.error();
     if (reply->type != RedisReply::Type::kText) {
       const std::string word = reply->text.substr(0, reply->text.find(' '));
@@ -203,7 +208,7 @@ Task<Status> RedisLink::prepare(Channel* channel, const RedisAccess* access) {
 
 Task<Status> RedisLink::read_replies(Channel* channel) {
   while (!channel->closed) {
-    Result<RedisReply> reply = co_await read_reply(&*channel->transport, &channel->reader);
+    Result<RedisReply> reply = co_await read_reply(channel);
     if (!reply) co_return reply.error();
     if (channel->closed) break;
     if (channel->sent.empty()) co_return make_error(Pst::kCacheProtocol, "reply to nothing");

@@ -38,7 +38,8 @@ struct RedisCall {
 /// belongs to coroutines of the worker, so a link may be destroyed after its worker.
 class RedisLink {
  public:
-  /// Bytes of calls without a reply; beyond them calls fail at once.
+  /// Bytes of calls without a reply; beyond them calls fail at once. Also bounds what one call, and
+  /// so one entry, can hold.
   static constexpr std::size_t kMaxInFlight = 16u << 20;
 
   RedisLink(Worker* worker, const RedisAccess* access)
@@ -56,10 +57,12 @@ class RedisLink {
 
   ChannelPtr open();
   Task<Result<RedisReply>> exchange(RedisCall call, std::chrono::milliseconds deadline);
+  [[nodiscard]] bool overloaded(const RedisCall& call) const;
   void settle(const Result<RedisReply>& outcome);
 
   static Task<void> run(ChannelPtr channel, Worker* worker, const RedisAccess* access);
   static Task<Status> prepare(Channel* channel, const RedisAccess* access);
+  static Task<Result<RedisReply>> read_reply(Channel* channel);
   static Task<Status> read_replies(Channel* channel);
   static Task<void> write_calls(ChannelPtr channel);
 

@@ -49,4 +49,17 @@ struct CacheSetup {
   CacheClock clock;
 };
 
+/// A setup from the file's section (password included, rules not: they are the caller's). The
+/// caller adds the secret and, with Redis, the instance.
+inline CacheSetup make_cache_setup(const config::CacheOptions& options, Metrics* metrics) {
+  CacheSetup setup;
+  setup.options.redis = options.redis;
+  setup.options.redis_password = options.redis_password.clone();
+  setup.options.ttl = options.ttl;
+  setup.options.max_entry_bytes = options.max_entry_bytes;
+  setup.options.max_bytes = options.max_bytes;
+  setup.metrics = metrics;
+  return setup;
+}
+
 }  // namespace postern::proxy
