@@ -10,6 +10,7 @@
 
 #include "config/guard_key.hpp"
 #include "config/load.hpp"
+#include "crypto/hash.hpp"
 #include "crypto/init.hpp"
 #include "proxy/admin/metrics_listener.hpp"
 #include "proxy/net/acceptor.hpp"
@@ -36,12 +37,16 @@ WorkerOptions worker_options() {
   return options;
 }
 
+std::string host_name() {
+  char host[256] = "localhost";
+  ::gethostname(host, sizeof host - 1);
+  return host;
+}
+
 Result<std::unique_ptr<audit::Log>> open_audit(const config::Config& config) {
   audit::LogOptions options;
   options.folder = config.audit->dir.path;
-  char host[256] = "localhost";
-  ::gethostname(host, sizeof host - 1);
-  options.origin = std::string(host) + "/postern";
+  options.origin = host_name() + "/postern";
   options.key_file = config.audit->key_file.path;
   options.anchor_file = config.audit->anchor_file.path;
   options.segment_bytes = config.audit->segment_bytes.bytes;
@@ -64,6 +69,21 @@ Result<std::unique_ptr<const TlsContext>> open_tls(const config::ListenTlsOption
   return std::make_unique<const TlsContext>(std::move(context));
 }
 
+// Instances that share a Redis must agree on names: the guard key is what they have in common.
+std::unique_ptr<ResultCache> open_cache(Runtime& runtime) {
+  const config::Config& config = *runtime.config;
+  CacheSetup setup = make_cache_setup(*config.cache, &runtime.metrics);
+  if (runtime.guard_key != nullptr) {
+    const auto secret = crypto::hmac_sha256(runtime.guard_key->reveal(), "postern cache names 1");
+    setup.secret = Secret(secret.bytes());
+  } else {
+    constexpr std::size_t kSecretBytes = 32;
+    setup.secret = crypto::random_secret(kSecretBytes);
+  }
+  setup.instance = host_name() + ":" + std::to_string(config.listen.port);
+  return std::make_unique<ResultCache>(std::move(setup));
+}
+
 Status open_runtime(Runtime& runtime) {
   const config::Config& config = *runtime.config;
   runtime.mock_key = crypto::random_bytes(protocol::kScramKeyBytes);
@@ -79,6 +99,8 @@ Status open_runtime(Runtime& runtime) {
     POSTERN_ASSIGN(Secret key, config::load_guard_key(config.tenant->guard_key_file.path));
     runtime.guard_key = std::make_shared<const Secret>(std::move(key));
   }
+  runtime.instance = to_hex(crypto::random_bytes(8));
+  if (config.cache) runtime.cache = open_cache(runtime);
   runtime.parsers = std::make_unique<sql::ParserPool>();
   POSTERN_TRY(runtime.parsers->start({}));
   if (config.audit) {

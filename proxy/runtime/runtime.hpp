@@ -9,6 +9,7 @@
 
 #include "audit/writer.hpp"
 #include "config/options.hpp"
+#include "proxy/cache/result_cache.hpp"
 #include "proxy/keeper/keeper.hpp"
 #include "proxy/net/worker.hpp"
 #include "proxy/pool/broker.hpp"
@@ -39,6 +40,8 @@ struct Runtime {
   std::unique_ptr<Keeper> keeper;
   std::unique_ptr<KeyService> keys;   ///< null without [keys]
   std::shared_ptr<const Secret> guard_key;  ///< signs tenant contexts; null without [tenant]
+  std::unique_ptr<ResultCache> cache;  ///< null without [cache]
+  std::string instance;                ///< random; answers of other processes are never taken
   std::unique_ptr<audit::Log> audit;  ///< null without [audit]
   std::atomic<bool> stopping{false};
   std::atomic<std::uint64_t> next_session{1};

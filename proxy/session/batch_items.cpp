@@ -8,6 +8,7 @@
 #include "proxy/session/analyse.hpp"
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/link.hpp"
+#include "proxy/session/position.hpp"
 #include "proxy/session/publish.hpp"
 #include "proxy/session/refuse.hpp"
 #include "proxy/session/sealing.hpp"
@@ -55,7 +56,7 @@ Status encode_parse(ServerLink* link, const PreparedStatement& statement) {
 // Parse ------------------------------------------------------------------------------------------
 
 Status send_parse(Session* session, std::shared_ptr<PreparedStatement> statement) {
-  ServerLink* link = session->primary.get();
+  ServerLink* link = session->active;
   POSTERN_TRY(encode_parse(link, *statement));
   link->prepared.insert_or_assign(statement->name, statement->id);
   session->statements.insert_or_assign(statement->name, statement);
@@ -122,7 +123,7 @@ std::vector<std::int16_t> formats_of(const protocol::FormatList& list) {
 Task<Result<ItemResult>> run_bind(Session* session, const BatchItem* item) {
   const auto bind = protocol::Bind::decode(item->body());
   if (!bind) co_return bind.error();
-  ServerLink* link = session->primary.get();
+  ServerLink* link = session->active;
   auto statement = find_statement(session, bind->statement);
   if (statement == nullptr) {
     // The server knows no such statement either and says so in its own words.
@@ -162,7 +163,7 @@ Task<Result<ItemResult>> run_bind(Session* session, const BatchItem* item) {
 
 Result<ItemResult> run_describe(Session* session, const BatchItem& item) {
   POSTERN_ASSIGN(const auto describe, protocol::Describe::decode(item.body()));
-  ServerLink* link = session->primary.get();
+  ServerLink* link = session->active;
   const bool of_statement = describe.target == protocol::Target::kStatement;
   Unit unit = unit_for(of_statement ? Request::kDescribeStatement : Request::kDescribePortal);
   if (of_statement) {
@@ -179,7 +180,7 @@ Result<ItemResult> run_describe(Session* session, const BatchItem& item) {
 
 Result<ItemResult> run_close(Session* session, const BatchItem& item) {
   POSTERN_ASSIGN(const auto close, protocol::Close::decode(item.body()));
-  ServerLink* link = session->primary.get();
+  ServerLink* link = session->active;
   const std::string name(close.name);
   if (close.target == protocol::Target::kStatement) {
     session->statements.erase(name);
@@ -202,7 +203,7 @@ Status ensure_described(Session* session, const Portal& portal, ByteView name) {
   const bool under_way =
       std::find(described.begin(), described.end(), statement.id) != described.end();
   if (statement.described || under_way || !checks_columns(*statement.analysed)) return ok();
-  ServerLink* link = session->primary.get();
+  ServerLink* link = session->active;
   const protocol::Describe describe{protocol::Target::kPortal, name};
   POSTERN_TRY(describe.encode(link->out().own()));
   Unit unit = unit_for(Request::kDescribePortal, Internal::kDescribe);
@@ -217,23 +218,28 @@ std::shared_ptr<Execution> execution_of(Session* session, const Portal& portal) 
   execution->spliced = portal.statement->spliced;
   execution->result_formats = portal.result_formats;
   execution->started = Clock::now();
-  execution->node = session->primary->facts().endpoint.text();
+  execution->node = session->active->facts().endpoint.text();
   execution->rows_checked = true;
   if (const auto* decided = execution->analysed->decided(0)) {
     execution->outputs = decided->outputs;
   }
+  execution->fill = std::exchange(session->pending_fill, nullptr);
+  if (session->reading != nullptr) execution->route = "replica";
   return execution;
 }
 
 Task<Result<ItemResult>> run_execute(Session* session, const BatchItem* item) {
   const auto execute = protocol::Execute::decode(item->body());
   if (!execute) co_return execute.error();
-  ServerLink* link = session->primary.get();
+  ServerLink* link = session->active;
   Unit unit = unit_for(Request::kExecute);
   if (const auto it = session->portals.find(execute->portal); it != session->portals.end()) {
     auto execution = execution_of(session, it->second);
-    const Status opened = co_await open_intents(session, execution.get());
-    if (!opened) co_return refused(opened.error());
+    execution->tickets = std::exchange(session->pending_tickets, {});
+    if (execution->tickets.empty()) {
+      const Status opened = co_await open_intents(session, execution.get());
+      if (!opened) co_return refused(opened.error());
+    }
     if (const auto index = forward_gate(*session, *execution)) {
       const Status durable = co_await wait_durable(session, *index);
       if (!durable) co_return refused(durable.error());
@@ -242,7 +248,9 @@ Task<Result<ItemResult>> run_execute(Session* session, const BatchItem* item) {
     const Status described = ensure_described(session, it->second, execute->portal);
     if (!described) co_return described.error();
     session->runtime().metrics.statements.add();
-    session->runtime().metrics.routed_primary.add();
+    Metrics& metrics = session->runtime().metrics;
+    (session->reading != nullptr ? metrics.routed_replica : metrics.routed_primary).add();
+    note_writes(session, *execution);
     unit.execution = std::move(execution);
   } else if (gated(*session)) {
     co_return refused(make_error(Pst::kUnknownPortal, "\"" + std::string(execute->portal) + "\""));
@@ -275,11 +283,14 @@ Task<Result<std::shared_ptr<PreparedStatement>>> prepare(Session* session, ByteV
 }
 
 Task<Result<ItemResult>> run_item(Session* session, const BatchItem* item) {
-  const Status attached = co_await attach_primary(session);
-  if (!attached) co_return attached.error();
-  if (!session->batch_sent) {
-    const Status armed = co_await arm_when_due(session);
-    if (!armed) co_return armed.error();
+  if (session->reading == nullptr) {
+    const Status attached = co_await attach_primary(session);
+    if (!attached) co_return attached.error();
+    session->active = session->primary.get();
+    if (!session->batch_sent) {
+      const Status armed = co_await arm_when_due(session);
+      if (!armed) co_return armed.error();
+    }
   }
   switch (item->type) {
     case FrontendType::kParse:
@@ -310,7 +321,9 @@ Task<Status> end_batch(Session* session) {
   if (!attached) co_return attached.error();
   ServerLink* link = session->primary.get();
   protocol::Sync{}.encode(link->out().own());
-  co_return link->expect(unit_for(Request::kSync), Disposition::kForward);
+  const Status expected = link->expect(unit_for(Request::kSync), Disposition::kForward);
+  if (!expected) co_return expected.error();
+  co_return ask_position(session);
 }
 
 Status send_flush(Session* session) {

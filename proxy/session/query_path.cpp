@@ -9,6 +9,7 @@
 #include "proxy/session/batch_items.hpp"
 #include "proxy/session/elsewhere.hpp"
 #include "proxy/session/link.hpp"
+#include "proxy/session/position.hpp"
 #include "proxy/session/publish.hpp"
 #include "proxy/session/refuse.hpp"
 #include "proxy/session/sealing.hpp"
@@ -44,11 +45,14 @@ Status send_query(Session* session, std::shared_ptr<Execution> execution,
   const std::string_view final_text = execution->spliced ? execution->spliced->text() : text;
   POSTERN_TRY(protocol::Query{final_text}.encode(link->out().own()));
   execution->node = link->facts().endpoint.text();
+  execution->fill = std::exchange(session->pending_fill, nullptr);
   session->runtime().metrics.routed_primary.add();
+  note_writes(session, *execution);
   Unit unit;
   unit.request = Request::kQuery;
   unit.execution = std::move(execution);
-  return link->expect(std::move(unit), Disposition::kForward);
+  POSTERN_TRY(link->expect(std::move(unit), Disposition::kForward));
+  return ask_position(session);
 }
 
 }  // namespace

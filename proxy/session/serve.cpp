@@ -206,6 +206,9 @@ Task<void> serve_client(WorkerContext* context, UnboundTransport unbound, LoadTi
   }
   session->ending = true;
   co_await detach_primary(session.get());
+  if (session->replica != nullptr) {
+    co_await release_link(session.get(), std::move(session->replica));
+  }
   if (outcome == LoginOutcome::kReady) record_end(session.get());
   if (session->client.is_open()) (void)co_await session->client.finish();
   session->client.close();
