@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from base import ClusterTest, create_database, load_llama_mapper
 from cluster import Cluster
-from psql_client import Dsn, psql
+from psql_client import Dsn, connect, psql
 from scratch import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,12 +21,12 @@ TENANT = '[tenant]\ncolumn = "tenant_id"\nguard_key_file = "guard.key"\n'
 
 
 def driver_binary() -> Path:
-    """POSTERN_PGTEST_KEEPER, or the one of a preset's build folder."""
+    """POSTERN_PGTEST_KEEPER, or the newest of the build folders."""
     given = os.environ.get("POSTERN_PGTEST_KEEPER")
-    found = [Path(given)] if given else sorted(ROOT.glob("build/*/tests/pgtest_keeper"))
+    found = [Path(given)] if given else list(ROOT.glob("build/*/tests/pgtest_keeper"))
     if not found:
-        raise unittest.SkipTest("pgtest_keeper is not built (ninja pgtest_keeper)")
-    return found[0]
+        raise unittest.SkipTest("pgtest_keeper is not built")
+    return max(found, key=lambda path: path.stat().st_mtime)
 
 
 class Driver:
@@ -221,7 +221,7 @@ class KeeperTest(ClusterTest):
 
         def changed_by(sql: str) -> bool:
             before = self.epoch(driver)
-            self.run_sql(*sql.split(";;"))
+            session.execute(sql)
             driver.ask("changed mapper")
             try:
                 wait_until(lambda: self.epoch(driver) > before, "a new epoch", 1.5)
@@ -229,6 +229,8 @@ class KeeperTest(ClusterTest):
                 return False
             return True
 
+        session = connect(self.database)
+        self.addCleanup(session.close)
         for ddl in (
             "CREATE TABLE extra (id int, v text)",
             "ALTER TABLE extra ADD COLUMN w int",
@@ -245,7 +247,8 @@ class KeeperTest(ClusterTest):
             "ANALYZE",
             "VACUUM extra",
             "VACUUM (FREEZE, ANALYZE) extra",
-            "CREATE TEMP TABLE mine (id int); DROP TABLE mine",
+            "CREATE TEMP TABLE mine (id int PRIMARY KEY, v text DEFAULT 'x' CHECK (v <> ''))",
+            "CREATE TEMP VIEW mine_v AS SELECT * FROM mine",
         ):
             self.assertFalse(changed_by(other), other)
         self.assertTrue(changed_by("DROP TABLE extra"))
@@ -257,7 +260,8 @@ class KeeperTest(ClusterTest):
         self.assertEqual(driver.ask("ensure mapper"), "ok")
         before = self.epoch(driver)
         self.cluster.primary.scalar(
-            f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '{SERVICE}'"
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            f"WHERE usename = '{SERVICE}'"
         )
         self.run_sql("CREATE TABLE polled (id int)")
         wait_until(lambda: self.epoch(driver) > before, "the poll", 9)
