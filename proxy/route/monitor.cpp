@@ -62,7 +62,9 @@ std::vector<std::string> Monitor::probe_databases(const config::Config& config,
   for (const auto& [name, options] : config.databases) {
     if (options.cluster != cluster) continue;
     if (name == "*" && options.upstream.empty()) continue;
-    names.push_back(config::upstream_database(options, name));
+    std::string database = config::upstream_database(options, name);
+    const bool known = std::find(names.begin(), names.end(), database) != names.end();
+    if (!known) names.push_back(std::move(database));
   }
   names.emplace_back("postgres");
   return names;

@@ -1,13 +1,16 @@
 // Runs Keeper and Monitor against real servers at the command of tests/integration/test_keeper.py.
 //
-//   pgtest_keeper CONFIG.toml      one command a line on standard input, one line of answer each:
+//   pgtest_keeper CONFIG.toml [--without-service]
+//     one command a line on standard input, one line of answer each:
 //     ensure DB                    ok | PST-nnnn message
 //     changed DB                   ok
 //     protection DB                none | epoch=N protected=B tenant_tables=N columns=N blocked=...
 //     relation DB SCHEMA.TABLE     none | kind=.. columns=.. parents=.. children=.. keys=.. ...
 //     counts DB                    relations=N routines=B operators=B types=B
+//     plan DB FILE                 ok: the SQL that raises the wall is in FILE
 //     cluster NAME                 system=N timeline=N switch=X/Y nodes=role:timeline:lsn,...
 #include <algorithm>
+#include <fstream>
 #include <future>
 #include <iostream>
 #include <sstream>
@@ -15,8 +18,10 @@
 
 #include "config/load.hpp"
 #include "proxy/keeper/keeper.hpp"
+#include "proxy/keeper/policy_options.hpp"
 #include "proxy/route/monitor.hpp"
 #include "proxy/route/token.hpp"
+#include "proxy/sinks/log.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -116,6 +121,15 @@ std::string counts(const Database& database) {
   return out.str();
 }
 
+std::string plan(const Rig& rig, const Database& database, const std::string& file) {
+  const auto p = database.protection();
+  if (p == nullptr || p->rules == nullptr) return "none";
+  const auto sql = policy::wall_plan(*p->rules, wall_options(*rig.config, database.name()));
+  if (!sql) return sql.error().line();
+  std::ofstream(file) << *sql;
+  return "ok";
+}
+
 std::string cluster(const Cluster& cluster) {
   const auto state = cluster.state();
   std::ostringstream out;
@@ -142,18 +156,23 @@ std::string run(Rig& rig, const std::string& line) {
   if (command == "ensure") return ensure(rig, database);
   if (command == "protection") return protection(*database);
   if (command == "relation") return relation(*database, more);
+  if (command == "plan") return plan(rig, *database, more);
   if (command == "counts") return counts(*database);
   if (command != "changed") return "no such command";
   rig.keeper->catalog_changed(database);
   return "ok";
 }
 
-int serve(const char* file) {
+int serve(const char* file, bool with_service) {
   Result<config::Config> loaded = config::load(file);
   if (!loaded) {
     std::cerr << loaded.error().line() << "\n";
     return 2;
   }
+  const Status log_opened = open_log(loaded->log);
+  if (!log_opened) return 2;
+  // What a file may not say, the keeper must withstand all the same.
+  if (!with_service) loaded->service.reset();
   Rig rig;
   rig.config = std::make_shared<const config::Config>(std::move(*loaded));
   const Status opened = rig.directory.open(*rig.config);
@@ -185,9 +204,10 @@ int serve(const char* file) {
 }  // namespace postern::proxy
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::cerr << "usage: pgtest_keeper CONFIG.toml\n";
+  const bool with_service = argc < 3 || std::string_view(argv[2]) != "--without-service";
+  if (argc < 2 || argc > 3 || (argc == 3 && with_service)) {
+    std::cerr << "usage: pgtest_keeper CONFIG.toml [--without-service]\n";
     return 2;
   }
-  return postern::proxy::serve(argv[1]);
+  return postern::proxy::serve(argv[1], with_service);
 }
