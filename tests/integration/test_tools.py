@@ -298,3 +298,102 @@ class ExplainTest(ToolsTest):
         self.refused(1, "PST-2207", *base, "--as", "nobody_here", "SELECT 1")
         self.refused(1, "PST-1601", *base, "--as", "acme_app", "--tenant", "globex", "SELECT 1")
         self.refused(2, "PST-1005", *base, "SELECT 1")
+
+
+class InitTest(ToolsTest):
+    """On the plain database: people are there to be recognised."""
+
+    protected = False
+
+    def init(self, *argv: str) -> str:
+        url = f"postgres://postgres@127.0.0.1:{self.direct.port}/{DATABASE}"
+        return self.good("init", url, *argv, database=self.direct)
+
+    def test_proposal(self) -> None:
+        said = json.loads(self.init("-o", "fresh", "--json"))
+        self.assertEqual(said["tenant"]["column"], "tenant_id")
+        self.assertEqual(said["tenant"]["type"], "text")
+        self.assertEqual(sorted(said["shared"]), ["public.frameworks", "public.taxonomy"])
+        self.assertEqual(
+            said["other_tenant_columns"], [{"table": "public.legacy_exports", "column": "customer"}]
+        )
+        found = {
+            (row["column"], row["kind"], row["scheme"])
+            for row in said["pii"]
+            if row["table"] == "public.users"
+        }
+        self.assertEqual(found, {
+            ("email", "e-mail address", "deterministic"),
+            ("full_name", "person's name", "randomized"),
+            ("phone", "phone number", "randomized"),
+            ("national_id", "national id", "deterministic"),
+            ("birth_date", "birth date", "randomized"),
+        })  # fmt: skip
+        elsewhere = [f"{r['table']}.{r['column']}" for r in said["pii"]
+                     if r["table"] != "public.users"]  # fmt: skip
+        self.assertEqual(elsewhere, ["public.api_keys.secret"])
+
+    def test_nothing_is_changed(self) -> None:
+        self.cluster.primary.log_statements("all")
+        mark = self.cluster.primary.log.mark()
+        self.init("-o", "quiet")
+        logged = self.cluster.primary.log.since(mark).upper()
+        self.assertIn("READ ONLY", logged)
+        for word in ("CREATE ", "ALTER ", "INSERT ", "GRANT ", "COMMIT"):
+            self.assertNotIn(f"STATEMENT: {word}", logged.replace("  ", " "))
+        self.assertIn("STATEMENT: ROLLBACK", logged.replace("  ", " "))
+
+    def test_values_alone_are_recognised_and_never_shown(self) -> None:
+        scalar(self.direct, "CREATE TABLE odd AS SELECT tenant_id, email AS f1, phone AS f2, "
+               "national_id AS f3, birth_date AS f4 FROM users")  # fmt: skip
+        try:
+            printed = self.init("-o", "odd")
+            said = json.loads(self.init("-o", "odd", "--json", "--force"))
+        finally:
+            scalar(self.direct, "DROP TABLE odd")
+        kinds = {r["column"]: r["kind"] for r in said["pii"] if r["table"] == "public.odd"}
+        self.assertEqual(kinds, {"f1": "e-mail address", "f2": "phone number",
+                                 "f3": "national id", "f4": "birth date"})  # fmt: skip
+        files = "".join(path.read_text() for path in self.path("odd").iterdir())
+        for (value,) in rows(self.direct, "SELECT email FROM users UNION SELECT phone FROM users"):
+            self.assertNotIn(value, printed + files)
+
+    def test_what_it_writes_passes_check(self) -> None:
+        printed = self.init("-o", "checked")
+        self.assertIn("postern serve -c checked/postern.toml", printed)
+        self.assertNotIn(self.direct.password, printed)
+        for path in self.path("checked").iterdir():
+            self.assertEqual(path.stat().st_mode & 0o777, 0o600, path)
+        summary = json.loads(self.good("check", "-c", "checked/postern.toml", "--json"))
+        self.assertTrue(summary["good"])
+        self.assertEqual(summary["summary"]["tenant"], "on")
+        text = self.path("checked/postern.toml").read_text()
+        self.assertIn('mode = "observe"', text)
+        # The proposed columns are valid, too, once their comments are taken away.
+        chosen = [line[2:] for line in text.splitlines()
+                  if line.startswith(("# [[column]]", "# database =", "# table =", "# name =",
+                                      "# type =", "# scheme =", "# uuid =", "# [keys]", "# file =",
+                                      "# kek_file ="))]  # fmt: skip
+        chosen = [line for line in chosen if "legacy_exports" not in line]
+        self.postern.write("checked/more.toml", text + "\n" + "\n".join(chosen) + "\n")
+        more = json.loads(self.good("check", "-c", "checked/more.toml", "--json"))
+        self.assertGreaterEqual(more["summary"]["columns"], 5)
+
+    def test_never_overwrites_unasked(self) -> None:
+        self.init("-o", "twice")
+        first = self.path("twice/postern.toml").read_text()
+        url = f"postgres://postgres@127.0.0.1:{self.direct.port}/{DATABASE}"
+        code, _, err = self.run_cli("init", url, "-o", "twice", database=self.direct)
+        self.assertEqual(code, 1)
+        self.assertIn("PST-2208", err)
+        self.assertEqual(self.path("twice/postern.toml").read_text(), first)
+        self.init("-o", "twice", "--force")
+
+    def test_errors(self) -> None:
+        self.refused(2, "PST-1005", "init")
+        self.refused(2, "PST-2203", "init", "postgres://u:canary%zz@h", "-o", "x")
+        self.refused(3, "PST-2201", "init", "postgres://u@127.0.0.1:1/x", "-o", "x")
+        url = f"postgres://postgres:wrong@127.0.0.1:{self.direct.port}/{DATABASE}"
+        self.refused(3, "password authentication failed", "init", url, "-o", "x")
+        url = f"postgres://postgres:{self.direct.password}@127.0.0.1:{self.direct.port}/{DATABASE}"
+        self.refused(3, "PST-2209", "init", url, "-o", "postern.toml/inside")
