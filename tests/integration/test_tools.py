@@ -397,3 +397,101 @@ class InitTest(ToolsTest):
         self.refused(3, "password authentication failed", "init", url, "-o", "x")
         url = f"postgres://postgres:{self.direct.password}@127.0.0.1:{self.direct.port}/{DATABASE}"
         self.refused(3, "PST-2209", "init", url, "-o", "postern.toml/inside")
+
+
+class DoctorTest(ToolsTest):
+    @classmethod
+    def boot(cls) -> None:
+        super().boot()
+        cls.postern.cli_checked("keys", "init", "-c", "postern.toml")
+
+    @classmethod
+    def toml(cls) -> str:
+        return super().toml() + """\
+[audit]
+dir = "audit"
+key_file = "audit.key"
+anchor_file = "anchor/postern.anchor"
+"""
+
+    def doctor(self, file: str = "postern.toml") -> tuple[int, dict[tuple[str, str], dict]]:
+        code, out, err = self.run_cli("doctor", "-c", file, "--json")
+        self.assertEqual(err, "")
+        checks = json.loads(out)["checks"]
+        return code, {(check["where"].split(" ")[0], check["what"]): check for check in checks}
+
+    def test_good(self) -> None:
+        self.path("anchor").mkdir(exist_ok=True)
+        self.cluster.scratch.give(self.path("anchor"))
+        self.good(*self.on("apply"), database=self.direct)
+        try:
+            code, checks = self.doctor()
+            bad = [c for c in checks.values() if c["level"] == "missing"]
+            self.assertEqual((code, bad), (0, []))
+            for key in (("database", "wall"), ("database", "guard key"), ("node", "version"),
+                        ("node", "pg_read_all_stats"), ("node", "login app"),
+                        ("key", "key store"), ("audit", "folder")):  # fmt: skip
+                self.assertEqual(checks[key]["level"], "good", key)
+            # One disk: the anchor cannot lie on another mount here.
+            self.assertEqual(checks["audit", "anchor"]["level"], "warning")
+            self.assertEqual(checks["node", "policy apply"]["level"], "note")
+            text = self.good("doctor", "-c", "postern.toml")
+            self.assertIn("0 missing", text)
+        finally:
+            self.good(*self.on("rollback"), database=self.direct)
+
+    def test_bad(self) -> None:
+        for statement in (
+            f"ALTER ROLE {APP} BYPASSRLS",
+            f"REVOKE pg_read_all_stats FROM {SERVICE}",
+            f"ALTER ROLE {SERVICE} SET password_encryption = 'md5'",
+            "ALTER SYSTEM SET row_security = off",
+        ):
+            scalar(self.direct, statement)
+        scalar(self.direct, "SELECT pg_reload_conf()")
+        self.path("guard.key").chmod(0o644)
+        self.path("users.toml").chmod(0o644)
+        more = '[cache]\nredis = "127.0.0.1:1"\n'
+        self.postern.write("bad.toml", self.toml() + more)
+        try:
+            code, checks = self.doctor("bad.toml")
+        finally:
+            self._mend()
+        self.assertEqual(code, 1)
+        for key in (("node", "login app"), ("node", "pg_read_all_stats"), ("node", "row_security"),
+                    ("database", "wall"), ("key", "guard key"), ("redis", "ping")):  # fmt: skip
+            self.assertEqual(checks[key]["level"], "missing", key)
+            self.assertTrue(checks[key]["follows"] and checks[key]["remedy"], key)
+        for key in (("node", "password_encryption"), ("files", "users file")):
+            self.assertEqual(checks[key]["level"], "warning", key)
+
+    def _mend(self) -> None:
+        self.path("guard.key").chmod(0o600)
+        self.path("users.toml").chmod(0o600)
+        for statement in (
+            f"ALTER ROLE {APP} NOBYPASSRLS",
+            f"GRANT pg_read_all_stats TO {SERVICE}",
+            f"ALTER ROLE {SERVICE} RESET ALL",
+            "ALTER SYSTEM RESET ALL",
+        ):
+            scalar(self.direct, statement)
+        scalar(self.direct, "SELECT pg_reload_conf()")
+
+    def test_a_foreign_guard_key_is_noticed(self) -> None:
+        self.good(*self.on("apply"), database=self.direct)
+        own = self.path("guard.key").read_text()
+        try:
+            self.postern.write("guard.key", secrets.token_hex(32) + "\n")
+            code, checks = self.doctor()
+            self.assertEqual((code, checks["database", "guard key"]["level"]), (1, "missing"))
+            self.assertIn("ZP002", checks["database", "guard key"]["found"])
+        finally:
+            self.postern.write("guard.key", own)
+            self.good(*self.on("rollback"), database=self.direct)
+
+    def test_a_server_that_is_away(self) -> None:
+        port = self.cluster.primary.port
+        self.postern.write("away.toml", self.toml().replace(f":{port}", ":1"))
+        code, checks = self.doctor("away.toml")
+        self.assertEqual((code, checks["node", "connection"]["level"]), (1, "missing"))
+        self.assertEqual(checks["cluster", "primary"]["level"], "missing")
