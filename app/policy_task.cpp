@@ -110,6 +110,14 @@ Result<std::shared_ptr<const sql::Catalog>> load_catalog(schema::Connection& con
 Result<std::vector<policy::WallDifference>> wall_differences(schema::Connection& connection,
                                                              const policy::Ruleset& rules,
                                                              const policy::WallOptions& wall) {
+  // The verification query reads the wall's own tables.
+  POSTERN_ASSIGN(const bool raised,
+                 connection.truth("SELECT pg_catalog.to_regclass('postern.wall_state') IS NOT NULL "
+                                  "AND pg_catalog.to_regclass('postern.context_key') IS NOT NULL"));
+  if (!raised) {
+    return std::vector<policy::WallDifference>{
+        {"postern", "the wall has not been applied", "-- run: postern policy apply"}};
+  }
   POSTERN_ASSIGN(const schema::Rows rows, connection.query(policy::wall_verify_sql(rules, wall)));
   std::vector<policy::WallRow> found;
   found.reserve(rows.size());

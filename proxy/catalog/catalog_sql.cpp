@@ -57,18 +57,26 @@ SELECT polrelid, polname, polpermissive, polcmd,
        COALESCE(pg_catalog.pg_get_expr(polwithcheck, polrelid), '')
 FROM pg_catalog.pg_policy ORDER BY polrelid, polname)sql";
 
-// What each view reads and calls directly; build_catalog closes over views of views.
+// What each view reads and calls directly; build_catalog closes over views of views. Routines come
+// from the rule's expression tree, because pg_depend leaves built-in ones out; CURRENT_TIMESTAMP
+// and its kin have a node of their own and count as now().
 constexpr std::string_view kViewDependenciesSql = R"sql(
-SELECT DISTINCT w.ev_class,
-       CASE d.refclassid WHEN 'pg_catalog.pg_class'::pg_catalog.regclass THEN 'r' ELSE 'f' END,
-       d.refobjid
+SELECT DISTINCT w.ev_class, 'r', d.refobjid
 FROM pg_catalog.pg_depend d
 JOIN pg_catalog.pg_rewrite w ON w.oid OPERATOR(pg_catalog.=) d.objid
 WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass
-  AND d.refclassid IN ('pg_catalog.pg_class'::pg_catalog.regclass,
-                       'pg_catalog.pg_proc'::pg_catalog.regclass)
-  AND NOT (d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
-           AND d.refobjid OPERATOR(pg_catalog.=) w.ev_class))sql";
+  AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
+  AND d.refobjid OPERATOR(pg_catalog.<>) w.ev_class
+UNION
+SELECT w.ev_class, 'f', m.found[1]::pg_catalog.oid
+FROM pg_catalog.pg_rewrite w,
+     pg_catalog.regexp_matches(w.ev_action::pg_catalog.text,
+                               ':(?:funcid|opfuncid|aggfnoid|winfnoid) ([1-9][0-9]*)', 'g')
+       AS m (found)
+UNION
+SELECT w.ev_class, 'f', 'pg_catalog.now()'::pg_catalog.regprocedure::pg_catalog.oid
+FROM pg_catalog.pg_rewrite w
+WHERE w.ev_action::pg_catalog.text OPERATOR(pg_catalog.~) 'SQLVALUEFUNCTION')sql";
 
 constexpr std::string_view kRoutinesSql = R"sql(
 SELECT p.oid, n.nspname, p.proname, p.prokind, p.provolatile, p.proparallel, p.prosecdef,

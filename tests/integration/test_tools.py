@@ -298,3 +298,200 @@ class ExplainTest(ToolsTest):
         self.refused(1, "PST-2207", *base, "--as", "nobody_here", "SELECT 1")
         self.refused(1, "PST-1601", *base, "--as", "acme_app", "--tenant", "globex", "SELECT 1")
         self.refused(2, "PST-1005", *base, "SELECT 1")
+
+
+class InitTest(ToolsTest):
+    """On the plain database: people are there to be recognised."""
+
+    protected = False
+
+    def init(self, *argv: str) -> str:
+        url = f"postgres://postgres@127.0.0.1:{self.direct.port}/{DATABASE}"
+        return self.good("init", url, *argv, database=self.direct)
+
+    def test_proposal(self) -> None:
+        said = json.loads(self.init("-o", "fresh", "--json"))
+        self.assertEqual(said["tenant"]["column"], "tenant_id")
+        self.assertEqual(said["tenant"]["type"], "text")
+        self.assertEqual(sorted(said["shared"]), ["public.frameworks", "public.taxonomy"])
+        self.assertEqual(
+            said["other_tenant_columns"], [{"table": "public.legacy_exports", "column": "customer"}]
+        )
+        found = {
+            (row["column"], row["kind"], row["scheme"])
+            for row in said["pii"]
+            if row["table"] == "public.users"
+        }
+        self.assertEqual(found, {
+            ("email", "e-mail address", "deterministic"),
+            ("full_name", "person's name", "randomized"),
+            ("phone", "phone number", "randomized"),
+            ("national_id", "national id", "deterministic"),
+            ("birth_date", "birth date", "randomized"),
+        })  # fmt: skip
+        elsewhere = [f"{r['table']}.{r['column']}" for r in said["pii"]
+                     if r["table"] != "public.users"]  # fmt: skip
+        self.assertEqual(elsewhere, ["public.api_keys.secret"])
+
+    def test_nothing_is_changed(self) -> None:
+        self.cluster.primary.log_statements("all")
+        mark = self.cluster.primary.log.mark()
+        self.init("-o", "quiet")
+        logged = self.cluster.primary.log.since(mark).upper()
+        self.assertIn("READ ONLY", logged)
+        for word in ("CREATE ", "ALTER ", "INSERT ", "GRANT ", "COMMIT"):
+            self.assertNotIn(f"STATEMENT: {word}", logged.replace("  ", " "))
+        self.assertIn("STATEMENT: ROLLBACK", logged.replace("  ", " "))
+
+    def test_values_alone_are_recognised_and_never_shown(self) -> None:
+        scalar(self.direct, "CREATE TABLE odd AS SELECT tenant_id, email AS f1, phone AS f2, "
+               "national_id AS f3, birth_date AS f4 FROM users")  # fmt: skip
+        try:
+            printed = self.init("-o", "odd")
+            said = json.loads(self.init("-o", "odd", "--json", "--force"))
+        finally:
+            scalar(self.direct, "DROP TABLE odd")
+        kinds = {r["column"]: r["kind"] for r in said["pii"] if r["table"] == "public.odd"}
+        self.assertEqual(kinds, {"f1": "e-mail address", "f2": "phone number",
+                                 "f3": "national id", "f4": "birth date"})  # fmt: skip
+        files = "".join(path.read_text() for path in self.path("odd").iterdir())
+        for (value,) in rows(self.direct, "SELECT email FROM users UNION SELECT phone FROM users"):
+            self.assertNotIn(value, printed + files)
+
+    def test_what_it_writes_passes_check(self) -> None:
+        printed = self.init("-o", "checked")
+        self.assertIn("postern serve -c checked/postern.toml", printed)
+        self.assertNotIn(self.direct.password, printed)
+        for path in self.path("checked").iterdir():
+            self.assertEqual(path.stat().st_mode & 0o777, 0o600, path)
+        summary = json.loads(self.good("check", "-c", "checked/postern.toml", "--json"))
+        self.assertTrue(summary["good"])
+        self.assertEqual(summary["summary"]["tenant"], "on")
+        text = self.path("checked/postern.toml").read_text()
+        self.assertIn('mode = "observe"', text)
+        # The proposed columns are valid, too, once their comments are taken away.
+        chosen = [line[2:] for line in text.splitlines()
+                  if line.startswith(("# [[column]]", "# database =", "# table =", "# name =",
+                                      "# type =", "# scheme =", "# uuid =", "# [keys]", "# file =",
+                                      "# kek_file ="))]  # fmt: skip
+        chosen = [line for line in chosen if "legacy_exports" not in line]
+        self.postern.write("checked/more.toml", text + "\n" + "\n".join(chosen) + "\n")
+        more = json.loads(self.good("check", "-c", "checked/more.toml", "--json"))
+        self.assertGreaterEqual(more["summary"]["columns"], 5)
+
+    def test_never_overwrites_unasked(self) -> None:
+        self.init("-o", "twice")
+        first = self.path("twice/postern.toml").read_text()
+        url = f"postgres://postgres@127.0.0.1:{self.direct.port}/{DATABASE}"
+        code, _, err = self.run_cli("init", url, "-o", "twice", database=self.direct)
+        self.assertEqual(code, 1)
+        self.assertIn("PST-2208", err)
+        self.assertEqual(self.path("twice/postern.toml").read_text(), first)
+        self.init("-o", "twice", "--force")
+
+    def test_errors(self) -> None:
+        self.refused(2, "PST-1005", "init")
+        self.refused(2, "PST-2203", "init", "postgres://u:canary%zz@h", "-o", "x")
+        self.refused(3, "PST-2201", "init", "postgres://u@127.0.0.1:1/x", "-o", "x")
+        url = f"postgres://postgres:wrong@127.0.0.1:{self.direct.port}/{DATABASE}"
+        self.refused(3, "password authentication failed", "init", url, "-o", "x")
+        url = f"postgres://postgres:{self.direct.password}@127.0.0.1:{self.direct.port}/{DATABASE}"
+        self.refused(3, "PST-2209", "init", url, "-o", "postern.toml/inside")
+
+
+class DoctorTest(ToolsTest):
+    @classmethod
+    def boot(cls) -> None:
+        super().boot()
+        cls.postern.cli_checked("keys", "init", "-c", "postern.toml")
+
+    @classmethod
+    def toml(cls) -> str:
+        return super().toml() + """\
+[audit]
+dir = "audit"
+key_file = "audit.key"
+anchor_file = "anchor/postern.anchor"
+"""
+
+    def doctor(self, file: str = "postern.toml") -> tuple[int, dict[tuple[str, str], dict]]:
+        code, out, err = self.run_cli("doctor", "-c", file, "--json")
+        self.assertEqual(err, "")
+        checks = json.loads(out)["checks"]
+        return code, {(check["where"].split(" ")[0], check["what"]): check for check in checks}
+
+    def test_good(self) -> None:
+        self.path("anchor").mkdir(exist_ok=True)
+        self.cluster.scratch.give(self.path("anchor"))
+        self.good(*self.on("apply"), database=self.direct)
+        try:
+            code, checks = self.doctor()
+            bad = [c for c in checks.values() if c["level"] == "missing"]
+            self.assertEqual((code, bad), (0, []))
+            for key in (("database", "wall"), ("database", "guard key"), ("node", "version"),
+                        ("node", "pg_read_all_stats"), ("node", "login app"),
+                        ("key", "key store"), ("audit", "folder")):  # fmt: skip
+                self.assertEqual(checks[key]["level"], "good", key)
+            # One disk: the anchor cannot lie on another mount here.
+            self.assertEqual(checks["audit", "anchor"]["level"], "warning")
+            self.assertEqual(checks["node", "policy apply"]["level"], "note")
+            text = self.good("doctor", "-c", "postern.toml")
+            self.assertIn("0 missing", text)
+        finally:
+            self.good(*self.on("rollback"), database=self.direct)
+
+    def test_bad(self) -> None:
+        for statement in (
+            f"ALTER ROLE {APP} BYPASSRLS",
+            f"REVOKE pg_read_all_stats FROM {SERVICE}",
+            f"ALTER ROLE {SERVICE} SET password_encryption = 'md5'",
+            "ALTER SYSTEM SET row_security = off",
+        ):
+            scalar(self.direct, statement)
+        scalar(self.direct, "SELECT pg_reload_conf()")
+        self.path("guard.key").chmod(0o644)
+        self.path("users.toml").chmod(0o644)
+        more = '[cache]\nredis = "127.0.0.1:1"\n'
+        self.postern.write("bad.toml", self.toml() + more)
+        try:
+            code, checks = self.doctor("bad.toml")
+        finally:
+            self._mend()
+        self.assertEqual(code, 1)
+        for key in (("node", "login app"), ("node", "pg_read_all_stats"), ("node", "row_security"),
+                    ("database", "wall"), ("key", "guard key"), ("redis", "ping")):  # fmt: skip
+            self.assertEqual(checks[key]["level"], "missing", key)
+            self.assertTrue(checks[key]["follows"] and checks[key]["remedy"], key)
+        for key in (("node", "password_encryption"), ("files", "users file")):
+            self.assertEqual(checks[key]["level"], "warning", key)
+
+    def _mend(self) -> None:
+        self.path("guard.key").chmod(0o600)
+        self.path("users.toml").chmod(0o600)
+        for statement in (
+            f"ALTER ROLE {APP} NOBYPASSRLS",
+            f"GRANT pg_read_all_stats TO {SERVICE}",
+            f"ALTER ROLE {SERVICE} RESET ALL",
+            "ALTER SYSTEM RESET ALL",
+        ):
+            scalar(self.direct, statement)
+        scalar(self.direct, "SELECT pg_reload_conf()")
+
+    def test_a_foreign_guard_key_is_noticed(self) -> None:
+        self.good(*self.on("apply"), database=self.direct)
+        own = self.path("guard.key").read_text()
+        try:
+            self.postern.write("guard.key", secrets.token_hex(32) + "\n")
+            code, checks = self.doctor()
+            self.assertEqual((code, checks["database", "guard key"]["level"]), (1, "missing"))
+            self.assertIn("ZP002", checks["database", "guard key"]["found"])
+        finally:
+            self.postern.write("guard.key", own)
+            self.good(*self.on("rollback"), database=self.direct)
+
+    def test_a_server_that_is_away(self) -> None:
+        port = self.cluster.primary.port
+        self.postern.write("away.toml", self.toml().replace(f":{port}", ":1"))
+        code, checks = self.doctor("away.toml")
+        self.assertEqual((code, checks["node", "connection"]["level"]), (1, "missing"))
+        self.assertEqual(checks["cluster", "primary"]["level"], "missing")
