@@ -31,14 +31,17 @@ class Membership {
     return state_ == State::kServing;
   }
 
+  /// Would begin_join begin one?
+  [[nodiscard]] bool may_join(Time now) const {
+    const std::lock_guard lock(mutex_);
+    return joinable(now);
+  }
   /// Begins a join with a lease until `until`, unless there is no need, a write waits for the
   /// lease to end, or writes of unknown outcome have to settle first. Every Join
   /// given out goes to end_join.
   std::optional<Join> begin_join(Time now, Time until) {
     const std::lock_guard lock(mutex_);
-    if (state_ != State::kOutside || waiting_ > 0 || now < hold_until_) {
-      return std::nullopt;
-    }
+    if (!joinable(now)) return std::nullopt;
     extend(until);
     return Join{trouble_ > 0, trouble_};
   }
@@ -90,6 +93,9 @@ class Membership {
 
  private:
   enum class State : std::uint8_t { kOutside, kServing, kLeft };
+  [[nodiscard]] bool joinable(Time now) const {
+    return state_ == State::kOutside && waiting_ == 0 && now >= hold_until_;
+  }
   void extend(Time until) { lease_end_ = std::max(lease_end_, until); }
 
   mutable std::mutex mutex_;

@@ -141,13 +141,13 @@ void RedisStore::note_registered(const RedisReply& reply) {
 }
 
 void RedisStore::start_joining(Worker* worker) {
-  if (!joining_.load()) worker->spawn(join(worker));
+  if (!joining_ && membership_.may_join(SteadyClock::now())) worker->spawn(join(worker));
 }
 
 // Asks for the time first: only a Redis that answers gets to grant a lease, since each lease asked
 // for may have to be waited for.
 Task<void> RedisStore::join(Worker* worker) {
-  if (membership_.serving() || joining_.exchange(true)) co_return;
+  if (!membership_.may_join(SteadyClock::now()) || joining_.exchange(true)) co_return;
   const bool answers = co_await ask_clock(worker);
   const Time now = SteadyClock::now();
   const Time until = now + setup_->timings.writer_lease;
@@ -194,6 +194,9 @@ CacheSnapshot RedisStore::read_snapshot(RedisReply reply, std::vector<Oid> table
   if (reply.elements.empty()) return snapshot;
   const std::int64_t state = reply.elements[0].integer;
   if (state == kRedisMarked) snapshot.state = CacheSnapshot::State::kMarked;
+  if (state == kRedisWriterGone && writer_gone_.allow(SteadyClock::now())) {
+    log_warning("cache_instance_gone", {{"redis", access_.endpoint.text()}});
+  }
   if (state == kRedisUnregistered) note_registered(RedisReply{});
   if (state != kRedisClear || reply.elements.size() != 4) return snapshot;
   auto positions = read_positions(reply.elements[3].text, tables.size());

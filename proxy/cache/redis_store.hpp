@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "proxy/cache/log_limit.hpp"
 #include "proxy/cache/membership.hpp"
 #include "proxy/cache/redis_link.hpp"
 #include "proxy/cache/setup.hpp"
@@ -64,6 +65,7 @@ class RedisStore {
   RedisAccess access_;
   Membership membership_;
   std::atomic<std::int64_t> clock_offset_{0};  ///< Redis' milliseconds minus ours
+  LogLimit writer_gone_{std::chrono::minutes(1)};
   std::atomic<bool> keeping_{false};
   std::atomic<bool> joining_{false};
   std::mutex links_mutex_;

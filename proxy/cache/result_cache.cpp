@@ -124,7 +124,7 @@ std::optional<CachedAnswer> ResultCache::open(const CacheQuery& query,
   auto opened = open_answer(scope, *snapshot.entry, setup_.clock.unix_millis());
   if (opened) return std::move(*opened);
   setup_.metrics->cache_errors.add();
-  log_failure("cache_entry_refused", opened.error());
+  if (refusals_.allow(SteadyClock::now())) log_failure("cache_entry_refused", opened.error());
   return std::nullopt;
 }
 

@@ -37,6 +37,7 @@
 #include "base/result.hpp"
 #include "proxy/cache/fill.hpp"
 #include "proxy/cache/key.hpp"
+#include "proxy/cache/log_limit.hpp"
 #include "proxy/cache/setup.hpp"
 #include "proxy/cache/snapshot.hpp"
 #include "proxy/net/worker.hpp"
@@ -140,6 +141,7 @@ class ResultCache {
   std::optional<CachedAnswer> open(const CacheQuery& query, const CacheSnapshot& snapshot);
 
   CacheSetup setup_;
+  LogLimit refusals_{std::chrono::seconds(10)};
   std::mutex positions_mutex_;
   std::map<std::string, KnownPosition> positions_;  ///< by scope name
   Secret name_key_;

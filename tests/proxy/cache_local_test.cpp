@@ -242,6 +242,7 @@ TEST_CASE("threads: a reader never sees a value older than one already acknowled
       committed = i;
       run(other, do_end(rig.cache.get(), &other, std::move(mark), std::nullopt));
       acknowledged = i;
+      std::this_thread::sleep_for(300us);
     }
   });
   int stale = 0;

@@ -2,6 +2,7 @@
 #include <set>
 
 #include "proxy/cache/breaker.hpp"
+#include "proxy/cache/log_limit.hpp"
 #include "proxy/cache/membership.hpp"
 #include "proxy/cache/redis_codec.hpp"
 #include "proxy/cache/seal.hpp"
@@ -231,6 +232,14 @@ TEST_CASE("a breaker opens after failures in a row and tries with one call") {
   CHECK(breaker.allow(kStart + 200ms));
 }
 
+TEST_CASE("a repeated event is logged once in its distance") {
+  LogLimit limit(10s);
+  CHECK(limit.allow(kStart));
+  CHECK_FALSE(limit.allow(kStart + 9'999ms));
+  CHECK(limit.allow(kStart + 10s));
+  CHECK_FALSE(limit.allow(kStart + 10s));
+}
+
 TEST_CASE("an instance serves only while nothing went wrong since its last join") {
   Membership member;
   CHECK_FALSE(member.serving());
@@ -298,7 +307,9 @@ TEST_CASE("replies outside the limits are refused before memory is taken") {
   const auto outcome = [](const std::string& wire) {
     RedisReader reader;
     REQUIRE(reader.feed(wire));
-    return reader.next().has_value();
+    const auto reply = reader.next();
+    if (!reply) CHECK(reply.error().code == Pst::kCacheProtocol);
+    return reply.has_value();
   };
   CHECK(outcome("*" + limit + "\r\n"));
   CHECK_FALSE(outcome("*" + past + "\r\n"));

@@ -152,6 +152,12 @@ struct RedisRig : CacheRig {
   }
 };
 
+Task<Result<RedisReply>> ask_time(RedisLink* link, std::chrono::milliseconds deadline) {
+  RedisCall call{RedisScript::kTime, {}, {}};
+  Result<RedisReply> reply = co_await link->call(std::move(call), deadline);
+  co_return reply;
+}
+
 std::chrono::milliseconds elapsed_since(SteadyClock::time_point start) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - start);
 }
@@ -438,6 +444,29 @@ TEST_CASE("redis: a server that speaks something else is never there") {
   babbling.join();
 }
 
+TEST_CASE("redis: a link says why there is no reply") {
+  const RedisServer server;
+  const UniqueFd silent = listen_somewhere();
+  const RedisAccess good{{"127.0.0.1", server.port(), ""}, Secret(kPassword), 1s, 50ms};
+  const RedisAccess wrong{{"127.0.0.1", server.port(), ""}, Secret("wrong"), 1s, 50ms};
+  const RedisAccess mute{{"127.0.0.1", local_port(silent.get()), ""}, Secret(), 1s, 50ms};
+  Worker worker({.name = "cache-link"});
+  worker.start();
+  RedisLink works(&worker, &good);
+  RedisLink refused(&worker, &wrong);
+  RedisLink waits(&worker, &mute);
+  const auto time = run(worker, ask_time(&works, 1s));
+  REQUIRE(time);
+  CHECK(time->integer > 1'600'000'000'000);
+  const auto password = run(worker, ask_time(&refused, 1s));
+  REQUIRE_FALSE(password);
+  CHECK(password.error().code == Pst::kCacheProtocol);
+  CHECK(password.error().what.find("wrong") == std::string::npos);
+  const auto late = run(worker, ask_time(&waits, 10ms));
+  REQUIRE_FALSE(late);
+  CHECK(late.error().code == Pst::kCacheUnavailable);
+}
+
 TEST_CASE("redis: an entry larger than what may be in flight is not stored") {
   const RedisServer server;
   CacheSetup setup = redis_setup(server.port());
@@ -465,14 +494,13 @@ TEST_CASE("redis: threads: no reader sees a value older than one already acknowl
       committed = i;
       writer.end(std::move(mark));
       acknowledged = i;
+      std::this_thread::sleep_for(500us);
     }
   });
   int stale = 0;
-  int hits = 0;
   while (acknowledged < 200) {
     const int floor = acknowledged;
     CacheLookup found = reader.look("q", {5});
-    hits += found.hit ? 1 : 0;
     const int seen = found.hit ? std::stoi(found.hit->rows) : committed.load();
     stale += seen < floor ? 1 : 0;
     reader.store(found.fill, std::to_string(seen));
