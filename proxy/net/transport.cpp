@@ -111,7 +111,7 @@ Task<Status> Transport::wait(StreamSocket::wait_type what) {
   auto operation = socket_.async_wait(what, kAwait);
   const auto [error] = co_await std::move(operation);
   if (!is_open()) co_return closed_here();
-  // After interrupt() every wait under way returns; all but wait_readable try again by themselves.
+  // After interrupt() every wait under way returns; writers try again by themselves.
   const bool interrupted = error == asio::error::operation_aborted;
   if (error && !interrupted) co_return broken(error.value());
   if (what == StreamSocket::wait_read) drained_ = false;
@@ -129,12 +129,16 @@ Task<Status> Transport::wait_readable() {
   const Busy busy(&reading_);
   if (!is_open()) co_return closed_here();
   if (tls_ != nullptr && !tls_->wants_input()) co_return ok();
-  co_return co_await wait(StreamSocket::wait_read);
+  Status ready = co_await wait(StreamSocket::wait_read);
+  interrupted_ = false;
+  co_return ready;
 }
 
 void Transport::interrupt() {
+  if (!is_open() || !reading_) return;
+  interrupted_ = true;
   boost::system::error_code ignored;
-  if (is_open() && reading_) socket_.cancel(ignored);
+  socket_.cancel(ignored);
 }
 
 // ---- reading ---------------------------------------------------------------------------------
@@ -157,6 +161,7 @@ Task<Result<std::size_t>> Transport::read_some(char* into, std::size_t size) {
     }
     const Status ready = co_await wait(StreamSocket::wait_read);
     if (!ready) co_return ready.error();
+    if (std::exchange(interrupted_, false)) co_return closed_here();
   }
 }
 

@@ -58,8 +58,9 @@ class Transport {
   /// Waits until read_some has something to say, holding no buffer; at once where decrypted bytes
   /// are left. A TLS record that is only partly here makes it return early: read_some then waits.
   Task<Status> wait_readable();
-  /// Makes a wait_readable under way return early, as if there were something to read. Other
-  /// operations go on. The caller tells its waiter why by a flag of its own, set before.
+  /// Ends a reading operation under way: wait_readable returns as if there were something to read,
+  /// read_some returns kTransportClosed although is_open() still holds, with nothing read. Writers
+  /// go on. The caller tells its reader why by a flag of its own, set before.
   void interrupt();
 
   /// Writes all of the views in order, gathered into few calls (plain: up to kMaxGather views a
@@ -116,6 +117,7 @@ class Transport {
   unsigned streak_ = 0;
   bool drained_ = false;  // the last receive emptied the socket: wait before trying again
   bool reading_ = false;
+  bool interrupted_ = false;
   bool writing_ = false;
 };
 

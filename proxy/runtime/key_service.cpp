@@ -1,14 +1,26 @@
 #include "proxy/runtime/key_service.hpp"
 
+#include <algorithm>
 #include <utility>
+
+#include "base/bytes.hpp"
 
 namespace postern::proxy {
 namespace {
 
+// Rulesets hold 32 bare digits.
+Result<crypto::Uuid> uuid_of(const std::string& digits) {
+  const auto bytes = from_hex(digits);
+  crypto::Uuid uuid{};
+  if (!bytes || bytes->size() != uuid.size()) return make_error(Pst::kBadUuid);
+  std::copy(bytes->begin(), bytes->end(), uuid.begin());
+  return uuid;
+}
+
 Result<crypto::ColumnSpec> spec_of(const policy::ProtectedColumn& column) {
   crypto::ColumnSpec spec;
-  POSTERN_ASSIGN(spec.column, crypto::parse_uuid(column.uuid));
-  POSTERN_ASSIGN(spec.link_group, crypto::parse_uuid(column.link_group));
+  POSTERN_ASSIGN(spec.column, uuid_of(column.uuid));
+  POSTERN_ASSIGN(spec.link_group, uuid_of(column.link_group));
   spec.scheme = column.scheme == policy::Scheme::kDeterministic ? crypto::Scheme::kDeterministic
                                                                 : crypto::Scheme::kRandomized;
   spec.scope = column.scope == policy::KeyScope::kGlobal ? crypto::KeyScope::kGlobal

@@ -95,7 +95,8 @@ Task<void> pump(SessionPtr session) {
   for (;;) {
     const Status status = co_await round(session.get(), link);
     if (!status) {
-      const bool leaving = link->stop_pump && link->broken;
+      // Asked to stop, a read that was waiting for nothing in particular ends with an error too.
+      const bool leaving = link->stop_pump && (link->broken || link->queue().empty());
       if (!leaving) co_await fail_session(session.get(), link, &status.error());
       break;
     }

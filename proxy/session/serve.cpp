@@ -145,6 +145,9 @@ Task<Status> read_client(Session* session, std::size_t need) {
   char* into = room->data();
   const std::size_t size = room->size();
   const Result<std::size_t> got = co_await session->client.read_some(into, size);
+  const bool interrupted =
+      !got && got.error().code == Pst::kTransportClosed && session->client.is_open();
+  if (interrupted) co_return ok();
   if (!got) co_return got.error();
   if (*got == 0) session->ending = true;
   session->input.commit(*got);
