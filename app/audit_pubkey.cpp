@@ -14,7 +14,7 @@ Exit run(const Arguments& arguments) {
   if (loaded != Exit::kGood) return loaded;
   if (!config.audit) return fail(make_error(Pst::kSectionNeeded, "[audit]"));
   if (const Status ready = crypto::init(); !ready) return fail(ready.error());
-  const auto key = configured_log_key(*config.audit);
+  const auto key = read_log_key(log_key_file(*config.audit));
   if (!key) return fail(key.error());
   if (arguments.has("--json")) {
     print_json({{"origin", key->name}, {"key", key->text()}});

@@ -23,10 +23,10 @@ Result<audit::VerifierKey> read_log_key(const std::string& path) {
   return make_error(Pst::kAuditKeyBad, path + ": not the public key of a log");
 }
 
-Result<audit::VerifierKey> configured_log_key(const config::AuditOptions& options) {
+std::string log_key_file(const config::AuditOptions& options) {
   const std::string& path = options.key_file.path;
   const std::string pub = path + ".pub";
-  return read_log_key(::access(pub.c_str(), F_OK) == 0 ? pub : path);
+  return ::access(pub.c_str(), F_OK) == 0 ? pub : path;
 }
 
 Exit open_log_options(const Arguments& arguments, std::string_view command,
@@ -39,17 +39,18 @@ Exit open_log_options(const Arguments& arguments, std::string_view command,
   }
   options.folder = arguments.value("--dir");
   options.anchor_file = arguments.value("--anchor");
-  config::Config config;
+  std::string key_file = arguments.value("--key");
   if (!named) {
+    config::Config config;
     const Exit loaded = load_config(arguments, command, config);
     if (loaded != Exit::kGood) return loaded;
     if (!config.audit) return fail(make_error(Pst::kSectionNeeded, "[audit]"));
     options.folder = config.audit->dir.path;
     if (options.anchor_file.empty()) options.anchor_file = config.audit->anchor_file.path;
+    if (key_file.empty()) key_file = log_key_file(*config.audit);
   }
   if (const Status ready = crypto::init(); !ready) return fail(ready.error());
-  auto key = arguments.has("--key") ? read_log_key(arguments.value("--key"))
-                                    : configured_log_key(*config.audit);
+  auto key = read_log_key(key_file);
   if (!key) return fail(key.error());
   options.key = std::move(*key);
   return Exit::kGood;

@@ -15,9 +15,9 @@ inline constexpr Flag kLogAnchorFlag{"--anchor", 0, "FILE", "file of anchors out
 /// The public key at `path`: a .pub file, or a private key file's public half.
 Result<audit::VerifierKey> read_log_key(const std::string& path);
 
-/// The key that verifies the configured log: PATH.pub beside the private key, else its own public
-/// half.
-Result<audit::VerifierKey> configured_log_key(const config::AuditOptions& options);
+/// The file whose key verifies the configured log: PATH.pub beside the private key, else the
+/// private key's.
+std::string log_key_file(const config::AuditOptions& options);
 
 /// Folder, key and anchors from --dir/--key/--anchor or from [audit] of --config. Where this is not
 /// kGood the reason is printed.

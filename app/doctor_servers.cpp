@@ -60,7 +60,7 @@ class WallChecks {
   }
 
   void guard_key() {
-    const std::string& file = config_.tenant->guard_key_file.path;
+    const std::string file = guard_key_file(config_);
     if (file.empty()) return;
     const Status accepted = try_guard_key(connection_, file);
     if (accepted) {

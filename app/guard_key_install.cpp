@@ -29,14 +29,6 @@ constexpr const char* kInAMinuteSql =
 
 constexpr std::string_view kTrialTenant = "postern-doctor";
 
-Status keep_out_of_log(schema::Connection& connection) {
-  POSTERN_TRY(connection.run("SET log_parameter_max_length_on_error = 0"));
-  // Only some logins may; what counts is the state afterwards.
-  (void)connection.run("SET log_parameter_max_length = 0");
-  POSTERN_ASSIGN(const bool logs, connection.truth(kLogsParametersSql));
-  return logs ? Status(make_error(Pst::kKeyWouldBeLogged)) : ok();
-}
-
 template <typename T>
 bool read_number(const std::optional<std::string>& text, T& out) {
   if (!text) return false;
@@ -63,9 +55,16 @@ Result<std::string> own_context(schema::Connection& connection, const std::strin
 
 }  // namespace
 
+Status keep_keys_out_of_log(schema::Connection& connection) {
+  POSTERN_TRY(connection.run("SET log_parameter_max_length_on_error = 0"));
+  // Only some logins may; what counts is the state afterwards.
+  (void)connection.run("SET log_parameter_max_length = 0");
+  POSTERN_ASSIGN(const bool logs, connection.truth(kLogsParametersSql));
+  return logs ? Status(make_error(Pst::kKeyWouldBeLogged)) : ok();
+}
+
 Result<std::string> install_guard_key(schema::Connection& connection, const std::string& file) {
   POSTERN_ASSIGN(const Secret key, config::load_guard_key(file));
-  POSTERN_TRY(keep_out_of_log(connection));
   const crypto::MacKeyBlocks blocks = crypto::mac_key_blocks(key.reveal());
   const std::string kid = config::guard_kid(key.reveal());
   const Secret inner(to_hex(blocks.inner.reveal()));

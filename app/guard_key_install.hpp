@@ -8,9 +8,12 @@
 
 namespace postern::app {
 
-/// Puts the key of `file` into the wall's key table; run after the plan, as the same role. Returns
-/// its kid. kKeyWouldBeLogged where the server writes bound parameters into its log and the login
-/// may not change that.
+/// Makes this session's bound parameters stay out of the server's log. kKeyWouldBeLogged where they
+/// would be written and the login may not change that.
+Status keep_keys_out_of_log(schema::Connection& connection);
+
+/// Puts the key of `file` into the wall's key table; run after the plan, as the same role, on a
+/// connection that keeps keys out of the log. Returns its kid.
 Result<std::string> install_guard_key(schema::Connection& connection, const std::string& file);
 
 /// Whether the database accepts a context signed with this key: signs one for the connection's own

@@ -57,6 +57,7 @@ Result<DatabaseName> database_named(const config::Config& config, const std::str
 Result<schema::Connection> connect_node(const config::Config& config,
                                         const config::ClusterOptions& cluster,
                                         const config::HostPort& node, const std::string& dbname) {
+  if (!config.service) return make_error(Pst::kSectionNeeded, "[service], or give --dsn");
   schema::Conninfo info = schema::Conninfo::of_node(cluster, node);
   info.set("dbname", dbname).set("user", config.service->user);
   if (!config.service->password.empty()) info.set_password(config.service->password.clone());
@@ -70,15 +71,13 @@ Result<schema::Connection> connect_primary(const config::Config& config,
     info.set_default("dbname", database.upstream);
     return schema::Connection::open(info);
   }
-  if (!config.service) {
-    return make_error(Pst::kSectionNeeded, "[service], or give --dsn");
-  }
   const auto& cluster = config.clusters.find(database.options->cluster)->second;
   Error last = make_error(Pst::kNoPrimary, database.options->cluster);
   for (const config::HostPort& node : cluster.nodes) {
     auto connection = connect_node(config, cluster, node, database.upstream);
     if (!connection) {
       last = std::move(connection).error();
+      if (last.code == Pst::kSectionNeeded) return last;
       continue;
     }
     POSTERN_ASSIGN(const bool replica, connection->truth("SELECT pg_catalog.pg_is_in_recovery()"));

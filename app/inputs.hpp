@@ -38,7 +38,7 @@ Result<DatabaseName> database_named(const config::Config& config, const std::str
 Result<schema::Connection> connect_primary(const config::Config& config,
                                            const DatabaseName& database, const std::string& dsn);
 
-/// The [service] login on one node. Precondition: config.service.
+/// The [service] login on one node. kSectionNeeded without that section.
 Result<schema::Connection> connect_node(const config::Config& config,
                                         const config::ClusterOptions& cluster,
                                         const config::HostPort& node, const std::string& dbname);

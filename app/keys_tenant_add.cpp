@@ -20,11 +20,11 @@ Result<std::vector<TenantId>> read_tenants(const config::Config& config,
                                            const std::vector<std::string>& names) {
   std::vector<TenantId> out;
   for (const std::string& name : names) {
-    POSTERN_ASSIGN(TenantId tenant, TenantId::parse(name));
-    if (tenant.is_none()) return make_error(Pst::kBadTenant, name);
+    auto tenant = TenantId::parse(name);
+    if (!tenant || tenant->is_none()) return make_error(Pst::kBadTenant, name);
     // Keys of a tenant that no row can belong to would never be used.
-    if (config.tenant) POSTERN_TRY(policy::check_tenant(tenant, type_of(config.tenant->type)));
-    out.push_back(std::move(tenant));
+    if (config.tenant) POSTERN_TRY(policy::check_tenant(*tenant, type_of(config.tenant->type)));
+    out.push_back(*std::move(tenant));
   }
   return out;
 }

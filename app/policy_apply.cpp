@@ -2,6 +2,7 @@
 #include "app/guard_key_install.hpp"
 #include "app/policy_task.hpp"
 #include "app/printable.hpp"
+#include "config/guard_key.hpp"
 
 namespace postern::app {
 namespace {
@@ -17,11 +18,16 @@ struct Applied {
 Result<Applied> apply(PolicyTask& task) {
   Applied out;
   POSTERN_ASSIGN(const std::string sql, policy::wall_plan(*task.rules, task.wall));
+  const std::string key_file = guard_key_file(task.config);
+  // Whatever stops the key is to stop the plan: a wall without its key shows nobody a row.
+  if (!key_file.empty()) {
+    POSTERN_TRY(keep_keys_out_of_log(*task.connection));
+    POSTERN_ASSIGN(const Secret key, config::load_guard_key(key_file));
+  }
   POSTERN_TRY(task.connection->run(sql));
   out.notices = task.connection->take_notices();
-  if (task.config.tenant && !task.config.tenant->guard_key_file.empty()) {
-    POSTERN_ASSIGN(out.kid,
-                   install_guard_key(*task.connection, task.config.tenant->guard_key_file.path));
+  if (!key_file.empty()) {
+    POSTERN_ASSIGN(out.kid, install_guard_key(*task.connection, key_file));
   }
   // What other sessions did meanwhile, and what the plan could not mend, shows here.
   POSTERN_ASSIGN(auto catalog, load_catalog(*task.connection));

@@ -40,8 +40,9 @@ policy::Profile policy_profile(config::Profile profile) {
 Result<TenantId> tenant_of(const config::UserOptions* user, const std::string& wanted) {
   const TenantId fixed = user != nullptr ? user->tenant : TenantId::none();
   if (wanted.empty()) return fixed;
-  POSTERN_ASSIGN(TenantId tenant, TenantId::parse(wanted));
-  if (tenant == fixed || (user != nullptr && user->tenants.permits(tenant))) return tenant;
+  auto tenant = TenantId::parse(wanted);
+  if (!tenant) return tenant;
+  if (*tenant == fixed || (user != nullptr && user->tenants.permits(*tenant))) return tenant;
   return make_error(Pst::kBadTenant, "this login may not act for " + wanted);
 }
 

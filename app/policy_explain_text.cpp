@@ -139,7 +139,7 @@ Json statements_json(const Explanation& e) {
   for (std::size_t i = 0; i < e.facts->statements.size(); ++i) {
     const sql::Statement& statement = e.facts->statements[i];
     Json row{{"kind", sql::to_word(statement.kind)}, {"understood", statement.understood()}};
-    if (!statement.understood()) row["opaque"] = statement.opaque->reason;
+    if (statement.opaque) row["opaque"] = statement.opaque->reason;
     row["tables"] = relations_json(e, statement);
     if (i < e.decision.statements.size()) {
       const policy::StatementDecision& decided = e.decision.statements[i];

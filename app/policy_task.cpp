@@ -41,8 +41,9 @@ Status fill_task(const Arguments& arguments, PolicyTask& task) {
   POSTERN_ASSIGN(task.database, database_named(task.config, arguments.value("--database")));
   POSTERN_ASSIGN(const policy::PolicyOptions options,
                  policy_options(task.config, task.database.name));
-  POSTERN_ASSIGN(task.connection,
+  POSTERN_ASSIGN(schema::Connection connection,
                  connect_primary(task.config, task.database, arguments.value("--dsn")));
+  task.connection = std::make_unique<schema::Connection>(std::move(connection));
   POSTERN_ASSIGN(auto catalog, load_catalog(*task.connection));
   POSTERN_ASSIGN(task.rules, policy::compile_ruleset(options, std::move(catalog)));
   task.wall.app_roles = upstream_roles(task.config, task.database);
@@ -123,12 +124,20 @@ Result<std::vector<policy::WallDifference>> wall_differences(schema::Connection&
   found.reserve(rows.size());
   for (const schema::Row& row : rows) {
     constexpr std::size_t kColumns = 4;
-    if (row.size() != kColumns || std::count(row.begin(), row.end(), std::nullopt) != 0) {
+    std::vector<std::string> values;
+    for (const auto& value : row) {
+      if (value) values.push_back(*value);
+    }
+    if (row.size() != kColumns || values.size() != kColumns) {
       return make_error(Pst::kDatabaseRefused, "the verification query answers in another form");
     }
-    found.push_back({*row[0], *row[1], *row[2], *row[3]});
+    found.push_back({values[0], values[1], values[2], values[3]});
   }
   return policy::verify_wall(rules, wall, found);
+}
+
+std::string guard_key_file(const config::Config& config) {
+  return config.tenant ? config.tenant->guard_key_file.path : std::string();
 }
 
 Exit open_policy_task(const Arguments& arguments, std::string_view command, PolicyTask& task) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,10 +32,13 @@ Result<std::vector<policy::WallDifference>> wall_differences(schema::Connection&
                                                              const policy::Ruleset& rules,
                                                              const policy::WallOptions& wall);
 
+/// [tenant] guard_key_file; empty where there is none.
+std::string guard_key_file(const config::Config& config);
+
 struct PolicyTask {
   config::Config config;
   DatabaseName database;
-  std::optional<schema::Connection> connection;
+  std::unique_ptr<schema::Connection> connection;
   std::shared_ptr<const policy::Ruleset> rules;
   policy::WallOptions wall;
 };

@@ -148,7 +148,7 @@ class Judgement {
     if (role->superuser || role->bypasses) {
       return add(Level::kMissing, what, role->superuser ? "is a superuser" : "has BYPASSRLS",
                  "no row security holds it: the wall between tenants is open",
-                 "ALTER ROLE " + name + " NOSUPERUSER NOBYPASSRLS, or use another role");
+                 "name a role without SUPERUSER and BYPASSRLS as user or upstream_user");
     }
     if (role->wall_member) {
       return add(Level::kMissing, what, "is a member of postern_owner",

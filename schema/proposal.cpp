@@ -74,9 +74,9 @@ std::string evidence_of(const InspectedColumn& column) {
   return column.named_so ? "name" : values;
 }
 
-std::string scheme_of(const InspectedColumn& column) {
-  if (!types::from_name(column.type)) return "";
-  return wants_equality(*column.pii) ? "deterministic" : "randomized";
+std::string scheme_of(const std::string& type, PiiKind kind) {
+  if (!types::from_name(type)) return "";
+  return wants_equality(kind) ? "deterministic" : "randomized";
 }
 
 }  // namespace
@@ -105,8 +105,8 @@ Proposal propose(const Inspection& inspection) {
     }
     for (const InspectedColumn& found : table.columns) {
       if (!found.pii || found.name == column) continue;
-      out.pii.push_back(
-          {table.name, found.name, found.type, *found.pii, evidence_of(found), scheme_of(found)});
+      out.pii.push_back({table.name, found.name, found.type, *found.pii, evidence_of(found),
+                         scheme_of(found.type, *found.pii)});
     }
   }
   return out;

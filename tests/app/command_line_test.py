@@ -156,5 +156,120 @@ class Explain(unittest.TestCase):
         self.assertEqual(run("explain", "PST-0001")[0], 2)
 
 
+class Offline(unittest.TestCase):
+    """What the offline commands refuse before they open anything."""
+
+    def refuses(self, expected, part, *words):
+        code, out, err = run(*words)
+        self.assertEqual((code, out), (expected, ""), err)
+        self.assertIn(part, err)
+
+    def test_what_is_missing_is_named(self):
+        for words, part in [
+            (("init",), "init needs postgres://"),
+            (("doctor",), "doctor needs --config"),
+            (("report",), "report needs --config"),
+            (("policy", "plan", "-c", "x"), "needs --database"),
+            (("policy", "apply", "-d", "x"), "needs --config"),
+            (("policy", "rollback"), "needs --database"),
+            (("policy", "explain", "-c", "x", "-d", "x", "SELECT 1"), "needs --as"),
+            (("keys", "init"), "needs --config"),
+            (("keys", "tenant", "add", "-c", "x"), "at least one TENANT"),
+            (("audit", "verify"), "either --config FILE, or --dir"),
+            (("audit", "verify", "--dir", "x"), "--key FILE"),
+            (("audit", "verify", "-c", "x", "--dir", "y", "--key", "z"), "either --config"),
+            (("audit", "search", "--kind", "nothing", "-c", "x"), "no kind"),
+            (("audit", "search", "--since", "yesterday", "-c", "x"), "PST-2212"),
+            (("report", "--until", "2026-02-30", "-c", "x"), "PST-2212"),
+        ]:
+            self.refuses(2, part, *words)
+
+    def test_files_that_are_missing_are_the_environment(self):
+        for words in (("doctor",), ("report",), ("keys", "init"), ("audit", "pubkey"),
+                      ("policy", "verify", "-d", "x")):
+            self.refuses(3, "PST-1001", *words, "-c", "/nonexistent/postern.toml")
+        self.refuses(3, "PST-1909", "audit", "verify", "--dir", "/nonexistent", "--key", "/no.pub")
+
+    def test_groups_have_help(self):
+        for group in ("policy", "keys", "audit"):
+            code, out, _ = run(group, "--help")
+            self.assertEqual(code, 0)
+            self.assertIn(f"  {group} ", out)
+
+    def test_a_section_that_is_needed_is_named(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = str(pathlib.Path(folder) / "postern.toml")
+            pathlib.Path(file).write_text(BASE, encoding="utf-8")
+            self.refuses(1, "[audit]", "report", "-c", file)
+            self.refuses(1, "[audit]", "audit", "search", "-c", file)
+            self.refuses(1, "[keys]", "keys", "tenant", "list", "-c", file)
+            self.refuses(1, "[service]", "policy", "verify", "-c", file, "-d", "x")
+
+    def test_nothing_an_error_quotes_acts_on_the_terminal(self):
+        _, _, err = run("explain", "a\x1b[2J\u202eb\nc")
+        self.assertIn("\\x1b[2J\\u{202e}b c", err)
+
+
+class AuditLog(unittest.TestCase):
+    """A log as the writer makes it, left by its own test."""
+
+    @classmethod
+    def setUpClass(cls):
+        scratch = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(scratch.cleanup)
+        cls.folder = pathlib.Path(scratch.name)
+        maker = pathlib.Path(POSTERN).parent / "tests" / "test_schema"
+        subprocess.run([maker, "--test-case=a real log*"], check=True, capture_output=True,
+                       env={**os.environ, "POSTERN_LOG_FOLDER": str(cls.folder)})
+        cls.file = str(cls.folder / "postern.toml")
+        (cls.folder / "postern.toml").write_text(
+            BASE + '[audit]\ndir = "audit"\nkey_file = "audit.key"\n', encoding="utf-8")
+        cls.log = ("--dir", str(cls.folder / "audit"), "--key", str(cls.folder / "audit.key.pub"))
+
+    def test_intact(self):
+        for words in (("-c", self.file), self.log):
+            code, out, err = run("audit", "verify", *words)
+            self.assertEqual((code, err), (0, ""))
+            self.assertIn(": intact", out)
+            self.assertIn("NOT SHOWN", out)
+
+    def test_a_changed_byte_is_a_finding(self):
+        segment = next((self.folder / "audit").glob("*.plog"))
+        whole = segment.read_bytes()
+        try:
+            segment.write_bytes(whole.replace(b"acme_app", b"acme_ape", 1))
+            code, out, _ = run("audit", "verify", "-c", self.file, "--json")
+            self.assertEqual((code, json.loads(out)["intact"]), (1, False))
+            self.assertTrue(json.loads(out)["findings"])
+            self.assertEqual(run("audit", "search", "-c", self.file)[0], 1)
+            self.assertEqual(run("report", "-c", self.file)[0], 1)
+        finally:
+            segment.write_bytes(whole)
+
+    def test_search(self):
+        lines = run("audit", "search", *self.log, "--kind", "refusal")[1].splitlines()
+        self.assertEqual([json.loads(line)["record"]["kind"] for line in lines], ["refusal"])
+        for flags in (("--tenant", "globex"), ("--code", "PST-9901"), ("--since", "2024-01-01")):
+            self.assertEqual(run("audit", "search", *self.log, "--kind", "intent", *flags)[:2],
+                             (0, ""))
+
+    def test_pubkey(self):
+        code, out, _ = run("audit", "pubkey", "-c", self.file)
+        self.assertEqual(code, 0)
+        self.assertEqual(out, (self.folder / "audit.key.pub").read_text().rstrip("\n") + "\n")
+
+    def test_report(self):
+        code, out, err = run("report", "-c", self.file)
+        self.assertEqual((code, err), (0, ""))
+        self.assertIn("would be refused (observe mode): 1", out)
+        self.assertIn("shop\\x1b[2J \\u{202e}", out)
+        self.assertNotIn("\x1b", out)
+        said = json.loads(run("report", "-c", self.file, "--json")[1])
+        self.assertEqual(said["statements"], 1)
+        self.assertEqual([(g["code"], g["applied"]) for g in said["refusals"]],
+                         [("PST-1501", False)])
+        self.assertTrue(said["refusals"][0]["advice"])
+
+
 if __name__ == "__main__":
     unittest.main()

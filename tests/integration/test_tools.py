@@ -187,6 +187,7 @@ class PolicyTest(ToolsTest):
         cls.postern.cli_checked("keys", "init", "-c", "postern.toml")
 
     def apply(self) -> str:
+        self.addCleanup(self.good, *self.on("rollback"), database=self.direct)
         return self.good(*self.on("apply"), database=self.direct)
 
     def test_plan_changes_nothing(self) -> None:
@@ -243,6 +244,25 @@ class PolicyTest(ToolsTest):
         ):
             self.assertNotIn(block, logged)
 
+    def test_an_owner_who_is_no_superuser_may_apply(self) -> None:
+        password = secrets.token_hex(8)
+        for statement in (
+            f"CREATE ROLE keeper LOGIN CREATEROLE PASSWORD '{password}' IN ROLE {OWNER}",
+            "GRANT pg_read_all_stats TO keeper WITH ADMIN OPTION",
+            "ALTER ROLE keeper SET log_statement = 'all'",
+        ):
+            scalar(self.direct, statement)
+        keeper = self.direct.to(user="keeper", password=password)
+        words = ["policy", "apply", "-c", "postern.toml", "-d", DATABASE, "--dsn", keeper.public()]
+        code, _, err = self.run_cli(*words, database=keeper)
+        self.assertEqual(code, 1)
+        self.assertIn("PST-2210", err)
+        self.assertEqual(scalar(self.direct, "SELECT count(*) FROM pg_policies"), "0")
+        scalar(self.direct, "GRANT SET ON PARAMETER log_parameter_max_length TO keeper")
+        self.assertIn("verified: no difference", self.good(*words, database=keeper))
+        words[1] = "rollback"
+        self.good(*words, database=keeper)
+
     def test_errors(self) -> None:
         self.refused(1, "PST-2205", "policy", "verify", "-c",
                      "postern.toml", "--database", "nowhere")  # fmt: skip
@@ -258,8 +278,8 @@ class PolicyTest(ToolsTest):
 
 class ExplainTest(ToolsTest):
     def explain(self, sql: str, *argv: str) -> tuple[int, dict]:
-        code, out, err = self.run_cli("policy", "explain", "-c", "postern.toml", "--database",
-                                      DATABASE, "--as", "acme_app", "--json", *argv, sql)  # fmt: skip
+        words = ("policy", "explain", "-c", "postern.toml", "--database", DATABASE)
+        code, out, err = self.run_cli(*words, "--as", "acme_app", "--json", *argv, sql)
         self.assertEqual(err, "")
         return code, json.loads(out)
 
@@ -287,8 +307,8 @@ class ExplainTest(ToolsTest):
         self.assertEqual((code, said["refusal"]["code"]), (1, "PST-1511"))
         code, said = self.explain("DROP TABLE users")
         self.assertEqual((code, said["refusal"]["code"]), (1, "PST-1501"))
-        code, out, _ = self.run_cli("policy", "explain", "-c", "postern.toml", "-d", DATABASE,
-                                    "--as", "acme_app", "SELECT pg_read_file('/etc/passwd')")  # fmt: skip
+        words = ("policy", "explain", "-c", "postern.toml", "-d", DATABASE, "--as", "acme_app")
+        code, out, _ = self.run_cli(*words, "SELECT pg_read_file('/etc/passwd')")
         self.assertEqual(code, 1)
         self.assertIn("verdict: refused", out)
         self.assertIn("PST-1502", out)
