@@ -46,6 +46,9 @@ StatementRecord::StatementRecord(Session& session, const Execution& execution,
   intent_.where.route = execution.route;
   intent_.decision.verdict = "allow";
   intent_.what.text = kOpaqueText;
+  if (analysed.decision != nullptr && analysed.decision->refusal) {
+    rule_ = analysed.decision->refusal->rule;
+  }
   if (analysed.protection != nullptr) intent_.decision.policy_version = analysed.protection->epoch;
   const sql::Statement* statement = analysed.statement(index);
   intent_.what.opaque = statement == nullptr || !statement->understood();
@@ -92,6 +95,7 @@ const audit::Intent& StatementRecord::refusal(const Error& error, bool observed)
   code_ = pst_label(error.code);
   intent_.decision.verdict = observed ? "observe" : "refuse";
   intent_.decision.code = code_;
+  intent_.decision.rule = rule_;
   return intent_;
 }
 

@@ -41,7 +41,7 @@ class StatementRecord {
   std::vector<std::string_view> decrypted_;
   mutable audit::Intent intent_;
   mutable std::string code_;
-  mutable std::string rule_;
+  std::string rule_;
 };
 
 }  // namespace postern::proxy

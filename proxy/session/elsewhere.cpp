@@ -274,15 +274,13 @@ Task<Result<bool>> serve_query_elsewhere(Session* session, std::shared_ptr<Execu
   const ReadRequest* request = &read;
   const auto cached = co_await serve_cached(session, request);
   if (!cached || *cached) co_return cached;
-
+  if (session->pending_fill != nullptr) co_return false;
   const auto link = co_await armed_replica(session);
   if (!link) co_return link.error();
   if (*link == nullptr) co_return false;
   const Reading reading(session, *link);
   const Status encoded = protocol::Query{read.server_text}.encode((*link)->out().own());
   if (!encoded) co_return encoded.error();
-  // Stored only from the primary: what a replica had replayed is not asked for here.
-  session->pending_fill.reset();
   execution->route = "replica";
   execution->node = (*link)->facts().endpoint.text();
   Unit unit;
@@ -326,11 +324,11 @@ Task<Result<bool>> serve_batch_elsewhere(Session* session, const std::vector<Bat
       co_return true;
     }
     session->pending_tickets = std::move(request->execution->tickets);
+    if (session->pending_fill != nullptr) co_return false;
   }
   const auto link = co_await armed_replica(session);
   if (!link) co_return link.error();
   if (*link == nullptr) co_return false;
-  session->pending_fill.reset();
   co_return co_await read_batch(session, *link, items);
 }
 

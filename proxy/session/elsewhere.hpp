@@ -9,7 +9,8 @@ namespace postern::proxy {
 /// a replica: proven harmless, outside a transaction, no session state of its own.
 bool may_leave_primary(const Session& session, const Execution& execution);
 
-/// Answers a Query from the cache or a replica. False: the primary has to. Errors end the session.
+/// Answers a Query from the cache or a replica. False: the primary has to, also where its answer
+/// is to be stored: what a replica had replayed would have to be known. Errors end the session.
 Task<Result<bool>> serve_query_elsewhere(Session* session, std::shared_ptr<Execution> execution,
                                          const std::vector<Splice>* splices);
 
