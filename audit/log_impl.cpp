@@ -57,14 +57,10 @@ std::vector<QueuedRecord> Log::Impl::next_batch() {
   bool room = false;
   {
     std::unique_lock held(mutex);
-    if (!rotate_due) wait_for_work(held);
-    const bool checkpoint_due = Clock::now() >= next_checkpoint;
-    if (rotate_due && !stopping) {
-      push_locked({{Kind::kCheckpoint, own_body(options, "rotate")}, After::kRotate});
-    } else if (checkpoint_due && !stopping) {
+    wait_for_work(held);
+    if (!stopping && Clock::now() >= next_checkpoint) {
       push_locked({{Kind::kCheckpoint, own_body(options, "interval")}, After::kCheckpoint});
     }
-    rotate_due = false;
     batch.swap(queue);
     queued_bytes = 0;
     urgent = false;
@@ -80,8 +76,13 @@ Status Log::Impl::process(const std::vector<QueuedRecord>& batch) {
     if (item.after != After::kNothing) POSTERN_TRY(finish(item.after));
   }
   POSTERN_TRY(segments.flush());
+  if (segments.segment_bytes() >= options.segment_bytes) {
+    const std::lock_guard held(mutex);
+    if (!stopping) {
+      push_locked({{Kind::kCheckpoint, own_body(options, "rotate")}, After::kRotate});
+    }
+  }
   publish();
-  rotate_due = segments.segment_bytes() >= options.segment_bytes;
   return ok();
 }
 

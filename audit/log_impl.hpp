@@ -69,7 +69,6 @@ struct Log::Impl {
   NoteFile anchor_file;
   std::string pending_anchors;  ///< notes not yet in the anchor file
   Clock::time_point next_checkpoint;
-  bool rotate_due = false;
 
  private:
   std::uint64_t push_locked(QueuedRecord record);

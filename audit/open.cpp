@@ -171,10 +171,21 @@ Status complete_notes(const LogOptions& options, const LogKey& key, ScanState& s
   return lacking.empty() ? ok() : NoteFile(options.ops, options.anchor_file).append(lacking);
 }
 
+// Made before the first record, so that its absence means something ever after.
+Status create_anchor_file(const LogOptions& options) {
+  const std::string folder = std::filesystem::absolute(options.anchor_file).parent_path().string();
+  const Fd file(options.ops.append(options.anchor_file));
+  if (!file.valid() || options.ops.sync_folder(folder) != 0) {
+    return make_error(Pst::kAuditUnavailable, options.anchor_file + ": " + errno_text());
+  }
+  return ok();
+}
+
 Status repair(const LogOptions& options, const LogKey& key, ScanState& state) {
   POSTERN_TRY(cut(options, state.torn_segment));
   POSTERN_TRY(cut(options, state.torn_checkpoints));
   POSTERN_TRY(cut(options, state.torn_anchors));
+  if (state.anchor_absent) POSTERN_TRY(create_anchor_file(options));
   return complete_notes(options, key, state);
 }
 

@@ -1,5 +1,6 @@
 #include "audit/segment.hpp"
 
+#include <array>
 #include <charconv>
 
 #include <nlohmann/json.hpp>
@@ -12,25 +13,22 @@ namespace postern::audit {
 namespace {
 
 constexpr std::size_t kPrefixBytes = 15;  // type, length, blank, check, blank
-constexpr std::size_t kCheckBytes = 4;
 
-void append_hex(std::string& out, std::size_t value, int digits) {
+void put_hex(char* out, std::size_t value, int digits) {
   constexpr std::string_view kDigits = "0123456789abcdef";
-  for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) {
-    out.push_back(kDigits[(value >> shift) & 15]);
-  }
+  for (int i = digits - 1; i >= 0; --i, value >>= 4) out[i] = kDigits[value & 15];
 }
 
-std::size_t check_of(const Hash& leaf) {
-  return load_be32(bytes_of(leaf).data());
-}
+using Prefix = std::array<char, kPrefixBytes>;
 
-void append_prefix(std::string& out, FrameType type, std::size_t length, const Hash& leaf) {
-  out.push_back(static_cast<char>(type));
-  append_hex(out, length, 4);
-  out.push_back(' ');
-  append_hex(out, check_of(leaf), 2 * kCheckBytes);
-  out.push_back(' ');
+Prefix prefix_of(FrameType type, std::size_t length, const Hash& leaf) {
+  Prefix prefix;
+  prefix[0] = static_cast<char>(type);
+  put_hex(&prefix[1], length, 4);
+  prefix[5] = ' ';
+  put_hex(&prefix[6], load_be32(bytes_of(leaf).data()), 8);
+  prefix[14] = ' ';
+  return prefix;
 }
 
 // Plain decimal without sign or leading zeros, removed from the front of `text`.
@@ -53,7 +51,8 @@ bool take(std::string_view& text, std::string_view expected) {
 
 void append_frame(std::string& out, FrameType type, std::string_view json, const Hash& leaf) {
   POSTERN_CHECK(json.size() <= kMaxRecordBytes);
-  append_prefix(out, type, json.size(), leaf);
+  const Prefix prefix = prefix_of(type, json.size(), leaf);
+  out.append(prefix.data(), prefix.size());
   out.append(json).push_back('\n');
 }
 
@@ -72,16 +71,15 @@ std::optional<Frame> parse_frame(std::string_view bytes) {
               {},
               kPrefixBytes + length + 1};
   frame.leaf = leaf_hash(frame.json);
-  std::string prefix;
-  append_prefix(prefix, frame.type, length, frame.leaf);
-  if (!bytes.starts_with(prefix)) return std::nullopt;
+  const Prefix prefix = prefix_of(frame.type, length, frame.leaf);
+  if (!bytes.starts_with(ByteView(prefix.data(), prefix.size()))) return std::nullopt;
   return frame;
 }
 
 std::size_t find_frame(std::string_view bytes, std::size_t from) {
-  std::size_t feed = bytes.find('\n', from == 0 ? 0 : from - 1);
-  for (; feed != bytes.npos; feed = bytes.find('\n', feed + 1)) {
-    if (parse_frame(bytes.substr(feed + 1))) return feed + 1;
+  // Not only behind a line feed: the line feed itself may be what was altered.
+  for (std::size_t i = from; i + kPrefixBytes < bytes.size(); ++i) {
+    if (bytes[i + 5] == ' ' && bytes[i + 14] == ' ' && parse_frame(bytes.substr(i))) return i;
   }
   return bytes.npos;
 }

@@ -33,7 +33,7 @@ struct Frame {
 void append_frame(std::string& out, FrameType type, std::string_view json, const Hash& leaf);
 /// The whole, unchanged line at the front of `bytes`; only the one spelling that append_frame has.
 std::optional<Frame> parse_frame(std::string_view bytes);
-/// Offset >= `from` of the first whole line that begins behind a line feed, or npos.
+/// Offset >= `from` of the first whole line, or npos.
 std::size_t find_frame(std::string_view bytes, std::size_t from);
 
 /// What the first line says; everything but incarnation and process follows from the records.

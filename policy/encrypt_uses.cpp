@@ -125,33 +125,39 @@ void check_unprotected_side(const Judged& j, const sql::ColumnUse& use) {
                     use.position);
 }
 
-bool contains_default(const Judged& j) {
+/// Whether the statement's text holds the word anywhere, in either case; true where in doubt.
+bool text_contains(const Judged& j, std::string_view word) {
   const sql::Span span = j.statement.span;
   if (span.end > j.text.size() || span.begin > span.end) return true;
-  constexpr std::string_view kWord = "default";
   const std::string_view part = j.text.substr(span.begin, span.end - span.begin);
-  const auto equal = [](char a, char b) {
-    return std::tolower(static_cast<unsigned char>(a)) == b;
+  const auto equal = [](unsigned char a, unsigned char b) {
+    return std::tolower(a) == std::tolower(b);
   };
-  return std::search(part.begin(), part.end(), kWord.begin(), kWord.end(), equal) != part.end();
+  return std::search(part.begin(), part.end(), word.begin(), word.end(), equal) != part.end();
 }
 
-/// A default is evaluated by the server, in plaintext. Facts do not tell in which row of a VALUES
-/// list the word DEFAULT stands, so the word anywhere in the statement counts.
+/// A default is evaluated by the server, in plaintext: taken by the word DEFAULT, or by an INSERT
+/// that gives the column no value.
+bool takes_default(const Judged& j, const sql::RelationUse& use, const ColumnRef& column) {
+  const auto used = [&](Use what) {
+    return std::any_of(
+        j.statement.uses.begin(), j.statement.uses.end(),
+        [&](const sql::ColumnUse& u) { return u.use == what && u.column == column; });
+  };
+  const bool named =
+      std::binary_search(use.columns_written.begin(), use.columns_written.end(), column.attnum);
+  if (used(Use::kDefaulted)) return true;
+  if (named) return !used(Use::kStored);
+  return j.statement.kind != Kind::kUpdate;
+}
+
 void check_defaults(const Judged& j, const sql::RelationUse& use) {
   const sql::Relation* relation = j.catalog().relation(use.oid);
-  if (relation == nullptr || !use.written || j.statement.kind == Kind::kDelete) return;
+  if (relation == nullptr || !use.written || use.columns_written.empty()) return;
   for (const sql::Column& column : relation->columns) {
     const ColumnRef ref{use.oid, column.attnum};
     const ProtectedColumn* found = protected_at(j, ref);
-    if (found == nullptr || !column.has_default) continue;
-    const bool named =
-        std::binary_search(use.columns_written.begin(), use.columns_written.end(), column.attnum);
-    if (j.statement.kind == Kind::kUpdate && !named) continue;
-    const bool stored =
-        std::any_of(j.statement.uses.begin(), j.statement.uses.end(),
-                    [&](const auto& u) { return u.use == Use::kStored && u.column == ref; });
-    if (named && stored && !contains_default(j)) continue;
+    if (found == nullptr || !column.has_default || !takes_default(j, use, ref)) continue;
     j.findings.forbid(Pst::kProtectedDefault, column_label(*found), "encrypt.default",
                       j.statement.span.begin);
   }
@@ -181,15 +187,37 @@ bool has_values(const sql::Statement& s) {
   return !s.literals.empty() || !s.params.empty();
 }
 
+/// What DDL defines is no part of the facts. On a table with protected columns it passes only where
+/// its text can neither name such a column nor, if it makes something new (a rule, a trigger, an
+/// index), hold a value.
+bool ddl_is_harmless(const Judged& j) {
+  if (text_contains(j, "u&\"")) return false;  // an escaped name
+  if (j.statement.kind == Kind::kCreate && (text_contains(j, "'") || text_contains(j, "$"))) {
+    return false;
+  }
+  return std::none_of(
+      j.statement.relations.begin(), j.statement.relations.end(), [&](const sql::RelationUse& use) {
+        const sql::Relation* relation = j.catalog().relation(use.oid);
+        if (relation == nullptr) return true;
+        return std::any_of(relation->columns.begin(), relation->columns.end(),
+                           [&](const sql::Column& column) {
+                             return protected_at(j, ColumnRef{use.oid, column.attnum}) != nullptr &&
+                                    text_contains(j, column.name);
+                           });
+      });
+}
+
 /// Kinds whose values this version does not follow into protected columns.
 void check_kind(const Judged& j) {
   const sql::Statement& s = j.statement;
   if (follows(s.kind) || carries_no_values(s.kind)) return;
   // The body of EXECUTE was prepared elsewhere; a value could meet any column.
-  const bool blind = s.kind == Kind::kExecute && has_values(s);
+  const bool executes =
+      s.kind == Kind::kExecute || (s.kind == Kind::kExplain && text_contains(j, "execute"));
   const bool ddl = s.kind == Kind::kCreate || s.kind == Kind::kAlter;
-  const bool ddl_value = ddl && has_values(s) && touches_protected(j);
-  if (!blind && !ddl_value && !mentions_protected(j)) return;
+  const bool refused = (executes && has_values(s)) || mentions_protected(j) ||
+                       (ddl && touches_protected(j) && !ddl_is_harmless(j));
+  if (!refused) return;
   j.findings.forbid(Pst::kProtectedTableStatement, sql::to_word(s.kind), "encrypt.statement",
                     s.span.begin);
 }

@@ -33,6 +33,7 @@ bool restricts_in_itself(Profile profile) {
 
 void gate_kind(const Judged& j) {
   const sql::Statement& s = j.statement;
+  if (!s.understood() && s.kind == Kind::kOther) return;  // opaque says more
   if (!kind_allowed(j.profile, s.kind)) {
     return j.findings.refuse(
         Pst::kStatementNotAllowed,
@@ -46,6 +47,14 @@ void gate_kind(const Judged& j) {
                       std::string("profile ") + to_word(j.profile) + " only reads",
                       "gate.statement", s.span.begin);
   }
+}
+
+/// Files and programs of the server know no tenants.
+void gate_copy_end(const Judged& j) {
+  const sql::CopyEnd end = j.statement.copy_end;
+  if (end != sql::CopyEnd::kFile && end != sql::CopyEnd::kProgram) return;
+  j.findings.refuse(Pst::kStatementNotAllowed, "copy with a file or program of the server",
+                    "gate.copy", j.statement.span.begin);
 }
 
 /// Names all tenants share on one database: not kept apart, so refused to a tenant.
@@ -104,6 +113,7 @@ void gate_statement(const Judged& judged) {
   gate_kind(judged);
   if (!judged.statement.understood()) return gate_opaque(judged);
   if (!judged.rules.is_protected) return;
+  gate_copy_end(judged);
   gate_shared_names(judged);
   gate_settings(judged);
   gate_functions(judged);

@@ -69,6 +69,7 @@ constexpr std::string_view kAllowed[] = {
     "xmloption",
     "all",
     "transaction",
+    "session characteristics",
     "constraints",
     "names",
 };
@@ -110,6 +111,7 @@ bool name_allowed(const Judged& j, const std::string& name) {
   if (j.profile == Profile::kMigrator) return name != "session_replication_role";
   // With row_security off PostgreSQL raises an error instead of filtering: pg_dump wants that.
   if (name == "row_security") return j.profile == Profile::kBackup;
+  if (name == "transaction snapshot") return j.profile == Profile::kBackup;
   if (matches(j.rules.options.allow_settings, name)) return true;
   if (name.find('.') != std::string::npos) return !matches(kDeniedModules, name);
   return matches(kAllowed, name);

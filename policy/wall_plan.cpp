@@ -91,7 +91,10 @@ std::string domain_section(const std::string& owner) {
   return "\n-- A well-formed encrypted value, and nothing else.\n"
          "DO $postern$\nBEGIN\n"
          "  IF to_regtype('postern.pe1') IS NULL THEN\n"
-         "    CREATE DOMAIN postern.pe1 AS pg_catalog.bytea CONSTRAINT pe1_container CHECK (\n"
+         "    CREATE DOMAIN postern.pe1 AS pg_catalog.bytea;\n  END IF;\n"
+         "  IF NOT EXISTS (SELECT FROM pg_constraint WHERE contypid = 'postern.pe1'::regtype\n"
+         "      AND conname = 'pe1_container') THEN\n"
+         "    ALTER DOMAIN postern.pe1 ADD CONSTRAINT pe1_container CHECK (\n"
          "      " +
          std::string(kContainerCheck) +
          ");\n  END IF;\nEND\n$postern$;\n"

@@ -27,7 +27,8 @@ struct WallDifference {
 
 /// A single SELECT of four text columns (WallRow). Needs no privilege beyond CONNECT; reads the
 /// server's catalogs as they are now, so new tables and partitions are seen before the next catalog
-/// snapshot. Run with search_path = ''.
+/// snapshot. Run with search_path = ''. Fails with 42P01 or 3F000 where no wall was ever raised:
+/// that is drift too.
 std::string wall_verify_sql(const Ruleset& rules, const WallOptions& options);
 
 /// Names each difference; empty = the wall stands.

@@ -196,6 +196,7 @@ ClientLogin::Outcome ClientLogin::on_session(const StartupMessage& message, Byte
 }
 
 ClientLogin::Outcome ClientLogin::on_answer(Bytes& out) {
+  POSTERN_CHECK(answer_.has_value());
   UserAnswer answer = std::move(*answer_);
   answer_.reset();
   if (auto* reject = std::get_if<RejectUser>(&answer)) return std::move(reject->error);
@@ -228,6 +229,7 @@ ClientLogin::Outcome ClientLogin::start_scram(ScramServer::Credential credential
 ClientLogin::Outcome ClientLogin::on_sasl_initial(ByteView body, Bytes& out) {
   POSTERN_ASSIGN(const SaslInitialResponse message, SaslInitialResponse::decode(body));
   if (!message.response) return make_error(Pst::kSaslMalformed, "no initial response");
+  POSTERN_CHECK(scram_.has_value());
   Result<Bytes> reply = scram_->first(message.mechanism, *message.response);
   if (!reply) return scram_failure(std::move(reply).error());
   POSTERN_TRY((Authentication{AuthKind::kSaslContinue, *reply, {}}.encode(out)));
@@ -236,6 +238,7 @@ ClientLogin::Outcome ClientLogin::on_sasl_initial(ByteView body, Bytes& out) {
 }
 
 ClientLogin::Outcome ClientLogin::on_sasl_response(ByteView body, Bytes& out) {
+  POSTERN_CHECK(scram_.has_value());
   Result<Bytes> reply = scram_->final(body);
   if (!reply) return scram_failure(std::move(reply).error());
   POSTERN_TRY((Authentication{AuthKind::kSaslFinal, *reply, {}}.encode(out)));

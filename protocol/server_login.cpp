@@ -164,12 +164,14 @@ Status ServerLogin::on_authentication(ByteView body, Bytes& out) {
       return on_auth_request(message, out);
     case State::kSaslContinue: {
       if (message.kind != AuthKind::kSaslContinue) break;
+      POSTERN_CHECK(scram_.has_value());
       POSTERN_ASSIGN(const Bytes reply, scram_->respond(message.data));
       state_ = State::kSaslFinal;
       return SaslResponse{reply}.encode(out);
     }
     case State::kSaslFinal:
       if (message.kind != AuthKind::kSaslFinal) break;
+      POSTERN_CHECK(scram_.has_value());
       POSTERN_TRY(scram_->verify(message.data));
       scram_.reset();
       state_ = State::kAuthOk;

@@ -78,14 +78,22 @@ Value Resolver::unqualified(std::string_view name, std::uint32_t position, const
     return whole_row(*item, position);
   }
   if (open != nullptr) return open->open_value;
-  if (is_system_column(name)) {
-    for (const RangeItem& item : level.items) {
-      if (item.relation != nullptr) relation_use(item.relation->oid).system_columns = true;
-    }
-    return {};
-  }
+  if (is_system_column(name) && system_column(level)) return {};
   fail("unknown column " + std::string(name), position);
   return {};
+}
+
+/// ctid and its kin without a table: every table of the nearest level that has any.
+bool Resolver::system_column(const Level& level) {
+  bool found = false;
+  for (const Level* at = &level; at != nullptr && !found; at = at->outer_columns) {
+    for (const RangeItem& item : at->items) {
+      if (item.relation == nullptr) continue;
+      relation_use(item.relation->oid).system_columns = true;
+      found = true;
+    }
+  }
+  return found;
 }
 
 /// schema.table or table, innermost level first; nullptr if nothing is so named.
@@ -129,7 +137,6 @@ Value Resolver::qualified(std::span<const std::string_view> names, std::uint32_t
 Value Resolver::whole_row(const RangeItem& item, std::uint32_t position) {
   Value row;
   row.position = position;
-  row.opaque_row = true;
   row.absorb(item.open_value);
   for (std::size_t i = 0; i < item.size(); ++i) {
     const Value field = column_of(item, i, position);

@@ -185,7 +185,8 @@ void Resolver::compare_one(const Value& side, const Value& other, Comparison com
 Comparison Resolver::comparison_of(ast::NodeList name, const Value& left, const Value& right) {
   const auto [schema, word] = operator_name(name);
   const Comparison comparison = comparison_of_name(word);
-  if (!schema.empty() && schema != "pg_catalog") return Comparison::kOther;
+  if (schema == "pg_catalog") return comparison;
+  if (!schema.empty()) return Comparison::kOther;
   return shadowed(word, left, right) ? Comparison::kOther : comparison;
 }
 

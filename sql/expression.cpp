@@ -80,6 +80,7 @@ Value Resolver::evaluate_rare(const ast::Node* node, const Level& level) {
     case PG_QUERY__NODE__NODE_SET_TO_DEFAULT: {
       Value value;
       value.is_default = true;
+      value.position = static_cast<std::uint32_t>(node->set_to_default->location);
       return value;
     }
     case PG_QUERY__NODE__NODE_CURRENT_OF_EXPR:
@@ -113,7 +114,6 @@ Value Resolver::bool_expression(const PgQuery__BoolExpr* expr, const Level& leve
 Value Resolver::row_expression(const PgQuery__RowExpr* expr, const Level& level) {
   Value row;
   row.position = static_cast<std::uint32_t>(expr->location);
-  row.opaque_row = true;
   for (const ast::Node* field : POSTERN_LIST(expr, args)) {
     row.row.push_back(evaluate(field, level));
   }
@@ -128,7 +128,8 @@ Value Resolver::case_expression(const PgQuery__CaseExpr* expr, const Level& leve
     if (!ast::is(node, PG_QUERY__NODE__NODE_CASE_WHEN)) continue;
     const Value when = evaluate(node->case_when->expr, level);
     if (expr->arg != nullptr) {  // CASE x WHEN y: x = y
-      compare(subject, when, Comparison::kEqual);
+      add_operators({}, subject, when);
+      compare(subject, when, comparison_of({}, subject, when));
     } else {
       consume(when);
     }
@@ -190,12 +191,11 @@ Value Resolver::sublink(const PgQuery__SubLink* link, const Level& level) {
   }
   const ast::NodeList name = POSTERN_LIST(link, oper_name);
   Value right;
-  right.opaque_row = true;
   for (const NamedValue& column : output.columns) right.row.push_back(column.value);
   if (right.row.size() == 1) right = Value(right.row[0]);
   right.literal = right.param = -1;  // one of many rows, not an operand
   add_operators(name, tested, right);
-  compare(tested, right, name.empty() ? Comparison::kEqual : comparison_of(name, tested, right));
+  compare(tested, right, comparison_of(name, tested, right));
   out.absorb(right);
   return out;
 }
@@ -208,7 +208,6 @@ Value Resolver::sublink_scalar(const PgQuery__SubLink* link, const QueryOutput& 
   }
   Value row;  // only a multiple assignment accepts it: SET (a, b) = (SELECT ...)
   row.position = static_cast<std::uint32_t>(link->location);
-  row.opaque_row = true;
   for (const NamedValue& column : output.columns) {
     row.row.push_back(column.value);
     row.row.back().literal = row.row.back().param = -1;

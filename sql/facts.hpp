@@ -120,7 +120,9 @@ enum class TokenClass : std::uint8_t {
   kNull,
 };
 
-/// How a literal or parameter meets a column.
+/// How a literal or parameter meets a column. One that meets two columns, or under more than one
+/// cast, or under a cast with a length or precision, has no column; then the columns have a use
+/// kExpression.
 enum class ValueRole : std::uint8_t {
   kStored,   ///< becomes the column's value (VALUES item, SET item)
   kOperand,  ///< compared with the column by =, <>, IN, = ANY (see Comparison)
@@ -165,6 +167,7 @@ enum class Use : std::uint8_t {
   kConflictTarget,
   kOrdering,    ///< ORDER BY, min, max, <, >, BETWEEN
   kExpression,  ///< any other expression
+  kDefaulted,   ///< takes its default by the keyword DEFAULT in VALUES or SET
 };
 
 struct ColumnUse {
@@ -221,7 +224,7 @@ struct Statement {
 struct Facts {
   std::uint64_t id = 0;  ///< unique within the process; part of decision cache keys
   std::uint64_t catalog_epoch = 0;
-  std::vector<Statement> statements;
+  std::vector<Statement> statements;  ///< never empty; in the order of the text
   std::string fingerprint;  ///< 16 hex digits; equal for texts that differ in literals only
   std::string normalized;   ///< literals replaced by $n; what audit may show
 };

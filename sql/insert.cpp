@@ -93,7 +93,7 @@ void Resolver::insert_row(const Relation& relation, std::span<const Column* cons
 /// The column takes the value.
 void Resolver::store(const Relation& relation, const Column& column, const Value& value) {
   const ColumnRef target{relation.oid, column.attnum};
-  if (value.is_default) return;
+  if (value.is_default) return use_column(target, Use::kDefaulted, value.position);
   if (value.column && value.row.empty()) {
     out_.uses.push_back({target, Use::kStored, *value.column, value.position});
     return use_with(value, Use::kCopied, target);

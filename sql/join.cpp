@@ -87,7 +87,8 @@ NamedValue Resolver::merged_column(std::string_view name, const PgQuery__JoinExp
                                    std::span<const RangeItem> right) {
   const Value from_left = join_side(name, left);
   const Value from_right = join_side(name, right);
-  compare(from_left, from_right, Comparison::kEqual);
+  add_operators({}, from_left, from_right);
+  compare(from_left, from_right, comparison_of({}, from_left, from_right));
   Value value;
   switch (join->jointype) {
     case PG_QUERY__JOIN_TYPE__JOIN_INNER:

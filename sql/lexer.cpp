@@ -178,7 +178,8 @@ bool Lexer::quoted_part(TokenKind kind, std::size_t begin) {
     if (c == '\\' && kind == TokenKind::kEscapeString) {
       ++at_;
     } else if (c == '\'') {
-      if (peek() != '\'') return true;
+      // A doubled quote stands for one, except in bit strings, which cannot hold any.
+      if (peek() != '\'' || kind == TokenKind::kBitString) return true;
       ++at_;
     }
   }

@@ -44,6 +44,8 @@ Value Resolver::literal(const PgQuery__AConst* constant) {
     fail("a literal cannot be located", constant->location);
     return value;
   }
+  const bool keyword = constant->isnull || constant->val_case == PG_QUERY__A__CONST__VAL_BOOLVAL;
+  if (token.kind == TokenKind::kWord && !keyword) return value;  // a field name, as in EXTRACT
   Literal found;
   found.span = token.span;
   found.cast_span = token.span;
@@ -138,14 +140,32 @@ Value Resolver::type_cast(const PgQuery__TypeCast* cast, const Level& level) {
   return out;
 }
 
+/// An input that meets a second column, or the same one in another way, belongs to neither: it
+/// could not stand for both at once, so both columns are in an expression.
+template <typename Input>
+void Resolver::meet_input(Input& input, ColumnRef column, ValueRole role, Comparison comparison) {
+  const bool fresh = input.comparison == Comparison::kNone && !input.column;
+  const bool same = input.column == column && input.role == role && input.comparison == comparison;
+  if (fresh || same) {
+    input.role = role;
+    input.comparison = comparison;
+    input.column = column;
+    return;
+  }
+  use_column(column, Use::kExpression, input.span.begin);
+  if (input.column) use_column(*input.column, Use::kExpression, input.span.begin);
+  input.role = ValueRole::kOther;
+  input.comparison = Comparison::kOther;
+  input.column.reset();
+}
+
 void Resolver::meet(const Value& input, ColumnRef column, ValueRole role, Comparison comparison) {
-  const auto apply = [&](auto& found) {
-    found.role = role;
-    found.comparison = comparison;
-    found.column = column;
-  };
-  if (input.literal >= 0) apply(out_.literals[static_cast<std::size_t>(input.literal)]);
-  if (input.param >= 0) apply(out_.params[static_cast<std::size_t>(input.param)]);
+  if (input.literal >= 0) {
+    meet_input(out_.literals[static_cast<std::size_t>(input.literal)], column, role, comparison);
+  }
+  if (input.param >= 0) {
+    meet_input(out_.params[static_cast<std::size_t>(input.param)], column, role, comparison);
+  }
 }
 
 }  // namespace postern::sql

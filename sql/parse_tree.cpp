@@ -2,14 +2,11 @@
 
 #include <pg_query.h>
 
+#include "sql/tree_reader.hpp"
+
 namespace postern::sql {
 
 namespace {
-
-void* arena_alloc(void* arena, std::size_t bytes) {
-  return static_cast<Arena*>(arena)->allocate(bytes);
-}
-void arena_free(void*, void*) {}
 
 /// libpg_query counts characters from 1; byte offset of that character.
 std::uint32_t byte_offset(std::string_view text, int character) {
@@ -30,17 +27,15 @@ std::string harmless(const char* message) {
 }  // namespace
 
 ParseTree::ParseTree(const std::string& text) {
-  PgQueryProtobufParseResult parsed = pg_query_parse_protobuf(text.c_str());
+  PgQueryParseResult parsed = pg_query_parse(text.c_str());
   if (parsed.error != nullptr) {
     error_ = harmless(parsed.error->message);
     error_at_ = byte_offset(text, parsed.error->cursorpos);
   } else {
-    ProtobufCAllocator allocator{arena_alloc, arena_free, &arena_};
-    root_ = pg_query__parse_result__unpack(&allocator, parsed.parse_tree.len,
-                                           reinterpret_cast<std::uint8_t*>(parsed.parse_tree.data));
-    if (root_ == nullptr) error_ = "syntax tree cannot be decoded";
+    root_ = read_tree(parsed.parse_tree, arena_);
+    if (root_ == nullptr) error_ = "syntax tree cannot be read";
   }
-  pg_query_free_protobuf_parse_result(parsed);
+  pg_query_free_parse_result(parsed);
 }
 
 }  // namespace postern::sql

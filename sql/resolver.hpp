@@ -55,6 +55,7 @@ class Resolver {
   // columns.cpp: names of columns
   Value column_ref(const PgQuery__ColumnRef* ref, const Level& level);
   Value unqualified(std::string_view name, std::uint32_t position, const Level& level);
+  bool system_column(const Level& level);
   Value qualified(std::span<const std::string_view> names, std::uint32_t position,
                   const Level& level);
   const RangeItem* find_item(std::string_view schema, std::string_view alias, const Level& level);
@@ -88,6 +89,8 @@ class Resolver {
   Oid named_type(std::string_view schema, std::string_view name);
   /// A literal or parameter meets a column.
   void meet(const Value& input, ColumnRef column, ValueRole role, Comparison comparison);
+  template <typename Input>
+  void meet_input(Input& input, ColumnRef column, ValueRole role, Comparison comparison);
 
   // comparison.cpp
   Value operator_expression(const PgQuery__AExpr* expr, const Level& level);

@@ -22,7 +22,6 @@ struct Value {
   std::int32_t param = -1;    ///< index into Statement::params
   bool null = false;          ///< the keyword NULL
   bool is_default = false;    ///< the keyword DEFAULT
-  bool opaque_row = false;    ///< a whole row
   Oid type = kInvalidOid;     ///< where known
   std::vector<Value> row;     ///< fields of ROW(...)
 

@@ -16,7 +16,7 @@ std::string lower(std::string_view text) {
 
 std::string constant_text(const PgQuery__AConst* constant) {
   switch (constant->val_case) {
-    case PG_QUERY__A__CONST__VAL_IVAL:
+    case PG_QUERY__A__CONST__VAL_IVAL:  // BEGIN's options; elsewhere the text is taken
       return std::to_string(constant->ival->ival);
     case PG_QUERY__A__CONST__VAL_FVAL:
       return std::string(ast::text(constant->fval->fval));
@@ -107,6 +107,7 @@ void Resolver::set_variable(const PgQuery__VariableSetStmt* stmt) {
   out_.name = stmt->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_RESET_ALL
                   ? "all"
                   : lower(ast::text(stmt->name));
+  if (out_.name == "transaction" || out_.name == "transaction snapshot") out_.local = true;
   add_session(SessionEffect::kSetting);
   if (is_role_setting(out_.name)) add_session(SessionEffect::kRole);
   for (const ast::Node* arg : POSTERN_LIST(stmt, args)) {
@@ -117,7 +118,14 @@ void Resolver::set_variable(const PgQuery__VariableSetStmt* stmt) {
           .append(argument_text(arg->def_elem->arg));
       continue;
     }
-    out_.value.append(out_.value.empty() ? "" : ", ").append(argument_text(arg));
+    // The JSON tree has no negative integers: the text has.
+    const bool integer = ast::is(arg, PG_QUERY__NODE__NODE_A_CONST) &&
+                         arg->a_const->val_case == PG_QUERY__A__CONST__VAL_IVAL;
+    const std::string value =
+        integer ? std::string(tokens_.slice(
+                      tokens_.literal_at(static_cast<std::uint32_t>(arg->a_const->location)).span))
+                : argument_text(arg);
+    out_.value.append(out_.value.empty() ? "" : ", ").append(value);
   }
 }
 

@@ -23,6 +23,10 @@ class TokenIndex {
   /// as NULL, or one token.
   [[nodiscard]] LiteralToken literal_at(std::uint32_t begin) const;
 
+  [[nodiscard]] std::string_view slice(Span span) const {
+    return sql_.substr(span.begin, span.end - span.begin);
+  }
+
   /// `inner` together with the cast around it: "x::type" (cast_at = "::"), "CAST(x AS type)"
   /// (cast_at = CAST), "type 'x'" (type_at before inner). Equal to `inner` where the form is not
   /// recognised.

@@ -57,18 +57,26 @@ SELECT polrelid, polname, polpermissive, polcmd,
        COALESCE(pg_catalog.pg_get_expr(polwithcheck, polrelid), '')
 FROM pg_catalog.pg_policy ORDER BY polrelid, polname)sql";
 
-// What each view reads and calls directly; build_catalog closes over views of views.
+// What each view reads and calls directly; build_catalog closes over views of views. Routines come
+// from the rule's expression tree, because pg_depend leaves built-in ones out; CURRENT_TIMESTAMP
+// and its kin have a node of their own and count as now().
 constexpr std::string_view kViewDependenciesSql = R"sql(
-SELECT DISTINCT w.ev_class,
-       CASE d.refclassid WHEN 'pg_catalog.pg_class'::pg_catalog.regclass THEN 'r' ELSE 'f' END,
-       d.refobjid
+SELECT DISTINCT w.ev_class, 'r', d.refobjid
 FROM pg_catalog.pg_depend d
 JOIN pg_catalog.pg_rewrite w ON w.oid OPERATOR(pg_catalog.=) d.objid
 WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass
-  AND d.refclassid IN ('pg_catalog.pg_class'::pg_catalog.regclass,
-                       'pg_catalog.pg_proc'::pg_catalog.regclass)
-  AND NOT (d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
-           AND d.refobjid OPERATOR(pg_catalog.=) w.ev_class))sql";
+  AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
+  AND d.refobjid OPERATOR(pg_catalog.<>) w.ev_class
+UNION
+SELECT w.ev_class, 'f', m.found[1]::pg_catalog.oid
+FROM pg_catalog.pg_rewrite w,
+     pg_catalog.regexp_matches(w.ev_action::pg_catalog.text,
+                               ':(?:funcid|opfuncid|aggfnoid|winfnoid) ([1-9][0-9]*)', 'g')
+       AS m (found)
+UNION
+SELECT w.ev_class, 'f', 'pg_catalog.now()'::pg_catalog.regprocedure::pg_catalog.oid
+FROM pg_catalog.pg_rewrite w
+WHERE w.ev_action::pg_catalog.text OPERATOR(pg_catalog.~) 'SQLVALUEFUNCTION')sql";
 
 constexpr std::string_view kRoutinesSql = R"sql(
 SELECT p.oid, n.nspname, p.proname, p.prokind, p.provolatile, p.proparallel, p.prosecdef,
@@ -87,28 +95,44 @@ FROM pg_catalog.pg_type t
 JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
 WHERE n.nspname OPERATOR(pg_catalog.<>) 'pg_toast')sql";
 
-// xmin changes with every catalog row written, except for statistics that VACUUM and ANALYZE
-// update in place, which is what makes it a fingerprint of definitions alone.
+// One line per catalog: how many rows, and the sum of their xmin. Whoever writes a row gives it an
+// xmin greater than any before, so with equal counts an equal sum means that nothing was written
+// (but for a wrap-around of transaction ids in between). VACUUM and ANALYZE update statistics in
+// place, which leaves xmin alone. Temporary relations come and go with sessions and stand in no
+// snapshot: they, their columns, types, indexes and constraints are left out.
 constexpr std::string_view kFingerprintSql = R"sql(
-SELECT pg_catalog.string_agg(part, ' ') FROM (
-  SELECT pg_catalog.concat_ws(':', pg_catalog.count(*), pg_catalog.sum(xmin::text::int8)) AS part
-  FROM pg_catalog.pg_class
-  UNION ALL SELECT pg_catalog.concat_ws(':', pg_catalog.count(*), pg_catalog.sum(xmin::text::int8))
-  FROM pg_catalog.pg_attribute
-  UNION ALL SELECT pg_catalog.concat_ws(':', pg_catalog.count(*), pg_catalog.sum(xmin::text::int8))
-  FROM pg_catalog.pg_proc
-  UNION ALL SELECT pg_catalog.concat_ws(':', pg_catalog.count(*), pg_catalog.sum(xmin::text::int8))
-  FROM pg_catalog.pg_policy
-  UNION ALL SELECT pg_catalog.concat_ws(':', pg_catalog.count(*), pg_catalog.sum(xmin::text::int8))
-  FROM pg_catalog.pg_constraint
-  UNION ALL SELECT pg_catalog.concat_ws(':', pg_catalog.count(*), pg_catalog.sum(xmin::text::int8))
-  FROM pg_catalog.pg_trigger
-  UNION ALL SELECT pg_catalog.concat_ws(':', pg_catalog.count(*), pg_catalog.sum(xmin::text::int8))
-  FROM pg_catalog.pg_operator
-  UNION ALL SELECT pg_catalog.concat_ws(':', pg_catalog.count(*), pg_catalog.sum(xmin::text::int8))
-  FROM pg_catalog.pg_rewrite
-  UNION ALL SELECT pg_catalog.concat_ws(':', pg_catalog.count(*), pg_catalog.sum(xmin::text::int8))
-  FROM pg_catalog.pg_namespace) parts)sql";
+WITH kept AS MATERIALIZED (
+  SELECT c.oid, c.xmin::text::int8 AS x, c.relpersistence OPERATOR(pg_catalog.=) 't' AS temporary
+  FROM pg_catalog.pg_class c
+), temporary AS MATERIALIZED (
+  SELECT oid FROM kept WHERE temporary
+), rows (what, x) AS (
+  SELECT 'class', x FROM kept WHERE NOT temporary
+  UNION ALL SELECT 'attribute', xmin::text::int8 FROM pg_catalog.pg_attribute
+            WHERE attrelid NOT IN (SELECT oid FROM temporary)
+  UNION ALL SELECT 'inherits', xmin::text::int8 FROM pg_catalog.pg_inherits
+            WHERE inhrelid NOT IN (SELECT oid FROM temporary)
+  UNION ALL SELECT 'index', xmin::text::int8 FROM pg_catalog.pg_index
+            WHERE indrelid NOT IN (SELECT oid FROM temporary)
+  UNION ALL SELECT 'constraint', xmin::text::int8 FROM pg_catalog.pg_constraint
+            WHERE conrelid NOT IN (SELECT oid FROM temporary)
+  UNION ALL SELECT 'type', t.xmin::text::int8 FROM pg_catalog.pg_type t
+            JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
+            WHERE n.nspname OPERATOR(pg_catalog.!~) '^pg_(toast_)?temp_'
+  UNION ALL SELECT 'trigger', xmin::text::int8 FROM pg_catalog.pg_trigger
+            WHERE tgrelid NOT IN (SELECT oid FROM temporary)
+  UNION ALL SELECT 'rewrite', xmin::text::int8 FROM pg_catalog.pg_rewrite
+            WHERE ev_class NOT IN (SELECT oid FROM temporary)
+  UNION ALL SELECT 'policy', xmin::text::int8 FROM pg_catalog.pg_policy
+  UNION ALL SELECT 'proc', xmin::text::int8 FROM pg_catalog.pg_proc
+  UNION ALL SELECT 'operator', xmin::text::int8 FROM pg_catalog.pg_operator
+  UNION ALL SELECT 'namespace', xmin::text::int8 FROM pg_catalog.pg_namespace
+            WHERE nspname OPERATOR(pg_catalog.!~) '^pg_(toast_)?temp_'
+  UNION ALL SELECT 'role', pg_catalog.hashtext(rolname::text)::int8 FROM pg_catalog.pg_roles
+)
+SELECT pg_catalog.string_agg(one, ' ' ORDER BY one) FROM (
+  SELECT pg_catalog.concat_ws(':', what, pg_catalog.count(*), pg_catalog.sum(x)) AS one
+  FROM rows GROUP BY what) lines)sql";
 
 }  // namespace
 

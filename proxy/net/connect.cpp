@@ -110,6 +110,7 @@ Task<Result<Transport>> connect(Worker* worker, Endpoint endpoint,
   deadline.arm(SteadyClock::now() + timeout);
   const Result<std::vector<Address>> addresses = co_await resolve(&attempt, endpoint);
   if (!addresses) co_return addresses.error();
+  if (deadline.expired()) co_return make_error(Pst::kConnectTimeout, endpoint.text());
   int error = 0;
   for (const Address& address : *addresses) {
     error = co_await connect_one(&attempt, address);

@@ -59,11 +59,11 @@ Task<Result<std::shared_ptr<const AnalysedText>>> Decider::decide(sql::ParserPoo
   job->text = std::move(text);
   job->context.catalog = scope.protection->catalog;
   job->context.search_path = scope.search_path;
-  const bool accepted = parsers->submit([job, worker] {
+  const Status accepted = parsers->submit([job, worker] {
     job->facts = sql::analyze(job->text, job->context, sql::AnalyzerLimits{});
     worker->post([job] { job->done.set(); });
   });
-  if (!accepted) co_return make_error(Pst::kParserBusy);
+  if (!accepted) co_return accepted.error();
   co_await job->done.wait();
   auto analysed = conclude(std::move(job->text), std::move(job->facts), scope);
   if (analysed->text.size() <= kMaxCachedBytes) {

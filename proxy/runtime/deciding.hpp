@@ -10,6 +10,7 @@
 
 #include "policy/decision.hpp"
 #include "proxy/net/event.hpp"
+#include "proxy/net/worker.hpp"
 #include "proxy/runtime/protection.hpp"
 #include "proxy/session/unit.hpp"
 #include "proxy/sinks/metrics.hpp"

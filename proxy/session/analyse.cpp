@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "proxy/session/audit_trail.hpp"
+
 namespace postern::proxy {
 namespace {
 
@@ -40,6 +42,32 @@ Task<Result<std::shared_ptr<const AnalysedText>>> analyse(Session* session,
   co_return co_await session->context->decider.decide(session->runtime().parsers.get(),
                                                       session->worker(), std::move(owned),
                                                       std::move(scope));
+}
+
+std::shared_ptr<const AnalysedText> text_of(std::shared_ptr<const AnalysedText> analysed,
+                                            std::string_view text) {
+  if (analysed->facts != nullptr) return analysed;
+  auto copy = std::make_shared<AnalysedText>();
+  copy->text = text;
+  copy->protection = analysed->protection;
+  return copy;
+}
+
+Task<std::optional<Error>> refusal_of(Session* session,
+                                      std::shared_ptr<const AnalysedText> analysed) {
+  if (analysed->decision == nullptr || !analysed->decision->refusal) co_return std::nullopt;
+  Error error = analysed->decision->refusal->error;
+  const bool observed = analysed->decision->would_refuse;
+  const Status recorded = co_await record_refusal(session, std::move(analysed), error, observed);
+  if (!recorded) co_return recorded.error();
+  if (observed) co_return std::nullopt;
+  co_return error;
+}
+
+bool gated(const Session& session) {
+  const auto protection = session.database->protection();
+  return protection != nullptr && protection->is_protected &&
+         session.identity.profile != policy::Profile::kAdmin;
 }
 
 bool outdated(const Session& session, const AnalysedText& analysed) {

@@ -1,6 +1,8 @@
 // Steps 2 and 3 of a query's path, for one session.
 #pragma once
 
+#include <optional>
+
 #include "proxy/session/session.hpp"
 
 namespace postern::proxy {
@@ -8,6 +10,17 @@ namespace postern::proxy {
 /// Facts and decision of a text for this session. Where nothing is configured that needs them, an
 /// AnalysedText without either. Errors: kParserBusy, kProtectionBlocked.
 Task<Result<std::shared_ptr<const AnalysedText>>> analyse(Session* session, std::string_view text);
+
+/// The analysis with its own copy of the text: the shared one of unanalysed sessions has none.
+std::shared_ptr<const AnalysedText> text_of(std::shared_ptr<const AnalysedText> analysed,
+                                            std::string_view text);
+
+/// The refusal of a decision, recorded. A violation that is only observed is recorded and let pass.
+Task<std::optional<Error>> refusal_of(Session* session,
+                                      std::shared_ptr<const AnalysedText> analysed);
+
+/// The gate applies: a protected database and a login that does not bypass it.
+bool gated(const Session& session);
 
 /// Whether a prepared text must be decided again: policy or catalog changed since.
 bool outdated(const Session& session, const AnalysedText& analysed);

@@ -93,6 +93,7 @@ const SplicedText* spliced_of(const Unit& unit) {
 // The server's report with its position led back to the text the client sent.
 Status forward_error(Session* session, Unit& unit, const Frame& frame) {
   Bytes& out = session->out.pending().own();
+  if (unit.execution != nullptr) abandon_fill(*unit.execution);
   if (unit.refusal) {
     protocol::append_error(out, *unit.refusal);
     return ok();
@@ -116,7 +117,7 @@ Status forward_complete(Session* session, ServerLink* link, Unit& unit, const Fr
   POSTERN_ASSIGN(const auto complete, protocol::CommandComplete::decode(frame.body));
   if (unit.execution != nullptr) {
     track_success(session, link, *unit.execution);
-    collect_complete(*unit.execution, frame, complete.tag);
+    collect_complete(session, *unit.execution, complete.tag);
     next_statement(*unit.execution);
   }
   pass(session, frame);
@@ -138,6 +139,10 @@ void count_streamed(Unit& unit, BackendType type, std::size_t size) {
 }
 
 std::optional<Pause> hold_back(Session* session, Unit& unit, const Frame& frame) {
+  if (frame.backend() == BackendType::kReadyForQuery) {
+    if (!must_publish(*session, frame)) return std::nullopt;
+    return Pause{Pause::Kind::kPublish, 0, 0};
+  }
   if (unit.execution == nullptr) return std::nullopt;
   Execution& execution = *unit.execution;
   std::optional<std::uint64_t> index;
@@ -157,7 +162,6 @@ std::optional<Pause> hold_back(Session* session, Unit& unit, const Frame& frame)
       return std::nullopt;
   }
   if (index) return Pause{Pause::Kind::kAudit, 0, *index};
-  if (must_publish(*session, execution, frame)) return Pause{Pause::Kind::kPublish, 0, 0};
   return std::nullopt;
 }
 
@@ -182,6 +186,9 @@ Status forward(Session* session, ServerLink* link, Unit& unit, const Frame& fram
     case BackendType::kEmptyQueryResponse:
       if (unit.execution != nullptr) next_statement(*unit.execution);
       break;
+    case BackendType::kPortalSuspended:
+      if (unit.execution != nullptr) abandon_fill(*unit.execution);
+      break;
     case BackendType::kCopyInResponse:
       session->fsm.on_copy_in();
       break;
@@ -197,6 +204,9 @@ Status on_asynchronous(Session* session, ServerLink* link, const Frame& frame) {
     POSTERN_ASSIGN(const auto status, protocol::ParameterStatus::decode(frame.body));
     POSTERN_TRY(on_parameter(session, link, status.name, status.value));
   }
+  link->each_unit([](Unit& unit) {
+    if (unit.execution != nullptr) abandon_fill(*unit.execution);
+  });
   // What concerns a connection borrowed for one read is none of the client's business.
   if (link == session->primary.get()) pass(session, frame);
   return ok();

@@ -99,9 +99,7 @@ Result<std::string> read_parameters(Session* session, protocol::LoginRequest& re
 
 }  // namespace
 
-Status identify(Session* session, protocol::LoginRequest request) {
-  Identity& who = session->identity;
-  who.login = request.user;
+Status find_database(Session* session, const protocol::LoginRequest& request) {
   if (request.replication != protocol::Replication::kNone) {
     return make_error(Pst::kReplicationRefused);
   }
@@ -109,6 +107,12 @@ Status identify(Session* session, protocol::LoginRequest request) {
   if (session->database == nullptr) {
     return make_error(Pst::kUnknownDatabase, "\"" + std::string(request.database) + "\"");
   }
+  return ok();
+}
+
+Status identify(Session* session, protocol::LoginRequest request) {
+  Identity& who = session->identity;
+  who.login = request.user;
   const config::UserOptions& user = session->runtime().users.options(who.login);
   const config::DatabaseOptions& database = session->database->options();
   who.profile = to_policy(config::effective_profile(session->config(), who.login,

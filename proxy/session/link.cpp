@@ -10,6 +10,7 @@
 #include "protocol/extended.hpp"
 #include "protocol/simple.hpp"
 #include "proxy/session/replies.hpp"
+#include "proxy/session/search_path.hpp"
 #include "proxy/sinks/log.hpp"
 
 namespace postern::proxy {
@@ -91,6 +92,14 @@ Result<std::string> make_context(Session& session, const ServerLink& link, std::
   return policy::attach_mac(message, crypto::context_mac_hex(key, message));
 }
 
+// Known at login of the connection, and reset to the same before it is pooled.
+void adopt_search_path(Session* session) {
+  auto path = parse_search_path(session->primary->facts().search_path,
+                                session->identity.upstream_user);
+  session->search_path_known = path.has_value();
+  if (path) session->search_path = std::move(*path);
+}
+
 Task<Result<Transport>> adopt_or_open(Session* session, PoolTicket* ticket, Endpoint node,
                                       std::unique_ptr<ServerFacts>* facts) {
   if (ticket->has_server()) {
@@ -154,26 +163,34 @@ Task<Status> attach_primary(Session* session) {
       continue;
     }
     session->primary = std::move(*link);
+    adopt_search_path(session);
     start_pump(session->shared_from_this());
     co_return ok();
   }
   co_return last;
 }
 
-Status arm_if_needed(Session* session, ServerLink* link) {
-  const auto protection = session->database->protection();
+bool arming_due(const Session& session, const ServerLink& link) {
+  const auto protection = session.database->protection();
   const bool wanted = protection != nullptr && protection->is_protected &&
-                      !session->identity.tenant.is_none();
-  if (!wanted) return ok();
+                      !session.identity.tenant.is_none();
+  if (!wanted) return false;
+  return !link.armed ||
+         policy::past_half_life(link.context_issued, link.context_expiry, unix_micros());
+}
+
+Status arm_link(Session* session, ServerLink* link) {
+  if (session->runtime().guard_key == nullptr || !session->config().tenant) {
+    return make_error(Pst::kNoGuardKey);
+  }
+  // Arming starts from the empty context only.
+  if (link->context_issued != 0) {
+    POSTERN_TRY(add_group(link, policy::kDisarmSql, {}, Internal::kDisarm));
+  }
   const std::int64_t now = unix_micros();
   const std::int64_t life =
       std::chrono::duration_cast<std::chrono::microseconds>(session->config().tenant->expiry)
           .count();
-  if (link->armed && !policy::past_half_life(link->context_issued, link->context_expiry, now)) {
-    return ok();
-  }
-  if (session->runtime().guard_key == nullptr) return make_error(Pst::kNoGuardKey);
-  if (link->armed) POSTERN_TRY(add_group(link, policy::kDisarmSql, {}, Internal::kDisarm));
   POSTERN_ASSIGN(link->expected_context, make_context(*session, *link, now + life));
   POSTERN_TRY(add_group(link, policy::kArmSql, link->expected_context, Internal::kArm));
   link->context_issued = now;

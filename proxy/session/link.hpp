@@ -13,10 +13,12 @@ Task<Status> attach_primary(Session* session);
 /// A connection to the node given, for the length of one read. Not pumped: its caller reads.
 Task<Result<std::unique_ptr<ServerLink>>> acquire_link(Session* session, Endpoint node);
 
-/// Adds the tenant context in front of what the session sends next, where one is in force and the
-/// link does not carry a fresh one; no round trip. Only outside transactions. kNotArmable where the
-/// guard key is missing.
-Status arm_if_needed(Session* session, ServerLink* link);
+/// A tenant is in force and the link carries no fresh context of it.
+bool arming_due(const Session& session, const ServerLink& link);
+
+/// Adds the tenant context in front of what the session sends next; no round trip. Only outside
+/// transactions, with nothing under way. kNoGuardKey.
+Status arm_link(Session* session, ServerLink* link);
 
 /// Gives a link back: resets and confirms it where it is clean, closes it where anything is open or
 /// in doubt. The link's coroutine has ended or never ran.

@@ -151,7 +151,12 @@ Task<LoginOutcome> log_in(Session* session) {
   if (!*authenticated) co_return LoginOutcome::kClosed;
 
   const std::uint16_t minor = login.request().minor;
-  Status ready = identify(session, login.take_request());
+  protocol::LoginRequest request = login.take_request();
+  Status ready = find_database(session, request);
+  if (ready) {
+    ready = co_await session->runtime().keeper->ensure(session->worker(), session->database);
+  }
+  if (ready) ready = identify(session, std::move(request));
   if (ready) ready = co_await attach_primary(session);
   if (!ready) {
     co_await refuse_login(session, &ready.error(), true);

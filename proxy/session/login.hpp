@@ -15,9 +15,12 @@ enum class LoginOutcome : std::uint8_t {
 /// Refusals have been sent, counted and audited when it returns.
 Task<LoginOutcome> log_in(Session* session);
 
-/// Fills identity, database and settings from an authenticated request. Errors: kUnknownDatabase,
-/// kReplicationRefused, kNoTenantChoice, kBadTenant, kProtectionBlocked and others that end the
-/// login.
+/// The database asked for. kReplicationRefused, kUnknownDatabase. After authentication only: names
+/// under "*" cost memory.
+Status find_database(Session* session, const protocol::LoginRequest& request);
+
+/// Fills identity and settings; the database's protection is known. Errors: kTenantNotAllowed,
+/// kBadTenant, kStartupParameterRefused.
 Status identify(Session* session, protocol::LoginRequest request);
 
 }  // namespace postern::proxy

@@ -9,6 +9,7 @@
 #include "proxy/session/batch_items.hpp"
 #include "proxy/session/elsewhere.hpp"
 #include "proxy/session/link.hpp"
+#include "proxy/session/position.hpp"
 #include "proxy/session/publish.hpp"
 #include "proxy/session/refuse.hpp"
 #include "proxy/session/sealing.hpp"
@@ -44,11 +45,14 @@ Status send_query(Session* session, std::shared_ptr<Execution> execution,
   const std::string_view final_text = execution->spliced ? execution->spliced->text() : text;
   POSTERN_TRY(protocol::Query{final_text}.encode(link->out().own()));
   execution->node = link->facts().endpoint.text();
+  execution->fill = std::exchange(session->pending_fill, nullptr);
   session->runtime().metrics.routed_primary.add();
+  note_writes(session, *execution);
   Unit unit;
   unit.request = Request::kQuery;
   unit.execution = std::move(execution);
-  return link->expect(std::move(unit), Disposition::kForward);
+  POSTERN_TRY(link->expect(std::move(unit), Disposition::kForward));
+  return ask_position(session);
 }
 
 }  // namespace
@@ -58,12 +62,8 @@ Task<Status> run_query(Session* session, ByteView text) {
   const auto analysed = co_await analyse(session, text);
   if (!analysed) co_return co_await refuse_query(session, analysed.error());
   const AnalysedText& known = **analysed;
-  if (known.decision != nullptr && known.decision->refusal) {
-    Error error = known.decision->refusal->error;
-    const bool observed = known.decision->would_refuse;
-    const Status recorded = co_await record_refusal(session, *analysed, error, observed);
-    if (!observed || !recorded) co_return co_await refuse_query(session, std::move(error));
-  }
+  const auto refusal = co_await refusal_of(session, *analysed);
+  if (refusal) co_return co_await refuse_query(session, *refusal);
   auto execution = begin(session, text_of(*analysed, text));
 
   // 5: seal literals. Before the record of the intent: a value the column does not take is an error
@@ -114,6 +114,8 @@ Task<Status> run_batch(Session* session, FrontendType last) {
     }
     session->batch_sent = true;
   }
+  // What was sent may still be views into these items until it is flushed.
+  session->unflushed.push_back(std::move(items));
   if (synced) co_return co_await end_batch(session);
   if (last == FrontendType::kFlush && session->primary != nullptr && session->batch_sent) {
     co_return send_flush(session);

@@ -35,7 +35,7 @@ Result<Secret> parse_value(const Session& session, const types::LogicalType& col
     const types::Output output{types::Format::kText, session.render};
     const Status fits = types::render(canonical.reveal(), column, output, unused);
     wipe(unused);
-    if (!fits) return make_error(Pst::kNumericOutOfRange);
+    if (!fits) return make_error(Pst::kNumberOutOfRange);
   }
   return canonical;
 }

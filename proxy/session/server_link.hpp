@@ -33,6 +33,7 @@ class ServerLink {
   Task<Status> flush();
 
   [[nodiscard]] Outgoing& out() { return out_; }
+  [[nodiscard]] bool out_empty() const { return out_.empty(); }
   [[nodiscard]] protocol::ReplyQueue& queue() { return queue_; }
   [[nodiscard]] const protocol::ReplyQueue& queue() const { return queue_; }
   [[nodiscard]] Transport& transport() { return transport_; }

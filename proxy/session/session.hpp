@@ -5,12 +5,15 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "protocol/client_login.hpp"
 #include "protocol/session_fsm.hpp"
+#include "proxy/cache/result_cache.hpp"
+#include "proxy/route/token.hpp"
 #include "proxy/runtime/runtime.hpp"
 #include "proxy/session/batch.hpp"
 #include "proxy/session/client_out.hpp"
@@ -61,11 +64,24 @@ struct Session : std::enable_shared_from_this<Session> {
   std::uint64_t statements_run = 0;  ///< counter in the access log
 
   std::unique_ptr<ServerLink> primary;  ///< held while the session lives (session pooling)
+  std::unique_ptr<ServerLink> replica;  ///< kept for further reads once one went there
+  ServerLink* active = nullptr;   ///< where the messages of a batch go: primary or replica
   ServerLink* reading = nullptr;  ///< another link that a read is under way on
+  Token floor;                    ///< what reads elsewhere must contain
+  bool position_due = false;      ///< wrote since the last captured position
+  bool position_asked = false;    ///< the question goes out behind the present message
+  std::set<Oid> write_set;        ///< tables written since the last publication
+  bool writes_any = false;        ///< and possibly any other
+  WriteMark mark;                 ///< of the writes about to be committed
+  std::vector<std::optional<audit::Ticket>> pending_tickets;  ///< intents already on record
+  std::shared_ptr<CacheFill> pending_fill;  ///< for the read about to go to the primary
   std::map<std::string, std::shared_ptr<PreparedStatement>, std::less<>> statements;
   std::map<std::string, Portal, std::less<>> portals;
   std::uint64_t next_statement = 1;
   Batch batch;
+  std::vector<std::vector<BatchItem>> unflushed;  ///< what a link's output may still point to
+  bool batch_sent = false;  ///< something of the present batch went to the server
+  std::vector<std::uint64_t> described_in_batch;  ///< statements whose Describe is under way
   bool refused_locally = false;  ///< a batch is skipped to Sync without the server's knowledge
   bool ending = false;           ///< no further client message is taken
   bool settings_changed = false; ///< SET was used: reads stay on the primary's connection

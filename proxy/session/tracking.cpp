@@ -44,6 +44,17 @@ void track_setting(Session* session, ServerLink* link, const sql::Statement& sta
 void track_success(Session* session, ServerLink* link, const Execution& execution) {
   const sql::Statement* statement = execution.analysed->statement(execution.index);
   if (statement == nullptr) return;
+  switch (statement->kind) {
+    case StatementKind::kCreate:
+    case StatementKind::kAlter:
+    case StatementKind::kDrop:
+    case StatementKind::kGrant:
+    case StatementKind::kDo:
+      session->runtime().keeper->catalog_changed(session->database);
+      break;
+    default:
+      break;
+  }
   const SessionEffect effect = statement->session;
   if (effect == SessionEffect::kNone) return;
   if (sql::has(effect, SessionEffect::kDiscard)) {

@@ -51,7 +51,9 @@ TEST_CASE("no other bytes pass as the same checkpoint") {
       CHECK_FALSE(open_checkpoint(key.verifier(), bad));
     }
   }
-  CHECK_FALSE(open_checkpoint(key.verifier(), note + "\n"));
+  const auto longer = open_checkpoint(key.verifier(), note + "\n");
+  REQUIRE_FALSE(longer);
+  CHECK(longer.error().code == Pst::kAuditCheckpointBad);
   CHECK_FALSE(open_checkpoint(key.verifier(), note + note));
   CHECK_FALSE(open_checkpoint(LogKey::generate("example.org/log").verifier(), note));
   const LogKey renamed{"example.org/other", signing_key_from_seed(std::string(32, 'k'))};

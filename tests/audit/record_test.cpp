@@ -151,7 +151,8 @@ TEST_CASE("frames: one spelling only, whole or nothing") {
   write_envelope(envelope, 42, sha256({"x"}), encode_outcome(sample_outcome(), 41));
   std::string line;
   append_frame(line, FrameType::kRecord, envelope, leaf_hash(envelope));
-  const auto frame = parse_frame(line + "rest");
+  const std::string followed = line + "rest";
+  const auto frame = parse_frame(followed);
   REQUIRE(frame);
   CHECK(frame->size == line.size());
   const auto record = parse_envelope(frame->json);

@@ -1,11 +1,14 @@
 // Throw-away logs for the tests of audit/.
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <string>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -140,6 +143,13 @@ inline std::uint64_t append_durably(Log& log, EncodedRecord record) {
   return *index;
 }
 
+/// Waits until nothing is on its way, also no rotation.
+inline void settle(const Log& log) {
+  for (auto stats = log.stats(); stats.durable != stats.appended; stats = log.stats()) {
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+  }
+}
+
 inline bool has(const VerifyReport& report, FindingKind kind) {
   for (const Finding& finding : report.findings) {
     if (finding.kind == kind) return true;
@@ -159,6 +169,7 @@ inline void write_small_log(Scene& scene, std::size_t segments) {
   auto log = scene.open();
   for (std::uint64_t n = 0; n < 3 || scene.segments().size() < segments; ++n) {
     append_durably(*log, encode_refusal(sample_intent(n)));
+    settle(*log);
   }
   REQUIRE(log->stop());
 }

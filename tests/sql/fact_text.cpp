@@ -1,9 +1,12 @@
 // Facts as text for table-driven tests. Columns are written table.column by catalog name.
-//   kind word | opaque: REASON @position
+//   kind word, then flags
+//   tx EFFECT / session EFFECTS / name NAME = VALUE (local)
+//   opaque: REASON @position
 //   rel table r(columns) w(columns) sys via VIEW
 //   use table.column WHAT [other]
 //   lit TEXT ROLE COMPARISON column cast=OID "span with cast"
 //   par TEXT ROLE COMPARISON column cast=OID "span with cast"
+//   fun name/arguments, or the number of an operator's routine
 //   out name = source <- sources
 #include <algorithm>
 #include <vector>
@@ -35,9 +38,9 @@ std::string columns_text(Oid oid, const std::vector<std::int16_t>& attnums) {
 }
 
 const char* word(Use use) {
-  static constexpr const char* kWords[] = {"projected", "stored",   "copied",    "equality",
-                                           "columneq",  "grouping", "nulltest",  "counted",
-                                           "conflict",  "ordering", "expression"};
+  static constexpr const char* kWords[] = {"projected", "stored",   "copied",     "equality",
+                                           "columneq",  "grouping", "nulltest",   "counted",
+                                           "conflict",  "ordering", "expression", "defaulted"};
   return kWords[static_cast<int>(use)];
 }
 const char* word(ValueRole role) {
@@ -83,6 +86,48 @@ std::string output_text(const Output& output) {
   return out;
 }
 
+std::string session_text(const Statement& statement) {
+  static constexpr const char* kEffects[] = {"setting", "role",     "temp",    "prepared", "cursor",
+                                             "listen",  "advisory", "discard", "sequence"};
+  static constexpr const char* kTransactions[] = {"",
+                                                  "begin",
+                                                  "begin read only",
+                                                  "commit",
+                                                  "rollback",
+                                                  "commit and chain",
+                                                  "rollback and chain"};
+  std::string out;
+  if (statement.transaction != TransactionEffect::kNone) {
+    out += std::string("\ntx ") + kTransactions[static_cast<int>(statement.transaction)];
+  }
+  std::string effects;
+  for (unsigned i = 0; i < std::size(kEffects); ++i) {
+    if (has(statement.session, static_cast<SessionEffect>(1U << i))) {
+      effects.append(" ").append(kEffects[i]);
+    }
+  }
+  if (has(statement.session, SessionEffect::kUnknown)) effects += " unknown";
+  if (!effects.empty()) out += "\nsession" + effects;
+  if (!statement.name.empty()) {
+    out += "\nname " + statement.name;
+    if (!statement.value.empty()) out += " = " + statement.value;
+    if (statement.local) out += " (local)";
+  }
+  return out;
+}
+
+std::string flag_text(const Statement& statement) {
+  std::string out;
+  if (statement.returns_rows) out += " rows";
+  if (statement.locking_clause) out += " locks";
+  if (statement.reads_clock) out += " clock";
+  if (statement.reads_catalog) out += " catalog";
+  if (statement.reads_session) out += " session";
+  if (statement.has_limit_without_order) out += " limit";
+  static constexpr const char* kEnds[] = {"", " client", " file", " program"};
+  return out + kEnds[static_cast<int>(statement.copy_end)];
+}
+
 }  // namespace
 
 std::string describe(std::string_view text, const Statement& statement) {
@@ -99,8 +144,17 @@ std::string describe(std::string_view text, const Statement& statement) {
   }
   for (const Param& param : statement.params) lines.push_back(input_text("par", text, param));
   for (const Output& output : statement.outputs) lines.push_back(output_text(output));
-  std::string out = to_word(statement.kind);
-  if (statement.opaque) out += " | opaque: " + statement.opaque->reason;
+  for (Oid oid : statement.routines) {
+    const Routine* routine = fixture_catalog()->routine(oid);
+    lines.push_back("fun " + (routine != nullptr
+                                  ? routine->name + "/" + std::to_string(routine->max_args)
+                                  : std::to_string(oid)));
+  }
+  std::string out = to_word(statement.kind) + flag_text(statement) + session_text(statement);
+  if (statement.opaque) {
+    out +=
+        "\nopaque: " + statement.opaque->reason + " @" + std::to_string(statement.opaque->position);
+  }
   for (const std::string& line : lines) out += "\n" + line;
   return out;
 }

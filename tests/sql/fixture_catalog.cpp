@@ -1,5 +1,10 @@
 #include "fixture_catalog.hpp"
 
+#include <future>
+
+#include "base/check.hpp"
+#include "sql/parser_pool.hpp"
+
 namespace postern::sql::test {
 
 namespace {
@@ -116,7 +121,16 @@ AnalysisContext fixture_context() {
 }
 
 std::shared_ptr<const Facts> facts_of(std::string_view text) {
-  return analyze(text, fixture_context(), {});
+  static ParserPool& pool = [&]() -> ParserPool& {
+    static ParserPool made;
+    POSTERN_CHECK(made.start({1, 64 * 1024 * 1024, 8}).has_value());
+    return made;
+  }();
+  std::promise<std::shared_ptr<const Facts>> result;
+  const Status queued =
+      pool.submit([&] { result.set_value(analyze(text, fixture_context(), {})); });
+  POSTERN_CHECK(queued.has_value());
+  return result.get_future().get();
 }
 
 }  // namespace postern::sql::test

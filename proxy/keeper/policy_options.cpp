@@ -1,0 +1,107 @@
+#include "proxy/keeper/policy_options.hpp"
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+#include "config/values.hpp"
+#include "crypto/hash.hpp"
+
+namespace postern::proxy {
+namespace {
+
+constexpr std::size_t kUuidBytes = 16;
+
+policy::Mode to_mode(config::PolicyMode mode) {
+  switch (mode) {
+    case config::PolicyMode::kObserve:
+      return policy::Mode::kObserve;
+    case config::PolicyMode::kGate:
+      return policy::Mode::kGate;
+    case config::PolicyMode::kEnforce:
+      return policy::Mode::kEnforce;
+  }
+  return policy::Mode::kEnforce;
+}
+
+Error not_built(const std::string& what) {
+  Error error = make_error(Pst::kProtectionBlocked, what + " are not supported yet");
+  error.hint = "Remove them from the configuration; nothing passes while they are not in force.";
+  return error;
+}
+
+Result<policy::ColumnRule> column_rule(const config::ColumnOptions& column) {
+  const std::string label = column.table + "." + column.name;
+  if (!column.mask.empty()) return not_built("masks (" + label + ")");
+  if (!column.roles.empty()) return not_built("roles of columns (" + label + ")");
+  policy::ColumnRule rule;
+  rule.table = column.table;
+  rule.column = column.name;
+  rule.type = column.type;
+  rule.scheme = column.scheme == config::Scheme::kDeterministic ? policy::Scheme::kDeterministic
+                                                                : policy::Scheme::kRandomized;
+  rule.scope = column.key_scope == config::KeyScope::kGlobal ? policy::KeyScope::kGlobal
+                                                             : policy::KeyScope::kTenant;
+  rule.uuid = column.uuid;
+  rule.link_group = link_group_uuid(column.link_group);
+  return rule;
+}
+
+bool is_bound_by_wall(config::Profile profile) {
+  return profile == config::Profile::kApp || profile == config::Profile::kAnalyst ||
+         profile == config::Profile::kDefault || profile == config::Profile::kTransparent;
+}
+
+const std::string& upstream_role(const config::DatabaseOptions* database, const std::string& user,
+                                 const config::UserOptions& options) {
+  if (!options.upstream_user.empty()) return options.upstream_user;
+  if (database != nullptr && !database->user.empty()) return database->user;
+  return user;
+}
+
+}  // namespace
+
+std::string link_group_uuid(std::string_view name) {
+  if (name.empty()) return {};
+  if (config::is_uuid(name)) return std::string(name);
+  const crypto::Digest digest = crypto::sha256("postern link group:" + std::string(name));
+  return to_hex(digest.view().substr(0, kUuidBytes));
+}
+
+Result<policy::PolicyOptions> policy_options(const config::Config& config,
+                                             std::string_view database) {
+  policy::PolicyOptions options;
+  options.mode = to_mode(config.policy.mode);
+  if (config.tenant) {
+    options.tenant_column = config.tenant->column;
+    options.shared = config.tenant->shared;
+  }
+  for (const config::TableOptions& table : config.tables) {
+    if (!config::rule_applies(config, table.database, database)) continue;
+    if (!table.policies.empty()) return not_built("policies of tables (" + table.name + ")");
+    options.tables.push_back({table.name, table.tenant_column});
+  }
+  for (const config::ColumnOptions& column : config.columns) {
+    if (!config::rule_applies(config, column.database, database)) continue;
+    POSTERN_ASSIGN(policy::ColumnRule rule, column_rule(column));
+    options.columns.push_back(std::move(rule));
+  }
+  return options;
+}
+
+policy::WallOptions wall_options(const config::Config& config, std::string_view database) {
+  const config::DatabaseOptions* options = config::find_database(config, database);
+  std::set<std::string> roles;
+  for (const auto& [name, user] : config.users) {
+    if (!is_bound_by_wall(config::effective_profile(config, name, database))) continue;
+    roles.insert(upstream_role(options, name, user));
+  }
+  // Logins that the users file does not list, under method "trust".
+  const bool lists_all = config.auth.method != config::AuthMethod::kTrust;
+  if (!lists_all && options != nullptr && !options->user.empty()) roles.insert(options->user);
+  policy::WallOptions wall;
+  wall.app_roles.assign(roles.begin(), roles.end());
+  return wall;
+}
+
+}  // namespace postern::proxy

@@ -1,0 +1,27 @@
+// What the configuration says of one database, in the words of policy/. Pure.
+#pragma once
+
+#include <string_view>
+
+#include "base/result.hpp"
+#include "config/options.hpp"
+#include "policy/ruleset.hpp"
+#include "policy/wall_plan.hpp"
+
+namespace postern::proxy {
+
+/// Options of the rules that govern the database which clients call `database`. Errors:
+/// kProtectionBlocked where a rule asks for protection that is not built yet (masks, roles of
+/// columns, policies of tables): to leave it out would show what it hides.
+Result<policy::PolicyOptions> policy_options(const config::Config& config,
+                                             std::string_view database);
+
+/// 32 hex digits that stand for a link group's name, the same on every instance and for ever: they
+/// are part of key derivation. A UUID stands for itself. Empty for an empty name.
+std::string link_group_uuid(std::string_view name);
+
+/// The upstream roles that clients of this database are served with, as far as the configuration
+/// knows them, and that the wall must bind: profiles app, analyst and default.
+policy::WallOptions wall_options(const config::Config& config, std::string_view database);
+
+}  // namespace postern::proxy

@@ -1,0 +1,93 @@
+// The part of WatchedDatabase that verifies the wall and acts on what it finds.
+#include <utility>
+
+#include "proxy/keeper/policy_options.hpp"
+#include "proxy/keeper/watched_database.hpp"
+#include "proxy/sinks/log.hpp"
+
+namespace postern::proxy {
+namespace {
+
+std::string one_text(const std::vector<policy::WallDifference>& differences) {
+  std::string text;
+  for (const policy::WallDifference& d : differences) {
+    text.append(d.object).append("\n").append(d.problem).append("\n");
+  }
+  return text;
+}
+
+bool same(const std::optional<Error>& a, const std::optional<Error>& b) {
+  if (a.has_value() != b.has_value()) return false;
+  return !a || (a->code == b->code && a->what == b->what && a->hint == b->hint);
+}
+
+}  // namespace
+
+bool WatchedDatabase::needs_wall() const {
+  return rules_ != nullptr && !rules_->tenant_tables.empty();
+}
+
+bool WatchedDatabase::enforces() const {
+  return config_->policy.mode == config::PolicyMode::kEnforce;
+}
+
+Task<void> WatchedDatabase::verify() {
+  if (!needs_wall()) {
+    set_wall(std::nullopt);
+    wall_was_seen_ = false;
+    co_return;
+  }
+  verify_at_ = SteadyClock::now() + config_->policy.verify_interval;
+  const Status connected = co_await connect();
+  if (!connected) {
+    verification_failed(connected.error());
+    co_return;
+  }
+  policy::WallOptions options = wall_options(*config_, database_->name());
+  const auto differences = co_await read_wall(connection_.get(), rules_, std::move(options));
+  if (!differences) {
+    verification_failed(differences.error());
+    co_return;
+  }
+  failed_verifications_ = 0;
+  wall_was_seen_ = true;
+  take_differences(*differences);
+}
+
+void WatchedDatabase::take_differences(const std::vector<policy::WallDifference>& differences) {
+  std::string text = one_text(differences);
+  if (text != told_differences_) {
+    for (const policy::WallDifference& d : differences) {
+      log_warning("wall_drift", {{"database", database_->name()},
+                                 {"object", d.object},
+                                 {"problem", d.problem},
+                                 {"repair", d.repair}});
+    }
+    if (differences.empty()) log_info("wall_stands", {{"database", database_->name()}});
+    told_differences_ = std::move(text);
+  }
+  const Status verdict = policy::wall_status(differences);
+  if (verdict || !enforces()) return set_wall(std::nullopt);
+  Error problem = verdict.error();
+  problem.hint = "Repair: " + differences.front().repair;
+  set_wall(std::move(problem));
+}
+
+// A wall nobody ever saw is none; one that stood gets the time a failover may take.
+void WatchedDatabase::verification_failed(const Error& error) {
+  ++failed_verifications_;
+  log_failure("wall_not_verified", error, {{"database", database_->name()}});
+  if (!enforces()) return;
+  if (wall_was_seen_ && failed_verifications_ < kMaxFailedVerifications) return;
+  Error problem = make_error(Pst::kWallDrift, "it cannot be verified: " + error.message());
+  problem.hint = "Check that the login of [service] reaches the primary.";
+  set_wall(std::move(problem));
+}
+
+void WatchedDatabase::set_wall(std::optional<Error> problem) {
+  if (same(problem, wall_problem_)) return;
+  wall_problem_ = std::move(problem);
+  if (database_->protection() != nullptr) publish();
+}
+
+}  // namespace postern::proxy

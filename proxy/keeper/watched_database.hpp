@@ -1,0 +1,87 @@
+// One database under watch: loads, compares, verifies, publishes. The home worker's thread only.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proxy/keeper/service_connection.hpp"
+#include "proxy/keeper/snapshot.hpp"
+
+namespace postern::proxy {
+
+/// Driven by Keeper. Must outlive the home worker's sessions.
+class WatchedDatabase {
+ public:
+  /// After a failed first load, logins within this time get its error instead of a new attempt.
+  static constexpr std::chrono::milliseconds kRetryAfter{1'000};
+  /// Sessions see DDL before others see it committed: one more look after this.
+  static constexpr std::chrono::milliseconds kSettle{250};
+  /// Longest one query for catalog or wall may take.
+  static constexpr std::chrono::seconds kQueryLimit{30};
+  /// Verifications that may fail to come about, one after the other, before a wall that stood
+  /// counts as down.
+  static constexpr int kMaxFailedVerifications = 3;
+
+  using Answer = std::function<void(const Status&)>;
+
+  WatchedDatabase(const config::Config* config, Database* database, Worker* home,
+                  std::atomic<std::uint64_t>* epochs);
+  WatchedDatabase(const WatchedDatabase&) = delete;
+  WatchedDatabase& operator=(const WatchedDatabase&) = delete;
+
+  /// Calls `answer` once the first load is done; starts it where it is not under way.
+  void ask(Answer answer);
+  /// Looks at the fingerprint now.
+  void look_soon();
+
+ private:
+  Task<void> run();
+  Task<Status> first_load();
+  Task<Status> connect();
+  Task<void> look();
+  Task<Status> load();
+  Task<void> verify();
+  Task<void> pause();
+
+  void answer_all(const Status& status);
+  void publish_without_catalog();
+  void publish();
+  void set_wall(std::optional<Error> problem);
+  void take_differences(const std::vector<policy::WallDifference>& differences);
+  void verification_failed(const Error& error);
+  void reload_failed(const Error& error);
+  void note_failure(const Error& error);
+  [[nodiscard]] bool needs_wall() const;
+  [[nodiscard]] bool enforces() const;
+
+  const config::Config* config_;
+  Database* database_;
+  Worker* home_;
+  std::atomic<std::uint64_t>* epochs_;
+  std::unique_ptr<ServiceConnection> connection_;  ///< null without [service]
+  Timer timer_;
+
+  std::vector<Answer> waiting_;
+  bool running_ = false;
+  bool look_now_ = false;
+  bool look_again_ = false;
+  std::optional<Error> last_failure_;  ///< of the first load
+  SteadyClock::time_point failed_at_{};
+  std::string told_failure_;  ///< a failure already logged
+
+  std::string fingerprint_;
+  std::shared_ptr<const sql::Catalog> catalog_;
+  std::shared_ptr<const policy::Ruleset> rules_;
+  std::optional<Error> rules_problem_;  ///< the catalog of now does not fit the rules
+  std::optional<Error> wall_problem_;
+  std::string told_differences_;
+  int failed_verifications_ = 0;
+  bool wall_was_seen_ = false;  ///< a verification came about since the wall became needed
+  SteadyClock::time_point verify_at_{};
+};
+
+}  // namespace postern::proxy

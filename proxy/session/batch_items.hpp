@@ -1,0 +1,32 @@
+// The messages of an extended batch, one by one, on their way to the primary.
+#pragma once
+
+#include <optional>
+
+#include "proxy/session/session.hpp"
+
+namespace postern::proxy {
+
+/// What became of one message.
+struct ItemResult {
+  std::optional<Error> refusal;  ///< set: not sent, the batch ends here with this error
+};
+
+/// Steps 2 to 8 for one message of a batch. Errors end the session.
+Task<Result<ItemResult>> run_item(Session* session, const BatchItem* item);
+
+/// The batch's Sync: sent on, or answered here where the batch never reached the server.
+Task<Status> end_batch(Session* session);
+
+/// The client's Flush, so that the server sends what it has.
+Status send_flush(Session* session);
+
+/// Renews the tenant context where that is due and possible now. Waits for what is under way if it
+/// has to.
+Task<Status> arm_when_due(Session* session);
+
+/// Makes the statement of a Parse message: analysed, decided, its literals hidden. A refusal is in
+/// the analysed decision. Errors: kNotEncodable and others that refuse the message.
+Task<Result<std::shared_ptr<PreparedStatement>>> prepare(Session* session, ByteView body);
+
+}  // namespace postern::proxy

@@ -1,0 +1,217 @@
+#include <algorithm>
+#include <utility>
+
+#include "protocol/error_message.hpp"
+#include "protocol/simple.hpp"
+#include "proxy/session/analyse.hpp"
+#include "proxy/session/audit_trail.hpp"
+#include "proxy/session/link.hpp"
+#include "proxy/session/login.hpp"
+#include "proxy/session/query_path.hpp"
+#include "proxy/session/refuse.hpp"
+#include "proxy/session/session.hpp"
+#include "proxy/sinks/log.hpp"
+
+namespace postern::proxy {
+namespace {
+
+using protocol::Disposition;
+using protocol::Frame;
+using protocol::FrontendType;
+using protocol::Request;
+using protocol::SessionFsm;
+
+constexpr std::size_t kReadSize = 8192;
+
+Unit plain_unit(Request request) {
+  Unit unit;
+  unit.request = request;
+  return unit;
+}
+
+// COPY data and its end go straight to the server that asked for them.
+Status forward_copy(Session* session, const Frame& frame) {
+  ServerLink* link = session->primary.get();
+  if (link == nullptr) return ok();
+  link->out().add_view(frame.whole);
+  if (frame.frontend() == FrontendType::kCopyDone) {
+    return link->expect(plain_unit(Request::kCopyDone), Disposition::kForward);
+  }
+  if (frame.frontend() == FrontendType::kCopyFail) {
+    return link->expect(plain_unit(Request::kCopyFail), Disposition::kForward);
+  }
+  return ok();
+}
+
+// The fast-path call names a function by oid: nothing the gate could look at.
+Task<Status> run_function_call(Session* session, const Frame* frame) {
+  if (gated(*session)) {
+    const Error error = make_error(Pst::kFastPathRefused);
+    session->runtime().metrics.refusals.add(error.code);
+    co_return co_await refuse_query(session, error);
+  }
+  const Status attached = co_await attach_primary(session);
+  if (!attached) co_return attached.error();
+  session->primary->out().add_view(frame->whole);
+  co_return session->primary->expect(plain_unit(Request::kFunctionCall), Disposition::kForward);
+}
+
+Task<Status> run_query_message(Session* session, const Frame* frame) {
+  const auto query = protocol::Query::decode(frame->body);
+  if (!query) co_return query.error();
+  co_return co_await run_query(session, query->text);
+}
+
+Task<Status> take_frame(Session* session, const Frame* frame) {
+  const FrontendType type = frame->frontend();
+  switch (type) {
+    case FrontendType::kQuery:
+      co_return co_await run_query_message(session, frame);
+    case FrontendType::kParse:
+    case FrontendType::kBind:
+    case FrontendType::kDescribe:
+    case FrontendType::kExecute:
+    case FrontendType::kClose:
+      session->batch.add(type, frame->whole);
+      if (session->batch.full()) co_return co_await run_batch(session, FrontendType::kExecute);
+      co_return ok();
+    case FrontendType::kSync:
+    case FrontendType::kFlush:
+      co_return co_await run_batch(session, type);
+    case FrontendType::kFunctionCall:
+      co_return co_await run_function_call(session, frame);
+    case FrontendType::kCopyData:
+    case FrontendType::kCopyDone:
+    case FrontendType::kCopyFail:
+      co_return forward_copy(session, *frame);
+    default:
+      co_return make_error(Pst::kProtocolViolation, "message out of place");
+  }
+}
+
+// Takes every complete message of the buffer. Returns the unread bytes needed for the next one.
+Task<Result<std::size_t>> take_messages(Session* session) {
+  while (!session->ending) {
+    const auto framed = session->framer.next(session->input.unread());
+    if (!framed) co_return framed.error();
+    if (!framed->complete()) co_return framed->need;
+    const Frame frame = framed->item;
+    const auto verdict = session->fsm.on_frontend(frame.frontend());
+    if (!verdict) co_return verdict.error();
+    if (*verdict == SessionFsm::Verdict::kTerminate) {
+      session->ending = true;
+      co_return std::size_t{0};
+    }
+    if (*verdict == SessionFsm::Verdict::kAccept) {
+      const Frame* current = &frame;
+      const Status taken = co_await take_frame(session, current);
+      if (!taken) co_return taken.error();
+    }
+    session->input.consume(frame.whole.size());
+  }
+  co_return std::size_t{0};
+}
+
+Task<Status> flush_all(Session* session) {
+  if (session->primary != nullptr) {
+    const Status sent = co_await session->primary->flush();
+    if (!sent) co_return make_error(Pst::kUpstreamLost);
+  }
+  session->unflushed.clear();
+  co_return co_await session->out.flush();
+}
+
+// Waits for the client without holding a buffer.
+Task<Status> await_client(Session* session) {
+  session->input.trim();
+  const auto idle = session->config().limits.idle_timeout;
+  if (idle.count() > 0 && server_idle(*session)) session->deadline.arm(SteadyClock::now() + idle);
+  const Status ready = co_await session->client.wait_readable();
+  session->deadline.disarm();
+  co_return ready;
+}
+
+Task<Status> read_client(Session* session, std::size_t need) {
+  if (session->input.empty()) {
+    const Status ready = co_await await_client(session);
+    if (!ready) co_return ready.error();
+    if (session->ending) co_return ok();
+  }
+  session->batch.detach();
+  const std::size_t have = session->input.size();
+  const std::size_t missing = std::max(need > have ? need - have : 1, kReadSize);
+  Result<std::span<char>> room = session->input.reserve(missing);
+  if (!room) co_return room.error();
+  char* into = room->data();
+  const std::size_t size = room->size();
+  const Result<std::size_t> got = co_await session->client.read_some(into, size);
+  if (!got) co_return got.error();
+  if (*got == 0) session->ending = true;
+  session->input.commit(*got);
+  co_return ok();
+}
+
+Task<Status> run(Session* session) {
+  while (!session->ending) {
+    const auto need = co_await take_messages(session);
+    if (!need) co_return need.error();
+    const Status flushed = co_await flush_all(session);
+    if (!flushed) co_return flushed.error();
+    if (session->ending) break;
+    if (session->runtime().stopping && server_idle(*session)) {
+      co_return make_error(Pst::kShuttingDown);
+    }
+    const Status read = co_await read_client(session, *need);
+    if (!read) co_return read.error();
+  }
+  co_return ok();
+}
+
+bool client_gone(const Error& error) {
+  return error.code == Pst::kTransportClosed || error.code == Pst::kTransportBroken ||
+         error.code == Pst::kTlsTruncated;
+}
+
+// The client hears why, as a server would say it; then the connection ends.
+Task<void> say_farewell(Session* session, const Error* error) {
+  if (session->ending || client_gone(*error)) co_return;
+  session->ending = true;
+  log_failure("session_failed", *error,
+              {{"session", session->id}, {"user", session->identity.login}});
+  protocol::append_error(session->out.pending().own(), *error, protocol::Report::kFatal);
+  (void)co_await session->out.flush();
+}
+
+// One client too many hears so before anything is spent on it.
+Task<LoginOutcome> admit(Session* session) {
+  const std::int64_t limit = session->config().limits.max_clients;
+  if (session->runtime().metrics.clients.value() <= limit) co_return co_await log_in(session);
+  const Error error = make_error(Pst::kTooManyClients);
+  session->runtime().metrics.refusals.add(error.code);
+  protocol::append_error(session->out.pending().own(), error, protocol::Report::kFatal);
+  (void)co_await session->out.flush();
+  co_return LoginOutcome::kClosed;
+}
+
+}  // namespace
+
+Task<void> serve_client(WorkerContext* context, UnboundTransport unbound, LoadTicket load) {
+  auto adopted = Transport::adopt(context->worker->executor(), std::move(unbound));
+  if (!adopted) co_return;
+  auto session = std::make_shared<Session>(context, std::move(*adopted), std::move(load));
+  const LoginOutcome outcome = co_await admit(session.get());
+  if (outcome == LoginOutcome::kReady) {
+    const Status ended = co_await run(session.get());
+    if (!ended) co_await say_farewell(session.get(), &ended.error());
+  }
+  session->ending = true;
+  co_await detach_primary(session.get());
+  if (session->replica != nullptr) {
+    co_await release_link(session.get(), std::move(session->replica));
+  }
+  if (outcome == LoginOutcome::kReady) record_end(session.get());
+  if (session->client.is_open()) (void)co_await session->client.finish();
+  session->client.close();
+}
+
+}  // namespace postern::proxy

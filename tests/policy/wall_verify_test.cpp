@@ -1,0 +1,199 @@
+// Verification and rollback of the wall on a real PostgreSQL 15.
+#include <doctest/doctest.h>
+
+#include "policy/wall_functions.hpp"
+#include "tests/policy/wall_fixture.hpp"
+
+using namespace postern;
+using namespace postern::test;
+
+namespace {
+
+/// Everything about tables, views and policies that the wall may change.
+constexpr const char* kState =
+    "SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity, c.reloptions, p.polname, "
+    "p.polpermissive, p.polcmd, p.polroles, pg_get_expr(p.polqual, p.polrelid) FROM pg_class c "
+    "LEFT "
+    "JOIN pg_policy p ON p.polrelid = c.oid WHERE c.relnamespace = 'public'::regnamespace AND "
+    "c.relkind IN ('r', 'p', 'v') ORDER BY c.relname, p.polname";
+
+bool names(const std::vector<policy::WallDifference>& differences, const std::string& object,
+           const std::string& problem) {
+  for (const auto& difference : differences) {
+    if (difference.object == object && difference.problem.find(problem) != std::string::npos) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::string listed(const std::vector<policy::WallDifference>& differences) {
+  std::string out;
+  for (const auto& d : differences) out += d.object + ": " + d.problem + "\n";
+  return out;
+}
+
+struct Drift {
+  const char* sql;
+  const char* object;
+  const char* problem;
+};
+
+// Each is one thing an administrator, or an attacker with an owner's rights, might do.
+constexpr Drift kDrifts[] = {
+    {"ALTER TABLE cust DISABLE ROW LEVEL SECURITY", "\"public\".\"cust\"", "is disabled"},
+    {"ALTER TABLE cust NO FORCE ROW LEVEL SECURITY", "\"public\".\"cust\"", "bind the owner"},
+    {"ALTER TABLE part_a2 DISABLE ROW LEVEL SECURITY", "\"public\".\"part_a2\"", "is disabled"},
+    {"DROP POLICY postern_tenant ON t_domain", "\"public\".\"t_domain\"", "is missing"},
+    {"ALTER POLICY postern_tenant ON cust USING (true)", "\"public\".\"cust\"", "was changed"},
+    {"ALTER POLICY postern_tenant ON cust WITH CHECK (tenant > 0)", "\"public\".\"cust\"",
+     "was changed"},
+    {"ALTER POLICY postern_tenant ON cust TO own", "\"public\".\"cust\"", "was changed"},
+    {"DROP POLICY postern_tenant ON cust; CREATE POLICY postern_tenant ON cust USING (tenant = "
+     "(SELECT postern.tenant()::int))",
+     "\"public\".\"cust\"", "was changed"},
+    {"CREATE POLICY evil ON cust USING (true)", "\"public\".\"cust\"", "policy evil"},
+    {"CREATE POLICY postern_allow ON biz USING (true)", "\"public\".\"biz\"", "more through"},
+    {"DROP POLICY postern_allow ON cust", "\"public\".\"cust\"", "postern_allow is missing"},
+    {"CREATE OR REPLACE FUNCTION postern.tenant() RETURNS text LANGUAGE sql STABLE AS $$SELECT "
+     "'2'$$",
+     "postern.tenant()", "was replaced"},
+    {"ALTER FUNCTION postern.tenant() SECURITY INVOKER", "postern.tenant()",
+     "declared differently"},
+    {"ALTER FUNCTION postern.tenant() RESET search_path", "postern.tenant()",
+     "declared differently"},
+    {"ALTER FUNCTION postern.context() OWNER TO own", "postern.context()", "declared differently"},
+    {"GRANT EXECUTE ON FUNCTION postern.context() TO PUBLIC", "postern.context()",
+     "declared differently"},
+    {"ALTER FUNCTION postern.subject() RENAME TO was_subject", "postern.subject()", "is missing"},
+    {"GRANT SELECT ON postern.context_key TO app", "\"postern\".\"context_key\"", "app has SELECT"},
+    {"ALTER TABLE postern.context_key DISABLE ROW LEVEL SECURITY", "\"postern\".\"context_key\"",
+     "is disabled"},
+    {"CREATE POLICY peek ON postern.context_key USING (true)", "\"postern\".\"context_key\"",
+     "unknown policy peek"},
+    {"GRANT UPDATE ON postern.wall_state TO PUBLIC", "\"postern\".\"wall_state\"",
+     "public has UPDATE"},
+    {"GRANT CREATE ON SCHEMA postern TO app", "postern", "app may create"},
+    {"ALTER VIEW v_cust SET (security_invoker = false)", "\"public\".\"v_cust\"", "view reads"},
+    {"ALTER ROLE app BYPASSRLS", "app", "BYPASSRLS"},
+    {"GRANT postern_owner TO app", "app", "member of the wall's owner"},
+    {"ALTER ROLE postern_owner LOGIN", "postern_owner", "can log in"},
+    {"REVOKE pg_read_all_stats FROM postern_owner", "postern_owner", "backends started"},
+    {"ALTER DOMAIN postern.pe1 DROP CONSTRAINT pe1_container", "postern.pe1", "missing"},
+    {"ALTER DOMAIN postern.pe1 DROP CONSTRAINT pe1_container; ALTER DOMAIN postern.pe1 ADD CHECK "
+     "(length(VALUE) > 0)",
+     "postern.pe1", "differs"},
+};
+
+}  // namespace
+
+TEST_CASE("each drift is named, and its repair mends it") {
+  WallFixture f;
+  REQUIRE(f.apply().find("ERROR") == std::string::npos);
+  auto clean = f.differences();
+  INFO(listed(clean));
+  REQUIRE(clean.empty());
+  const std::string hash = f.admin.run(policy::wall_hash_sql(*f.rules(), f.options));
+  Psql app = f.session("app");  // no privilege is needed
+  app.run("SET search_path = ''");
+  CHECK(app.rows(policy::wall_verify_sql(*f.rules(), f.options)).size() > 100);
+  REQUIRE(hash.size() == 64);
+  for (const Drift& drift : kDrifts) {
+    CAPTURE(drift.sql);
+    REQUIRE(f.admin.run(drift.sql).find("ERROR") == std::string::npos);
+    const auto found = f.differences();
+    INFO(listed(found));
+    CHECK(names(found, drift.object, drift.problem));
+    CHECK(f.admin.run(policy::wall_hash_sql(*f.rules(), f.options)) != hash);
+    for (const auto& difference : found) {
+      const bool command = difference.repair.starts_with("--");
+      if (!command)
+        CHECK(f.admin.run(difference.repair).find("ERROR") == std::string::npos);
+      else
+        REQUIRE(f.apply().find("ERROR") == std::string::npos);
+    }
+    f.admin.run("DROP FUNCTION IF EXISTS postern.was_subject()");
+    const auto after = f.differences();
+    INFO(listed(after));
+    CHECK(after.empty());
+  }
+}
+
+TEST_CASE("tables and partitions made after the wall are named") {
+  WallFixture f;
+  REQUIRE(f.apply().find("ERROR") == std::string::npos);
+  const auto rules = f.rules();  // compiled before the new tables
+  REQUIRE(f.admin.run("CREATE TABLE late (tenant int); CREATE TABLE late_kinds (kind text); "
+                      "CREATE TABLE part_a3 PARTITION OF part_a FOR VALUES IN (3)") == "");
+  std::vector<policy::WallRow> rows;
+  REQUIRE(f.admin.run("SET search_path = ''") == "");
+  for (const auto& row : f.admin.rows(policy::wall_verify_sql(*rules, f.options))) {
+    rows.push_back({row.at(0), row.at(1), row.at(2), row.at(3)});
+  }
+  const auto found = policy::verify_wall(*rules, f.options, rows);
+  CHECK(found.size() == 2);
+  CHECK(names(found, "\"public\".\"late\"", "no wall"));
+  CHECK(names(found, "\"public\".\"part_a3\"", "no wall"));
+  const auto status = policy::wall_status(found);
+  REQUIRE_FALSE(status);
+  CHECK(status.error().code == Pst::kWallDrift);
+  CHECK(status.error().what.find("and 1 more") != std::string::npos);
+  CHECK(policy::wall_status({}));
+  REQUIRE(f.admin.run("RESET search_path") == "");
+  REQUIRE(f.apply().find("ERROR") == std::string::npos);
+  CHECK(f.differences().empty());
+}
+
+TEST_CASE("the plan may be applied twice and taken back entirely") {
+  WallFixture f;
+  const std::string before = f.admin.run(kState);
+  CHECK(f.admin.run(policy::wall_verify_sql(*f.rules(), f.options)).starts_with("ERROR:  42P01"));
+  REQUIRE(f.apply().find("ERROR") == std::string::npos);
+  const std::string walled = f.admin.run(kState);
+  CHECK(walled != before);
+  const auto first = policy::wall_plan(*f.rules(), f.options);
+  REQUIRE(f.apply().find("ERROR") == std::string::npos);  // planned anew from the walled database
+  CHECK(f.admin.run(kState) == walled);
+  REQUIRE(f.admin.run(*first).find("ERROR") == std::string::npos);  // the very same text again
+  CHECK(f.admin.run(kState) == walled);
+  CHECK(f.differences().empty());
+  for (int i = 0; i < 2; ++i) {
+    const std::string answer = f.admin.run(policy::wall_rollback(f.options));
+    CHECK(answer.find("ERROR") == std::string::npos);
+    CHECK(f.admin.run(kState) == before);
+    CHECK(f.admin.run("SELECT to_regnamespace('postern') IS NULL") == "t");
+  }
+  REQUIRE(f.apply().find("ERROR") == std::string::npos);
+  REQUIRE(f.admin.run("CREATE TABLE sealed (v postern.pe1)") == "");
+  CHECK(f.admin.run(policy::wall_rollback(f.options)).find("WARNING") != std::string::npos);
+  CHECK(f.admin.run("SELECT to_regtype('postern.pe1') IS NOT NULL, to_regclass("
+                    "'postern.context_key') IS NULL") == "t\x1ft");
+  REQUIRE(f.apply().find("ERROR") == std::string::npos);
+  CHECK(f.differences().empty());
+}
+
+TEST_CASE("a role without superuser can raise the wall") {
+  WallFixture f;
+  REQUIRE(f.admin.run("CREATE ROLE dba" + f.database + " LOGIN CREATEROLE; GRANT own TO dba" +
+                      f.database + "; GRANT CREATE ON DATABASE " + f.database + " TO dba" +
+                      f.database + "; ALTER VIEW v_cust OWNER TO own") == "");
+  f.options.owner_role = "owner_of_" + f.database;
+  Psql dba = f.session("dba" + f.database);
+  const auto plan = policy::wall_plan(*f.rules(), f.options);
+  REQUIRE(plan);
+  const std::string answer = dba.run(*plan);
+  CAPTURE(answer);
+  CHECK(answer.find("ERROR") == std::string::npos);
+  const auto found = f.differences();
+  INFO(listed(found));
+  CHECK(found.empty());
+}
+
+TEST_CASE("an unsuitable tenant column is refused before anything is planned") {
+  WallFixture f;
+  REQUIRE(f.admin.run("CREATE TABLE money_tenant (tenant money)") == "");
+  const auto plan = policy::wall_plan(*f.rules(), f.options);
+  REQUIRE_FALSE(plan);
+  CHECK(plan.error().code == Pst::kPolicyBadColumn);
+  CHECK(plan.error().what.find("public.money_tenant.tenant") != std::string::npos);
+}
