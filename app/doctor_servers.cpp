@@ -4,6 +4,7 @@
 #include "app/guard_key_install.hpp"
 #include "app/policy_task.hpp"
 #include "config/validate.hpp"
+#include "proxy/keeper/policy_options.hpp"
 
 namespace postern::app {
 namespace {
@@ -35,8 +36,7 @@ class WallChecks {
   void run() {
     const auto rules = compile();
     if (!rules) return add(Level::kMissing, "policy", rules.error());
-    policy::WallOptions options;
-    options.app_roles = upstream_roles(config_, database_);
+    const policy::WallOptions options = proxy::wall_options(config_, database_.name);
     const auto differences = wall_differences(connection_, **rules, options);
     if (!differences) return add(Level::kMissing, "wall", differences.error());
     if (differences->empty()) {
@@ -54,7 +54,8 @@ class WallChecks {
 
  private:
   Result<std::shared_ptr<const policy::Ruleset>> compile() {
-    POSTERN_ASSIGN(const policy::PolicyOptions options, policy_options(config_, database_.name));
+    POSTERN_ASSIGN(const policy::PolicyOptions options,
+                   proxy::policy_options(config_, database_.name));
     POSTERN_ASSIGN(auto catalog, load_catalog(connection_));
     return policy::compile_ruleset(options, std::move(catalog));
   }
@@ -99,7 +100,8 @@ schema::NodeNeeds needs_of(const config::Config& config, const config::ClusterOp
   out.tenant = config.tenant.has_value();
   for (const DatabaseName& database : databases) {
     out.pool_size += database.options->pool_size;
-    for (const std::string& role : upstream_roles(config, database)) {
+    const policy::WallOptions wall = proxy::wall_options(config, database.name);
+    for (const std::string& role : wall.app_roles) {
       const bool known = std::count(out.app_roles.begin(), out.app_roles.end(), role) > 0;
       if (!known) out.app_roles.push_back(role);
     }

@@ -1,101 +1,28 @@
 #include "app/policy_task.hpp"
 
-#include <algorithm>
 #include <array>
-#include <set>
 #include <utility>
 
-#include "crypto/hash.hpp"
 #include "proxy/catalog/catalog_source.hpp"
+#include "proxy/keeper/policy_options.hpp"
 
 namespace postern::app {
 namespace {
 
-policy::Mode mode_of(config::PolicyMode mode) {
-  switch (mode) {
-    case config::PolicyMode::kObserve:
-      return policy::Mode::kObserve;
-    case config::PolicyMode::kGate:
-      return policy::Mode::kGate;
-    case config::PolicyMode::kEnforce:
-      return policy::Mode::kEnforce;
-  }
-  return policy::Mode::kEnforce;
-}
-
-policy::ColumnRule column_rule(const config::ColumnOptions& column) {
-  policy::ColumnRule rule;
-  rule.table = column.table;
-  rule.column = column.name;
-  rule.type = column.type;
-  rule.scheme = column.scheme == config::Scheme::kDeterministic ? policy::Scheme::kDeterministic
-                                                                : policy::Scheme::kRandomized;
-  rule.scope = column.key_scope == config::KeyScope::kGlobal ? policy::KeyScope::kGlobal
-                                                             : policy::KeyScope::kTenant;
-  rule.uuid = column.uuid;
-  if (!column.link_group.empty()) rule.link_group = link_group_uuid(column.link_group);
-  return rule;
-}
-
 Status fill_task(const Arguments& arguments, PolicyTask& task) {
   POSTERN_ASSIGN(task.database, database_named(task.config, arguments.value("--database")));
   POSTERN_ASSIGN(const policy::PolicyOptions options,
-                 policy_options(task.config, task.database.name));
+                 proxy::policy_options(task.config, task.database.name));
   POSTERN_ASSIGN(schema::Connection connection,
                  connect_primary(task.config, task.database, arguments.value("--dsn")));
   task.connection = std::make_unique<schema::Connection>(std::move(connection));
   POSTERN_ASSIGN(auto catalog, load_catalog(*task.connection));
   POSTERN_ASSIGN(task.rules, policy::compile_ruleset(options, std::move(catalog)));
-  task.wall.app_roles = upstream_roles(task.config, task.database);
+  task.wall = proxy::wall_options(task.config, task.database.name);
   return ok();
 }
 
 }  // namespace
-
-std::string link_group_uuid(std::string_view name) {
-  constexpr std::size_t kDigits = 32;
-  const std::string text = "postern link group 1:" + std::string(name);
-  return to_hex(crypto::sha256(text).view()).substr(0, kDigits);
-}
-
-Result<policy::PolicyOptions> policy_options(const config::Config& config, std::string_view name) {
-  policy::PolicyOptions out;
-  out.mode = mode_of(config.policy.mode);
-  if (config.tenant) {
-    out.tenant_column = config.tenant->column;
-    out.shared = config.tenant->shared;
-  }
-  for (const config::TableOptions& table : config.tables) {
-    if (!config::rule_applies(config, table.database, name)) continue;
-    if (!table.policies.empty()) {
-      return make_error(Pst::kConfigNotHandled, "[[table.policies]] of " + table.name);
-    }
-    out.tables.push_back({table.name, table.tenant_column});
-  }
-  for (const config::ColumnOptions& column : config.columns) {
-    if (column.scheme == config::Scheme::kNone) continue;
-    if (!config::rule_applies(config, column.database, name)) continue;
-    out.columns.push_back(column_rule(column));
-  }
-  return out;
-}
-
-std::vector<std::string> upstream_roles(const config::Config& config,
-                                        const DatabaseName& database) {
-  std::set<std::string> roles;
-  if (!database.options->user.empty()) roles.insert(database.options->user);
-  for (const auto& [name, user] : config.users) {
-    // Those profiles are meant to reach around the wall, and are audited for it.
-    const config::Profile profile = config::effective_profile(config, name, database.name);
-    if (profile == config::Profile::kAdmin || profile == config::Profile::kMigrator) continue;
-    if (!user.upstream_user.empty()) {
-      roles.insert(user.upstream_user);
-    } else if (database.options->user.empty()) {
-      roles.insert(name);
-    }
-  }
-  return {roles.begin(), roles.end()};
-}
 
 Result<std::shared_ptr<const sql::Catalog>> load_catalog(schema::Connection& connection) {
   POSTERN_TRY(connection.run("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"));

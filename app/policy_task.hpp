@@ -14,16 +14,6 @@
 
 namespace postern::app {
 
-/// The part of the configuration that policy compiles, for the database clients call `name`.
-/// kConfigNotHandled for keys that policy does not carry out yet.
-Result<policy::PolicyOptions> policy_options(const config::Config& config, std::string_view name);
-
-/// The UUID of a link group's name: 32 hexadecimal digits of its hash, the same everywhere.
-std::string link_group_uuid(std::string_view name);
-
-/// The roles that Postern's pooled connections to the database log in as; sorted, unique.
-std::vector<std::string> upstream_roles(const config::Config& config, const DatabaseName& database);
-
 /// The database's catalog in one snapshot; leaves no transaction open.
 Result<std::shared_ptr<const sql::Catalog>> load_catalog(schema::Connection& connection);
 

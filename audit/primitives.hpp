@@ -1,5 +1,4 @@
-// The few cryptographic primitives the log stands on. One file implements them, so that it can be
-// replaced by crypto/ without touching anything else.
+// The few cryptographic primitives the log stands on, in the forms it uses: crypto/ does the work.
 #pragma once
 
 #include <array>
@@ -32,7 +31,7 @@ inline constexpr std::size_t kSeedBytes = 32;       ///< Ed25519 private seed (R
 inline constexpr std::size_t kPublicKeyBytes = 32;  ///< Ed25519 public key
 inline constexpr std::size_t kSignatureBytes = 64;  ///< Ed25519 signature
 
-/// An Ed25519 key pair. `secret` is the 32-byte seed followed by the public key.
+/// An Ed25519 key pair. `secret` is the 32-byte seed.
 struct SigningKey {
   Secret secret;
   Bytes public_key;

@@ -11,7 +11,8 @@
 namespace postern {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "big-endian hosts need plain copies here");
+static_assert(std::endian::native == std::endian::little,
+              "big-endian hosts need plain copies here");
 
 template <typename T>
 T load(const char* p) noexcept {

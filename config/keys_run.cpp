@@ -68,7 +68,7 @@ KeyRows keys_of(AuditOptions& o) {
       {"mode", choice(o.mode, kAuditModes), kYes, "what must be on disk before an answer leaves"},
       {"pii_mode", choice(o.pii_mode, kAuditModes), kYes,
        "the same for statements that touch protected columns"},
-      {"flush_interval", DurationKey{&o.flush_interval, Millis(1), Millis(10'000)}, kYes,
+      {"flush_interval", DurationKey{&o.flush_interval, Millis(1), Millis(1'000)}, kYes,
        "longest time a batch stays off the disk"},
       {"segment_bytes", SizeKey{&o.segment_bytes, 128 * kKiB, 4096 * kMiB}, kYes,
        "size at which a new segment file begins"},
@@ -79,7 +79,7 @@ KeyRows keys_of(AuditOptions& o) {
 
 KeyRows keys_of(MetricsOptions& o) {
   return {
-      {"address", TextKey{&o.address}, kNo, "address of /metrics and /health"},
+      {"address", TextKey{&o.address}, kNo, "address of /metrics, /healthz and /readyz"},
       {"port", NumberKey{&o.port, 0, 65'535}, kNo, "TCP port; 0 takes any free one"},
   };
 }

@@ -81,9 +81,6 @@ constexpr std::string_view kDeniedModules[] = {
     "session_*", "dblink.*",       "postgres_fdw.*", "cron.*",
 };
 
-// Postern answers these itself.
-constexpr std::string_view kOwn[] = {"postern.tenant", "postern.route"};
-
 constexpr std::string_view kMessageLevels[] = {"info", "notice", "warning", "error"};
 
 std::string lower(std::string_view text) {
@@ -99,12 +96,7 @@ bool matches(const List& list, std::string_view name) {
                      [&](std::string_view glob) { return glob_match(glob, name); });
 }
 
-bool is_own(std::string_view name) {
-  return std::find(std::begin(kOwn), std::end(kOwn), name) != std::end(kOwn);
-}
-
 bool name_allowed(const Judged& j, const std::string& name) {
-  if (is_own(name)) return true;
   if (name.starts_with("postern.")) return false;
   // A migrator becomes the owner of tables by SET ROLE; neither role escapes the wall.
   if (name == "role" || name == "session_authorization") return j.profile == Profile::kMigrator;
@@ -140,7 +132,7 @@ void gate_settings(const Judged& j) {
   const sql::Statement& s = j.statement;
   const std::string name = lower(s.name);
   if (s.kind == Kind::kShow) {
-    if (name.starts_with("postern.") && !is_own(name)) refuse(j, Pst::kSettingNotAllowed, name);
+    if (name.starts_with("postern.")) refuse(j, Pst::kSettingNotAllowed, name);
     return;
   }
   const bool sets = s.kind == Kind::kSet || s.kind == Kind::kReset;

@@ -264,7 +264,7 @@ class PolicyTest(ToolsTest):
         self.good(*words, database=keeper)
 
     def test_errors(self) -> None:
-        self.refused(1, "PST-2205", "policy", "verify", "-c",
+        self.refused(1, "PST-1307", "policy", "verify", "-c",
                      "postern.toml", "--database", "nowhere")  # fmt: skip
         self.refused(2, "PST-2203", "policy", "verify", "-c", "postern.toml", "--database",
                      DATABASE, "--dsn", "postgres://u:canary%zz@h")  # fmt: skip

@@ -3,7 +3,7 @@
 #include "protocol/auth.hpp"
 #include "protocol/error_message.hpp"
 #include "protocol/session_setup.hpp"
-#include "support.hpp"
+#include "tests/protocol/support.hpp"
 
 using namespace postern;
 using namespace postern::protocol;

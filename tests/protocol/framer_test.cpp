@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "support.hpp"
+#include "tests/protocol/support.hpp"
 
 using namespace postern;
 using namespace postern::protocol;

@@ -13,7 +13,7 @@
 #include "protocol/session_setup.hpp"
 #include "protocol/simple.hpp"
 #include "protocol/startup.hpp"
-#include "support.hpp"
+#include "tests/protocol/support.hpp"
 
 using namespace postern;
 using namespace postern::protocol;

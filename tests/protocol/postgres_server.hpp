@@ -9,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "support.hpp"
+#include "tests/protocol/support.hpp"
 
 namespace postern::protocol::test {
 

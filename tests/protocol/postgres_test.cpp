@@ -3,7 +3,7 @@
 #include <thread>
 #include <vector>
 
-#include "postgres_server.hpp"
+#include "tests/protocol/postgres_server.hpp"
 #include "protocol/client_login.hpp"
 #include "protocol/copy.hpp"
 #include "protocol/error_message.hpp"

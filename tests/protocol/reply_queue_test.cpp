@@ -1,6 +1,6 @@
 #include "protocol/reply_queue.hpp"
 
-#include "support.hpp"
+#include "tests/protocol/support.hpp"
 
 using namespace postern;
 using namespace postern::protocol;

@@ -17,7 +17,7 @@
 #include "protocol/session_setup.hpp"
 #include "protocol/simple.hpp"
 #include "protocol/startup.hpp"
-#include "support.hpp"
+#include "tests/protocol/support.hpp"
 
 namespace {
 std::atomic<std::size_t> allocations{0};

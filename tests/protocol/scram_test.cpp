@@ -1,7 +1,7 @@
 #include "protocol/scram.hpp"
 
 #include "protocol/base64.hpp"
-#include "support.hpp"
+#include "tests/protocol/support.hpp"
 
 using namespace postern;
 using namespace postern::protocol;

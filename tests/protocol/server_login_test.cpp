@@ -3,7 +3,7 @@
 #include "protocol/rows.hpp"
 #include "protocol/session_setup.hpp"
 #include "protocol/startup.hpp"
-#include "support.hpp"
+#include "tests/protocol/support.hpp"
 
 using namespace postern;
 using namespace postern::protocol;

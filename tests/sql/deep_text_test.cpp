@@ -7,7 +7,7 @@
 
 #include <doctest/doctest.h>
 
-#include "fixture_catalog.hpp"
+#include "tests/sql/fixture_catalog.hpp"
 
 using namespace postern::sql;
 using namespace postern::sql::test;

@@ -11,7 +11,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "fixture_catalog.hpp"
+#include "tests/sql/fixture_catalog.hpp"
 
 namespace postern::sql::test {
 

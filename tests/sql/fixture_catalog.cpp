@@ -1,4 +1,4 @@
-#include "fixture_catalog.hpp"
+#include "tests/sql/fixture_catalog.hpp"
 
 #include <future>
 

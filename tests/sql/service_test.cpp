@@ -5,7 +5,7 @@
 
 #include <doctest/doctest.h>
 
-#include "fixture_catalog.hpp"
+#include "tests/sql/fixture_catalog.hpp"
 #include "sql/cache.hpp"
 #include "sql/parser_pool.hpp"
 
