@@ -37,6 +37,13 @@ void validate_database(Findings& findings, const std::string& name, const Databa
   }
   const bool replica = db.route == RouteDefault::kReplica || db.route == RouteDefault::kAuto;
   if (replica && !config.routing) findings.conflict(path + ".route", "needs [routing]");
+  if (db.pool_mode != PoolMode::kSession) {
+    findings.add(Pst::kConfigNotHandled, path + ".pool_mode", "only \"session\" is served yet");
+  }
+  if (db.route == RouteDefault::kReplica) {
+    findings.add(Pst::kConfigNotHandled, path + ".route",
+                 "\"replica\" is not served yet: \"auto\" reads from replicas");
+  }
   if (!db.password.empty() && db.user.empty()) {
     findings.conflict(path + ".password", "is given without user");
   }

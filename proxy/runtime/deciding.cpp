@@ -15,6 +15,7 @@ struct Job {
   Event done;
   std::string text;
   sql::AnalysisContext context;
+  sql::AnalyzerLimits limits;
   std::shared_ptr<const sql::Facts> facts;
 };
 
@@ -59,8 +60,9 @@ Task<Result<std::shared_ptr<const AnalysedText>>> Decider::decide(sql::ParserPoo
   job->text = std::move(text);
   job->context.catalog = scope.protection->catalog;
   job->context.search_path = scope.search_path;
+  job->limits.text_bytes = scope.text_bytes;
   const Status accepted = parsers->submit([job, worker] {
-    job->facts = sql::analyze(job->text, job->context, sql::AnalyzerLimits{});
+    job->facts = sql::analyze(job->text, job->context, job->limits);
     worker->post([job] { job->done.set(); });
   });
   if (!accepted) co_return accepted.error();

@@ -24,6 +24,7 @@ struct DecisionScope {
   std::shared_ptr<const Protection> protection;
   policy::Principal principal;
   std::vector<std::string> search_path;
+  std::size_t text_bytes = 0;  ///< longest text analysed; the same for the whole process
 
   /// Equal scopes give equal keys.
   [[nodiscard]] std::string key() const;

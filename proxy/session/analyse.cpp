@@ -17,6 +17,7 @@ DecisionScope scope_of(Session* session, std::shared_ptr<const Protection> prote
   scope.principal.profile = session->identity.profile;
   scope.principal.has_tenant = !session->identity.tenant.is_none();
   scope.principal.decrypts = sees_plaintext(session->identity.profile);
+  scope.text_bytes = session->config().limits.query_bytes.bytes;
   if (session->search_path_known) scope.search_path = session->search_path;
   return scope;
 }

@@ -41,47 +41,56 @@ AuditRigor rigor(const Session& session, const Execution& execution, std::size_t
 }
 
 // What the log's refusal means for a statement under the configured policy.
-Status on_log_failure(Session* session, const Error& error) {
+Status on_log_failure(Session* session, const Error& error, bool writes) {
   session->runtime().metrics.audit_failures.add();
-  const bool go_on = session->config().audit->on_failure == config::AuditFailure::kContinueAndCount;
-  if (go_on) return ok();
+  switch (session->config().audit->on_failure) {
+    case config::AuditFailure::kContinueAndCount:
+      return ok();
+    case config::AuditFailure::kReadOnly:
+      if (!writes) return ok();
+      return error;
+    case config::AuditFailure::kBlock:
+    case config::AuditFailure::kDeny:
+      return error;
+  }
   return error;
 }
 
+// One wait for the log: an event of its own, since both coroutines of a session may wait at once.
 class Waiting {
  public:
-  explicit Waiting(Session* session) : session_(session) {
-    session_->context->audit_waiters.add(&session_->audit_event);
+  explicit Waiting(Session* session)
+      : waiters_(&session->context->audit_waiters), event_(session->worker()->executor()) {
+    waiters_->add(&event_);
   }
   Waiting(const Waiting&) = delete;
   Waiting& operator=(const Waiting&) = delete;
-  ~Waiting() { session_->context->audit_waiters.remove(&session_->audit_event); }
+  ~Waiting() { waiters_->remove(&event_); }
+  Event& event() { return event_; }
 
  private:
-  Session* session_;
+  AuditWaiters* waiters_;
+  Event event_;
 };
 
 // Appends a record, waiting while the queue is full.
 Task<Result<std::uint64_t>> append_waiting(Session* session, audit::EncodedRecord record,
                                            Urgency urgency) {
   audit::Log* log = session->runtime().audit.get();
-  const Waiting waiting(session);
+  Waiting waiting(session);
   for (;;) {
     audit::EncodedRecord copy = record;
     Result<std::uint64_t> index = log->append(std::move(copy), urgency);
     if (index) session->runtime().metrics.audit_records.add();
     if (index || index.error().code != Pst::kAuditBusy) co_return index;
-    co_await session->audit_event.wait();
+    co_await waiting.event().wait();
   }
 }
 
-void append_now(Session* session, audit::EncodedRecord record) {
-  if (session->runtime().audit == nullptr) return;
-  if (session->runtime().audit->append(std::move(record), Urgency::kBatch)) {
-    session->runtime().metrics.audit_records.add();
-  } else {
-    session->runtime().metrics.audit_failures.add();
-  }
+Task<void> append_event(Session* session, audit::EncodedRecord record) {
+  if (session->runtime().audit == nullptr) co_return;
+  const auto index = co_await append_waiting(session, std::move(record), Urgency::kBatch);
+  if (!index) session->runtime().metrics.audit_failures.add();
 }
 
 audit::SessionEvent session_event(Session* session, const Error* failure,
@@ -100,19 +109,20 @@ audit::SessionEvent session_event(Session* session, const Error* failure,
 
 }  // namespace
 
-void record_login(Session* session, const Error* failure) {
+Task<void> record_login(Session* session, const Error* failure) {
   const std::string label = failure != nullptr ? pst_label(failure->code) : std::string();
   const audit::SessionEvent event = session_event(session, failure, label);
-  append_now(session, audit::encode_session(audit::Kind::kAuth, event));
-  if (failure == nullptr) {
-    append_now(session, audit::encode_session(audit::Kind::kSessionOpen, event));
-  }
+  audit::EncodedRecord auth = audit::encode_session(audit::Kind::kAuth, event);
+  audit::EncodedRecord open = audit::encode_session(audit::Kind::kSessionOpen, event);
+  co_await append_event(session, std::move(auth));
+  if (failure == nullptr) co_await append_event(session, std::move(open));
 }
 
-void record_end(Session* session) {
+Task<void> record_end(Session* session) {
   audit::SessionEvent event = session_event(session, nullptr, {});
   event.statements = session->statements_run;
-  append_now(session, audit::encode_session(audit::Kind::kSessionClose, event));
+  audit::EncodedRecord record = audit::encode_session(audit::Kind::kSessionClose, event);
+  co_await append_event(session, std::move(record));
 }
 
 Task<Status> open_intents(Session* session, Execution* execution) {
@@ -128,7 +138,8 @@ Task<Status> open_intents(Session* session, Execution* execution) {
     const Result<std::uint64_t> index =
         co_await append_waiting(session, std::move(encoded), urgency);
     if (!index) {
-      const Status verdict = on_log_failure(session, index.error());
+      const Status verdict = on_log_failure(session, index.error(),
+                                            is_write(execution->analysed->decided(i)));
       if (!verdict) co_return verdict.error();
       continue;
     }
@@ -148,7 +159,7 @@ Task<Status> record_refusal(Session* session, std::shared_ptr<const AnalysedText
   audit::EncodedRecord encoded = audit::encode_refusal(record.refusal(error, observed));
   const Result<std::uint64_t> index =
       co_await append_waiting(session, std::move(encoded), Urgency::kBatch);
-  if (!index) co_return on_log_failure(session, index.error());
+  if (!index) co_return on_log_failure(session, index.error(), true);
   co_return ok();
 }
 
@@ -174,21 +185,25 @@ std::optional<std::uint64_t> row_gate(const Session& session, const Execution& e
   return ticket->index;
 }
 
-std::optional<std::uint64_t> close_current(Session* session, Execution* execution,
-                                           const audit::Outcome& outcome) {
+Result<std::optional<std::uint64_t>> close_current(Session* session, Execution* execution,
+                                                   const audit::Outcome& outcome) {
+  using Answer = std::optional<std::uint64_t>;
   audit::Log* log = session->runtime().audit.get();
-  if (log == nullptr || execution->index >= execution->tickets.size()) return std::nullopt;
+  if (log == nullptr || execution->index >= execution->tickets.size()) return Answer();
   auto& ticket = execution->tickets[execution->index];
-  if (!ticket) return std::nullopt;
+  if (!ticket) return Answer();
   const bool strict = rigor(*session, *execution, execution->index) == AuditRigor::kStrict;
   const auto index = log->close(*ticket, outcome, strict ? Urgency::kNow : Urgency::kBatch);
+  if (!index && index.error().code == Pst::kAuditBusy) return index.error();
   ticket.reset();
   if (!index) {
-    session->runtime().metrics.audit_failures.add();
-    return std::nullopt;
+    // A success that cannot be recorded must not be told, where the policy says so.
+    const bool wrote = is_write(execution->analysed->decided(execution->index));
+    POSTERN_TRY(on_log_failure(session, index.error(), wrote));
+    return Answer();
   }
   session->runtime().metrics.audit_records.add();
-  return strict ? std::optional(*index) : std::nullopt;
+  return strict ? Answer(*index) : Answer();
 }
 
 void close_open_executions(Session* session, ServerLink* link, const Error& error) {
@@ -208,24 +223,22 @@ void close_open_executions(Session* session, ServerLink* link, const Error& erro
 
 Task<Status> wait_durable(Session* session, std::uint64_t index) {
   audit::Log* log = session->runtime().audit.get();
-  const Waiting waiting(session);
+  Waiting waiting(session);
   while (!log->is_durable(index)) {
     if (log->state() != audit::LogState::kRunning) {
-      co_return on_log_failure(session, make_error(Pst::kAuditUnavailable));
+      co_return on_log_failure(session, make_error(Pst::kAuditUnavailable), true);
     }
-    co_await session->audit_event.wait();
+    co_await waiting.event().wait();
   }
   co_return ok();
 }
 
-std::optional<std::uint64_t> settle(Session* session, Unit& unit, const protocol::Frame& frame) {
+Result<std::optional<std::uint64_t>> settle(Session* session, Unit& unit,
+                                            const protocol::Frame& frame) {
   Execution& execution = *unit.execution;
-  if (execution.settled > execution.index) return std::nullopt;
-  if (frame.backend() == protocol::BackendType::kPortalSuspended) return std::nullopt;
-  execution.settled = execution.index + 1;
+  if (execution.settled > execution.index) return std::optional<std::uint64_t>();
   const auto elapsed = std::chrono::duration_cast<std::chrono::microseconds>(
       Clock::now() - execution.started);
-  session->runtime().metrics.latency.observe(static_cast<std::uint64_t>(elapsed.count()));
   audit::Outcome outcome;
   outcome.time_us = now_us();
   outcome.rows = execution.rows;
@@ -244,16 +257,24 @@ std::optional<std::uint64_t> settle(Session* session, Unit& unit, const protocol
     const auto complete = protocol::CommandComplete::decode(frame.body);
     if (complete) outcome.rows = complete->rows();
   }
-  return close_current(session, &execution, outcome);
+  POSTERN_ASSIGN(const auto index, close_current(session, &execution, outcome));
+  execution.settled = execution.index + 1;
+  session->runtime().metrics.latency.observe(static_cast<std::uint64_t>(elapsed.count()));
+  return index;
 }
 
-void skip_execution(Session* session, Execution& execution) {
+void end_execution(Session* session, Execution& execution, audit::State state) {
   audit::Outcome outcome;
-  outcome.state = audit::State::kCancelled;
+  outcome.state = state;
   outcome.time_us = now_us();
   for (; execution.index < execution.tickets.size(); ++execution.index) {
     (void)close_current(session, &execution, outcome);
   }
+}
+
+Task<void> room_in_log(Session* session) {
+  Waiting waiting(session);
+  co_await waiting.event().wait();
 }
 
 }  // namespace postern::proxy

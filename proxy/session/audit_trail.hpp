@@ -17,8 +17,8 @@ enum class AuditRigor : std::uint8_t {
 };
 
 /// Records login or its failure, and the end of a session.
-void record_login(Session* session, const Error* failure);
-void record_end(Session* session);
+Task<void> record_login(Session* session, const Error* failure);
+Task<void> record_end(Session* session);
 
 /// Opens the intents of an execution's statements. Waits while the log's queue is full; where the
 /// log has failed the configured policy decides: kAuditUnavailable refuses the statement.
@@ -32,18 +32,20 @@ Task<Status> record_refusal(Session* session, std::shared_ptr<const AnalysedText
 std::optional<std::uint64_t> forward_gate(const Session& session, const Execution& execution);
 /// The same before the first row of the current statement.
 std::optional<std::uint64_t> row_gate(const Session& session, const Execution& execution);
-/// Records the outcome of the current statement; the record to wait for before it is told.
-std::optional<std::uint64_t> close_current(Session* session, Execution* execution,
-                                           const audit::Outcome& outcome);
 /// Ends every statement of the link's units that has no outcome yet.
 void close_open_executions(Session* session, ServerLink* link, const Error& error);
 
 /// The server answered the current statement: records its outcome, once, and says which record has
-/// to be durable before the client hears of it.
-std::optional<std::uint64_t> settle(Session* session, Unit& unit, const protocol::Frame& frame);
+/// to be durable before the client hears of it. kAuditBusy: wait for room and ask again. Another
+/// error where the log has failed and the policy does not let accesses pass unrecorded.
+Result<std::optional<std::uint64_t>> settle(Session* session, Unit& unit,
+                                            const protocol::Frame& frame);
 
-/// The server will never run what is left of an execution.
-void skip_execution(Session* session, Execution& execution);
+/// Closes what is left of an execution: nothing more will happen to it.
+void end_execution(Session* session, Execution& execution, audit::State state);
+
+/// Until the log took something from its queue, or failed.
+Task<void> room_in_log(Session* session);
 
 /// Until the record is on disk. kAuditUnavailable where the log fails meanwhile.
 Task<Status> wait_durable(Session* session, std::uint64_t index);

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <utility>
-#include <vector>
 
 #include "base/bytes.hpp"
 #include "protocol/wire.hpp"
@@ -19,6 +19,9 @@ struct BatchItem {
   /// Without type and length word.
   [[nodiscard]] ByteView body() const { return whole.substr(5); }
 };
+
+/// A deque: elements stay where they are when it grows or is moved, and so do views into `copy`.
+using BatchItems = std::deque<BatchItem>;
 
 /// The messages of one batch in order. One thread.
 class Batch {
@@ -39,7 +42,7 @@ class Batch {
       item.whole = item.copy;
     }
   }
-  std::vector<BatchItem> take() {
+  BatchItems take() {
     bytes_ = 0;
     return std::exchange(items_, {});
   }
@@ -47,7 +50,7 @@ class Batch {
   [[nodiscard]] bool full() const { return bytes_ > kMaxBytes || items_.size() >= kMaxItems; }
 
  private:
-  std::vector<BatchItem> items_;
+  BatchItems items_;
   std::size_t bytes_ = 0;
 };
 

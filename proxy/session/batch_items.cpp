@@ -5,6 +5,7 @@
 
 #include "protocol/extended.hpp"
 #include "protocol/rows.hpp"
+#include "protocol/simple.hpp"
 #include "proxy/session/analyse.hpp"
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/link.hpp"
@@ -12,6 +13,7 @@
 #include "proxy/session/publish.hpp"
 #include "proxy/session/refuse.hpp"
 #include "proxy/session/sealing.hpp"
+#include "proxy/session/tracking.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -20,12 +22,15 @@ using protocol::Disposition;
 using protocol::FrontendType;
 using protocol::Request;
 
+constexpr std::string_view kSearchPathSql =
+    "SELECT pg_catalog.current_setting('search_path')";
+
 ItemResult sent() {
   return {};
 }
 
-ItemResult refused(Error error) {
-  return {std::move(error)};
+ItemResult refused(Error error, Recorded recorded = Recorded::kNo) {
+  return {std::move(error), recorded};
 }
 
 Unit unit_for(Request request, Internal internal = Internal::kNone) {
@@ -53,10 +58,21 @@ Status encode_parse(ServerLink* link, const PreparedStatement& statement) {
   return parse.encode(link->out().own());
 }
 
+// A name that stands for something else, or perhaps nothing, on this connection is freed.
+Status close_stale(ServerLink* link, const std::string& name) {
+  if (name.empty() || !link->prepared.contains(name)) return ok();
+  const protocol::Close close{protocol::Target::kStatement, name};
+  POSTERN_TRY(close.encode(link->out().own()));
+  link->prepared.erase(name);
+  return link->expect(unit_for(Request::kClose, Internal::kReparse), Disposition::kSwallow);
+}
+
 // Parse ------------------------------------------------------------------------------------------
 
 Status send_parse(Session* session, std::shared_ptr<PreparedStatement> statement) {
   ServerLink* link = session->active;
+  // A kept replica may have the name from before; the primary says 42P05 by itself.
+  if (session->reading != nullptr) POSTERN_TRY(close_stale(link, statement->name));
   POSTERN_TRY(encode_parse(link, *statement));
   link->prepared.insert_or_assign(statement->name, statement->id);
   session->statements.insert_or_assign(statement->name, statement);
@@ -69,7 +85,7 @@ Task<Result<ItemResult>> run_parse(Session* session, ByteView body) {
   const auto statement = co_await prepare(session, body);
   if (!statement) co_return refused(statement.error());
   const auto refusal = co_await refusal_of(session, (*statement)->analysed);
-  if (refusal) co_return refused(*refusal);
+  if (refusal) co_return refused(*refusal, Recorded::kYes);
   const Status status = send_parse(session, *statement);
   if (!status) co_return status.error();
   co_return sent();
@@ -81,12 +97,7 @@ Task<Result<ItemResult>> run_parse(Session* session, ByteView body) {
 Status ensure_prepared(ServerLink* link, const std::shared_ptr<PreparedStatement>& statement) {
   const auto known = link->prepared.find(statement->name);
   if (known != link->prepared.end() && known->second == statement->id) return ok();
-  if (!statement->name.empty() && known != link->prepared.end()) {
-    POSTERN_TRY((protocol::Close{protocol::Target::kStatement, statement->name}.encode(
-        link->out().own())));
-    POSTERN_TRY(link->expect(unit_for(Request::kClose, Internal::kReparse),
-                             Disposition::kSwallow));
-  }
+  POSTERN_TRY(close_stale(link, statement->name));
   POSTERN_TRY(encode_parse(link, *statement));
   link->prepared.insert_or_assign(statement->name, statement->id);
   Unit unit = unit_for(Request::kParse, Internal::kReparse);
@@ -106,7 +117,7 @@ Task<Result<ItemResult>> refresh(Session* session, std::shared_ptr<PreparedState
   renewed->analysed = text_of(*analysed, old.analysed->text);
   renewed->client_types = old.client_types;
   const auto refusal = co_await refusal_of(session, renewed->analysed);
-  if (refusal) co_return refused(*refusal);
+  if (refusal) co_return refused(*refusal, Recorded::kYes);
   const Status hidden = hide_literals(renewed.get());
   if (!hidden) co_return refused(hidden.error());
   session->statements.insert_or_assign(renewed->name, renewed);
@@ -126,7 +137,11 @@ Task<Result<ItemResult>> run_bind(Session* session, const BatchItem* item) {
   ServerLink* link = session->active;
   auto statement = find_statement(session, bind->statement);
   if (statement == nullptr) {
-    // The server knows no such statement either and says so in its own words.
+    // What Postern does not know it cannot seal, whatever the server may know under this name.
+    if (gated(*session)) {
+      const std::string name = "\"" + std::string(bind->statement) + "\"";
+      co_return refused(make_error(Pst::kUnknownStatement, name));
+    }
     session->portals.erase(std::string(bind->portal));
     link->out().add_view(item->whole);
     const Status expected = link->expect(unit_for(Request::kBind), Disposition::kForward);
@@ -139,6 +154,9 @@ Task<Result<ItemResult>> run_bind(Session* session, const BatchItem* item) {
   // Sealing comes first: what cannot be sealed is refused before anything is sent for it.
   Bytes sealed;
   const bool seals = seals_parameters(*statement);
+  if (seals && session->effect_under_way) {
+    co_return refused(make_error(Pst::kSettingInBatch));
+  }
   if (seals) {
     const Status status = seal_bind(session, *statement, *bind, sealed);
     if (!status) co_return refused(status.error());
@@ -151,9 +169,12 @@ Task<Result<ItemResult>> run_bind(Session* session, const BatchItem* item) {
     link->out().add_view(item->whole);
   }
   const auto formats = formats_of(bind->result_formats);
-  session->portals.insert_or_assign(std::string(bind->portal), Portal{statement, formats});
+  auto bound = std::make_shared<Portal>(Portal{statement, formats});
+  session->portals.insert_or_assign(std::string(bind->portal), bound);
   Unit unit = unit_for(Request::kBind);
   unit.statement = std::move(statement);
+  unit.portal = bind->portal;
+  unit.bound = std::move(bound);
   const Status expected = link->expect(std::move(unit), Disposition::kForward);
   if (!expected) co_return expected.error();
   co_return sent();
@@ -161,21 +182,31 @@ Task<Result<ItemResult>> run_bind(Session* session, const BatchItem* item) {
 
 // Describe and Close -----------------------------------------------------------------------------
 
-Result<ItemResult> run_describe(Session* session, const BatchItem& item) {
-  POSTERN_ASSIGN(const auto describe, protocol::Describe::decode(item.body()));
+Task<Result<ItemResult>> run_describe(Session* session, const BatchItem* item) {
+  const auto describe = protocol::Describe::decode(item->body());
+  if (!describe) co_return describe.error();
   ServerLink* link = session->active;
-  const bool of_statement = describe.target == protocol::Target::kStatement;
+  const bool of_statement = describe->target == protocol::Target::kStatement;
   Unit unit = unit_for(of_statement ? Request::kDescribeStatement : Request::kDescribePortal);
   if (of_statement) {
-    unit.statement = find_statement(session, describe.name);
-    if (unit.statement != nullptr) POSTERN_TRY(ensure_prepared(link, unit.statement));
-  } else if (const auto it = session->portals.find(describe.name); it != session->portals.end()) {
-    unit.statement = it->second.statement;
+    unit.statement = find_statement(session, describe->name);
+    if (unit.statement != nullptr) {
+      const auto fresh = co_await refresh(session, &unit.statement);
+      if (!fresh) co_return fresh.error();
+      if (fresh->refusal) co_return *fresh;
+      const Status prepared = ensure_prepared(link, unit.statement);
+      if (!prepared) co_return prepared.error();
+    }
+  } else if (const auto it = session->portals.find(describe->name);
+             it != session->portals.end()) {
+    unit.statement = it->second->statement;
+    unit.fill = session->pending_fill;
   }
   if (unit.statement != nullptr) session->described_in_batch.push_back(unit.statement->id);
-  link->out().add_view(item.whole);
-  POSTERN_TRY(link->expect(std::move(unit), Disposition::kForward));
-  return sent();
+  link->out().add_view(item->whole);
+  const Status expected = link->expect(std::move(unit), Disposition::kForward);
+  if (!expected) co_return expected.error();
+  co_return sent();
 }
 
 Result<ItemResult> run_close(Session* session, const BatchItem& item) {
@@ -184,9 +215,17 @@ Result<ItemResult> run_close(Session* session, const BatchItem& item) {
   const std::string name(close.name);
   if (close.target == protocol::Target::kStatement) {
     session->statements.erase(name);
+    session->confirmed_statements.erase(name);
     link->prepared.erase(name);
+    if (session->replica != nullptr && session->replica.get() != link) {
+      // The kept replica still has it; the next use there begins with a Close.
+      if (auto it = session->replica->prepared.find(name); it != session->replica->prepared.end()) {
+        it->second = kUnknownStatement;
+      }
+    }
   } else {
     session->portals.erase(name);
+    session->confirmed_portals.erase(name);
   }
   link->out().add_view(item.whole);
   POSTERN_TRY(link->expect(unit_for(Request::kClose), Disposition::kForward));
@@ -228,33 +267,69 @@ std::shared_ptr<Execution> execution_of(Session* session, const Portal& portal) 
   return execution;
 }
 
+// Everything an execution has to pass before it may be sent.
+Task<Result<ItemResult>> clear_execution(Session* session, Execution* execution) {
+  execution->tickets = std::exchange(session->pending_tickets, {});
+  if (execution->tickets.empty()) {
+    const Status opened = co_await open_intents(session, execution);
+    if (!opened) {
+      end_execution(session, *execution, audit::State::kCancelled);
+      co_return refused(opened.error());
+    }
+  }
+  if (const auto index = forward_gate(*session, *execution)) {
+    const Status durable = co_await wait_durable(session, *index);
+    if (!durable) {
+      end_execution(session, *execution, audit::State::kCancelled);
+      co_return refused(durable.error());
+    }
+  }
+  co_await mark_writes(session, execution);
+  co_return sent();
+}
+
+void note_effects(Session* session, const AnalysedText& analysed) {
+  const sql::Statement* statement = analysed.statement(0);
+  if (statement != nullptr && changes_settings(*statement)) session->effect_under_way = true;
+}
+
+// A portal Postern did not see bound (a cursor of SQL, or analysis is off): recorded as opaque.
+std::shared_ptr<Execution> opaque_execution(Session* session) {
+  auto execution = std::make_shared<Execution>();
+  execution->analysed = std::make_shared<const AnalysedText>();
+  execution->started = Clock::now();
+  execution->node = session->active->facts().endpoint.text();
+  return execution;
+}
+
 Task<Result<ItemResult>> run_execute(Session* session, const BatchItem* item) {
   const auto execute = protocol::Execute::decode(item->body());
   if (!execute) co_return execute.error();
   ServerLink* link = session->active;
-  Unit unit = unit_for(Request::kExecute);
-  if (const auto it = session->portals.find(execute->portal); it != session->portals.end()) {
-    auto execution = execution_of(session, it->second);
-    execution->tickets = std::exchange(session->pending_tickets, {});
-    if (execution->tickets.empty()) {
-      const Status opened = co_await open_intents(session, execution.get());
-      if (!opened) co_return refused(opened.error());
-    }
-    if (const auto index = forward_gate(*session, *execution)) {
-      const Status durable = co_await wait_durable(session, *index);
-      if (!durable) co_return refused(durable.error());
-    }
-    co_await mark_writes(session, execution.get());
-    const Status described = ensure_described(session, it->second, execute->portal);
-    if (!described) co_return described.error();
-    session->runtime().metrics.statements.add();
-    Metrics& metrics = session->runtime().metrics;
-    (session->reading != nullptr ? metrics.routed_replica : metrics.routed_primary).add();
-    note_writes(session, *execution);
-    unit.execution = std::move(execution);
-  } else if (gated(*session)) {
+  const auto it = session->portals.find(execute->portal);
+  const std::shared_ptr<Portal> portal = it != session->portals.end() ? it->second : nullptr;
+  if (portal == nullptr && gated(*session)) {
     co_return refused(make_error(Pst::kUnknownPortal, "\"" + std::string(execute->portal) + "\""));
   }
+  if (portal != nullptr && gated(*session) && outdated(*session, *portal->statement->analysed)) {
+    co_return refused(make_error(Pst::kPolicyChanged));
+  }
+  auto execution =
+      portal != nullptr ? execution_of(session, *portal) : opaque_execution(session);
+  const auto cleared = co_await clear_execution(session, execution.get());
+  if (!cleared) co_return cleared.error();
+  if (cleared->refusal) co_return *cleared;
+  if (portal != nullptr) {
+    const Status described = ensure_described(session, *portal, execute->portal);
+    if (!described) co_return described.error();
+  }
+  Metrics& metrics = session->runtime().metrics;
+  metrics.statements.add();
+  (session->reading != nullptr ? metrics.routed_replica : metrics.routed_primary).add();
+  if (session->reading == nullptr) note_writes(session, *execution);
+  note_effects(session, *execution->analysed);
+  Unit unit = unit_for(Request::kExecute);
+  unit.execution = std::move(execution);
   link->out().add_view(item->whole);
   const Status expected = link->expect(std::move(unit), Disposition::kForward);
   if (!expected) co_return expected.error();
@@ -298,7 +373,7 @@ Task<Result<ItemResult>> run_item(Session* session, const BatchItem* item) {
     case FrontendType::kBind:
       co_return co_await run_bind(session, item);
     case FrontendType::kDescribe:
-      co_return run_describe(session, *item);
+      co_return co_await run_describe(session, item);
     case FrontendType::kClose:
       co_return run_close(session, *item);
     case FrontendType::kExecute:
@@ -321,7 +396,9 @@ Task<Status> end_batch(Session* session) {
   if (!attached) co_return attached.error();
   ServerLink* link = session->primary.get();
   protocol::Sync{}.encode(link->out().own());
-  const Status expected = link->expect(unit_for(Request::kSync), Disposition::kForward);
+  Unit sync = unit_for(Request::kSync);
+  sync.ready_number = ++session->ready_sent;
+  const Status expected = link->expect(std::move(sync), Disposition::kForward);
   if (!expected) co_return expected.error();
   co_return ask_position(session);
 }
@@ -332,16 +409,48 @@ Status send_flush(Session* session) {
   return link->expect(unit_for(Request::kFlush), Disposition::kForward);
 }
 
-Task<Status> arm_when_due(Session* session) {
+Task<Status> drain_primary(Session* session) {
   ServerLink* link = session->primary.get();
-  if (!arming_due(*session, *link)) co_return ok();
-  // Arming needs to know that no transaction is open: what is under way is waited for.
   while (!link->queue().empty() && !link->broken) {
     const Status flushed = co_await link->flush();
     if (!flushed) co_return flushed.error();
     co_await link->drained.wait();
   }
   if (link->broken) co_return make_error(Pst::kUpstreamLost);
+  co_return ok();
+}
+
+Task<Status> settle_settings(Session* session) {
+  ServerLink* link = session->primary.get();
+  if (link == nullptr || session->database->protection() == nullptr) co_return ok();
+  if (session->effect_under_way) {
+    session->effect_under_way = false;
+    const Status drained = co_await drain_primary(session);
+    if (!drained) co_return drained.error();
+  }
+  const bool asks = session->path_due && !session->batch_sent;
+  if (!asks) co_return ok();
+  Status drained = co_await drain_primary(session);
+  if (!drained) co_return drained.error();
+  session->search_path_known = false;
+  // In a failed transaction nothing can be asked, and nothing but its end will run either.
+  if (link->queue().transaction_status() == protocol::TransactionStatus::kFailed) co_return ok();
+  session->path_due = false;
+  const Status encoded = protocol::Query{kSearchPathSql}.encode(link->out().own());
+  if (!encoded) co_return encoded.error();
+  const Status expected = link->expect(unit_for(Request::kQuery, Internal::kSearchPath),
+                                       Disposition::kSwallow);
+  if (!expected) co_return expected.error();
+  drained = co_await drain_primary(session);
+  co_return drained;
+}
+
+Task<Status> arm_when_due(Session* session) {
+  ServerLink* link = session->primary.get();
+  if (!arming_due(*session, *link)) co_return ok();
+  // Arming needs to know that no transaction is open: what is under way is waited for.
+  const Status drained = co_await drain_primary(session);
+  if (!drained) co_return drained.error();
   if (!server_idle(*session)) co_return ok();
   co_return arm_link(session, link);
 }

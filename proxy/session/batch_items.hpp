@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "proxy/session/refuse.hpp"
 #include "proxy/session/session.hpp"
 
 namespace postern::proxy {
@@ -10,6 +11,7 @@ namespace postern::proxy {
 /// What became of one message.
 struct ItemResult {
   std::optional<Error> refusal;  ///< set: not sent, the batch ends here with this error
+  Recorded recorded = Recorded::kNo;  ///< whether the access log has the refusal
 };
 
 /// Steps 2 to 8 for one message of a batch. Errors end the session.
@@ -20,6 +22,12 @@ Task<Status> end_batch(Session* session);
 
 /// The client's Flush, so that the server sends what it has.
 Status send_flush(Session* session);
+
+/// Waits until nothing is under way on the primary.
+Task<Status> drain_primary(Session* session);
+
+/// Before a text is analysed: settings that decide its meaning have taken effect and are known.
+Task<Status> settle_settings(Session* session);
 
 /// Renews the tenant context where that is due and possible now. Waits for what is under way if it
 /// has to.

@@ -119,7 +119,13 @@ Task<Status> replay(Session* session, const ReadRequest* read, const CachedAnswe
   if (!rows) co_return rows.error();
   const Bytes complete = complete_message(*answer);
   const Frame frame = first_frame(complete);
-  durable = co_await wait_for(session, settle(session, unit, frame));
+  auto settled = settle(session, unit, frame);
+  while (!settled && settled.error().code == Pst::kAuditBusy) {
+    co_await room_in_log(session);
+    settled = settle(session, unit, frame);
+  }
+  if (!settled) co_return settled.error();
+  durable = co_await wait_for(session, *settled);
   if (!durable) co_return durable.error();
   const Status passed = forward(session, session->primary.get(), unit, frame);
   if (!passed) co_return passed.error();
@@ -161,7 +167,11 @@ Task<Result<bool>> serve_cached(Session* session, const ReadRequest* read) {
   if (session->database->protection() != analysed.protection) co_return false;
   const CachedAnswer* answer = &*found.hit;
   const Status replayed = co_await replay(session, read, answer);
-  if (!replayed) co_return replayed.error();
+  if (!replayed) {
+    // What is pending points into the answer, which ends here.
+    session->out.pending().detach();
+    co_return replayed.error();
+  }
   co_return true;
 }
 

@@ -53,16 +53,43 @@ Status check_description(Unit& unit, const Frame& frame) {
   return ok();
 }
 
+// Names mean what the server last confirmed: a redefinition that failed or was skipped is undone.
+template <typename Map, typename Value>
+void conclude_name(Map& names, Map& confirmed, const std::string& name, const Value& value,
+                   bool success) {
+  if (success) {
+    confirmed.insert_or_assign(name, value);
+    names.insert_or_assign(name, value);
+    return;
+  }
+  const auto known = names.find(name);
+  if (known == names.end() || known->second != value) return;
+  const auto before = confirmed.find(name);
+  if (before == confirmed.end()) {
+    names.erase(known);
+  } else {
+    known->second = before->second;
+  }
+}
+
 void end_parse(Session* session, ServerLink* link, const Unit& unit, bool success) {
   if (unit.statement == nullptr) return;
   const std::string& name = unit.statement->name;
-  const auto known = session->statements.find(name);
-  const bool current = known != session->statements.end() && known->second == unit.statement;
   if (success) {
     link->prepared.insert_or_assign(name, unit.statement->id);
-  } else if (current && unit.internal == Internal::kNone) {
-    session->statements.erase(known);
+  } else if (const auto it = link->prepared.find(name);
+             it != link->prepared.end() && it->second == unit.statement->id) {
+    it->second = kUnknownStatement;
   }
+  if (unit.internal == Internal::kNone) {
+    conclude_name(session->statements, session->confirmed_statements, name, unit.statement,
+                  success);
+  }
+}
+
+void end_bind(Session* session, const Unit& unit, bool success) {
+  if (unit.bound == nullptr) return;
+  conclude_name(session->portals, session->confirmed_portals, unit.portal, unit.bound, success);
 }
 
 }  // namespace
@@ -78,6 +105,8 @@ Status on_internal(Session* session, ServerLink* link, Unit& unit, const Frame& 
       return ok();
     case Internal::kPosition:
       return on_position_reply(session, link, frame);
+    case Internal::kSearchPath:
+      return on_search_path_reply(session, frame);
     case Internal::kReparse:
       return pass_failure(session, link, unit, frame);
     case Internal::kDescribe:
@@ -99,6 +128,9 @@ Status on_completion(Session* session, ServerLink* link, const Completion& compl
     case Request::kParse:
       end_parse(session, link, unit, success);
       break;
+    case Request::kBind:
+      end_bind(session, unit, success);
+      break;
     case Request::kExecute:
       if (unit.internal == Internal::kArm || unit.internal == Internal::kDisarm) {
         if (!success || !unit.answered) return make_error(Pst::kArmingFailed);
@@ -107,8 +139,8 @@ Status on_completion(Session* session, ServerLink* link, const Completion& compl
     default:
       break;
   }
-  if (unit.execution != nullptr && completion.outcome == Completion::Outcome::kSkipped) {
-    skip_execution(session, *unit.execution);
+  if (unit.execution != nullptr) {
+    end_execution(session, *unit.execution, success ? audit::State::kOk : audit::State::kCancelled);
   }
   return ok();
 }

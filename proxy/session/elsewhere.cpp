@@ -26,7 +26,8 @@ using protocol::Request;
 bool session_allows(const Session& session) {
   return session.primary != nullptr && !session.primary->broken && server_idle(session) &&
          session.primary->out_empty() && !session.settings_changed && !session.position_due &&
-         session.search_path_known && !session.mark.active();
+         session.search_path_known && session.marks.empty() && !session.path_due &&
+         !session.effect_under_way;
 }
 
 bool decision_allows(const AnalysedText& analysed) {
@@ -40,10 +41,9 @@ bool decision_allows(const AnalysedText& analysed) {
 std::optional<std::size_t> choose_replica(const Session& session) {
   const auto& routing = session.context->runtime->config->routing;
   if (!routing) return std::nullopt;
-  const config::RouteDefault route = session.database->options().route;
-  if (route == config::RouteDefault::kPrimary && routing->route == config::RouteDefault::kPrimary) {
-    return std::nullopt;
-  }
+  const auto route = config::effective_route(*session.context->runtime->config,
+                                             session.database->options());
+  if (route == config::RouteDefault::kPrimary) return std::nullopt;
   const auto state = session.database->cluster().state();
   ChoiceQuestion question;
   question.cluster = state.get();
@@ -103,6 +103,7 @@ Task<Result<bool>> read_answer(Session* session, ServerLink* link) {
   if (sent) drained = co_await drain_replies(session, link);
   if (drained) co_return true;
   link->broken = true;
+  close_open_executions(session, link, drained.error());
   const bool untouched = session->out.written() == before && session->out.pending().empty();
   co_await release_link(session, std::move(session->replica));
   if (!untouched) co_return drained.error();
@@ -139,7 +140,7 @@ struct LoneRead {
   const BatchItem* execute = nullptr;
 };
 
-std::optional<LoneRead> lone_read(const std::vector<BatchItem>& items) {
+std::optional<LoneRead> lone_read(const BatchItems& items) {
   LoneRead read;
   for (const BatchItem& item : items) {
     const bool in_order = read.execute == nullptr;
@@ -205,6 +206,10 @@ std::optional<ReadRequest> cache_request(Session* session, const LoneRead& read,
   for (std::size_t i = 0; i < bind->result_formats.size(); ++i) {
     request.execution->result_formats.push_back(bind->result_formats[i]);
   }
+  // Without a description on either side the columns of a hit could not be checked.
+  const bool describable = statement.described || read.describe != nullptr ||
+                           statement.analysed->protection->rules->columns.empty();
+  if (!describable) return std::nullopt;
   request.execution->rows_checked = statement.described;
   request.execution->outputs = statement.analysed->decided(0)->outputs;
   request.server_text = statement.server_text;
@@ -231,7 +236,7 @@ std::optional<ReadRequest> cache_request(Session* session, const LoneRead& read,
 
 // Runs the items against a replica as if it were the primary.
 Task<Result<bool>> read_batch(Session* session, ServerLink* link,
-                              const std::vector<BatchItem>* items) {
+                              const BatchItems* items) {
   const Reading reading(session, link);
   for (const BatchItem& item : *items) {
     const BatchItem* current = &item;
@@ -295,7 +300,7 @@ Task<Result<bool>> serve_query_elsewhere(Session* session, std::shared_ptr<Execu
   co_return *answered;
 }
 
-Task<Result<bool>> serve_batch_elsewhere(Session* session, const std::vector<BatchItem>* items) {
+Task<Result<bool>> serve_batch_elsewhere(Session* session, const BatchItems* items) {
   const config::Config& config = session->config();
   if ((!config.cache && !config.routing) || !session_allows(*session)) co_return false;
   const auto read = lone_read(*items);

@@ -15,6 +15,6 @@ Task<Result<bool>> serve_query_elsewhere(Session* session, std::shared_ptr<Execu
                                          const std::vector<Splice>* splices);
 
 /// The same for a batch that is one lone read: [Parse] Bind [Describe] Execute.
-Task<Result<bool>> serve_batch_elsewhere(Session* session, const std::vector<BatchItem>* items);
+Task<Result<bool>> serve_batch_elsewhere(Session* session, const BatchItems* items);
 
 }  // namespace postern::proxy

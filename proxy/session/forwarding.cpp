@@ -47,6 +47,7 @@ Status forward_row_description(Session* session, Unit& unit, const Frame& frame)
     adopt_outputs(unit);
   }
   if (unit.execution != nullptr) collect_description(*unit.execution, frame);
+  if (unit.fill != nullptr) unit.fill->add_description(frame.whole);
   if (!rewritten) pass(session, frame);
   return ok();
 }
@@ -138,31 +139,36 @@ void count_streamed(Unit& unit, BackendType type, std::size_t size) {
   unit.execution->bytes += size;
 }
 
-std::optional<Pause> hold_back(Session* session, Unit& unit, const Frame& frame) {
+Result<std::optional<Pause>> hold_back(Session* session, ServerLink* link, Unit& unit,
+                                       const Frame& frame) {
+  using Answer = std::optional<Pause>;
   if (frame.backend() == BackendType::kReadyForQuery) {
-    if (!must_publish(*session, frame)) return std::nullopt;
-    return Pause{Pause::Kind::kPublish, 0, 0};
+    if (link != session->primary.get() || !must_publish(*session, unit, frame)) return Answer();
+    return Answer(Pause{Pause::Kind::kPublish, 0, unit.ready_number});
   }
-  if (unit.execution == nullptr) return std::nullopt;
-  Execution& execution = *unit.execution;
+  if (unit.execution == nullptr) return Answer();
   std::optional<std::uint64_t> index;
   switch (frame.backend()) {
     case BackendType::kRowDescription:
     case BackendType::kDataRow:
     case BackendType::kCopyOutResponse:
-      index = row_gate(*session, execution);
+      index = row_gate(*session, *unit.execution);
       break;
     case BackendType::kCommandComplete:
     case BackendType::kEmptyQueryResponse:
     case BackendType::kPortalSuspended:
-    case BackendType::kErrorResponse:
-      index = settle(session, unit, frame);
+    case BackendType::kErrorResponse: {
+      auto settled = settle(session, unit, frame);
+      const bool busy = !settled && settled.error().code == Pst::kAuditBusy;
+      if (busy) return Answer(Pause{Pause::Kind::kAuditRoom, 0, 0});
+      if (!settled) return std::move(settled).error();
+      index = *settled;
       break;
+    }
     default:
-      return std::nullopt;
+      break;
   }
-  if (index) return Pause{Pause::Kind::kAudit, 0, *index};
-  return std::nullopt;
+  return index ? Answer(Pause{Pause::Kind::kAudit, 0, *index}) : Answer();
 }
 
 Status forward(Session* session, ServerLink* link, Unit& unit, const Frame& frame) {
@@ -177,6 +183,7 @@ Status forward(Session* session, ServerLink* link, Unit& unit, const Frame& fram
       return forward_complete(session, link, unit, frame);
     case BackendType::kErrorResponse:
       POSTERN_TRY(forward_error(session, unit, frame));
+      session->path_due = session->path_due || session->path_touched;
       on_failed_statement(session, link, unit);
       return ok();
     case BackendType::kNoData:
@@ -191,6 +198,9 @@ Status forward(Session* session, ServerLink* link, Unit& unit, const Frame& fram
       break;
     case BackendType::kCopyInResponse:
       session->fsm.on_copy_in();
+      break;
+    case BackendType::kReadyForQuery:
+      on_ready(session, link, frame.body);
       break;
     default:
       break;

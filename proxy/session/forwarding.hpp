@@ -17,7 +17,8 @@ void count_streamed(Unit& unit, protocol::BackendType type, std::size_t size);
 
 /// Gates of the access log and the cache: whether this message has to wait, and for what. Called
 /// again for the same message after the wait, then lets it pass.
-std::optional<Pause> hold_back(Session* session, Unit& unit, const protocol::Frame& frame);
+Result<std::optional<Pause>> hold_back(Session* session, ServerLink* link, Unit& unit,
+                                       const protocol::Frame& frame);
 
 /// Transforms and adds the message to session->out. Errors end the session.
 Status forward(Session* session, ServerLink* link, Unit& unit, const protocol::Frame& frame);

@@ -61,14 +61,31 @@ std::string pool_identity(const Identity& identity) {
   return key;
 }
 
-// Parameters the gate would refuse as SET must not come in through the back door either.
-Status check_startup(const Session& session, std::string_view name) {
-  constexpr std::array<std::string_view, 5> kForbidden = {
-      "role", "session_authorization", "row_security", "session_replication_role", "search_path"};
-  const bool ours = name.starts_with("postern.");
-  const bool forbidden = std::find(kForbidden.begin(), kForbidden.end(), name) != kForbidden.end();
-  const bool options = name == "options";
-  if (ours || forbidden || (options && session.identity.profile == policy::Profile::kApp)) {
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
+
+// What the gate would refuse as SET must not come in through the back door either: on a protected
+// database only these are passed on. Names are case-insensitive, as in PostgreSQL.
+Status check_startup(std::string_view name, std::string_view value) {
+  constexpr std::array<std::string_view, 14> kAllowed = {
+      "application_name",    "client_encoding",
+      "datestyle",           "timezone",
+      "intervalstyle",       "extra_float_digits",
+      "statement_timeout",   "lock_timeout",
+      "geqo",                "idle_in_transaction_session_timeout",
+      "bytea_output",        "default_transaction_isolation",
+      "tcp_user_timeout",    "default_transaction_read_only"};
+  const std::string folded = lower(name);
+  const bool allowed = std::find(kAllowed.begin(), kAllowed.end(), folded) != kAllowed.end();
+  const bool foreign_encoding =
+      folded == "client_encoding" && lower(value) != "utf8" && lower(value) != "utf-8" &&
+      lower(value) != "unicode";
+  if (!allowed || foreign_encoding) {
     return make_error(Pst::kStartupParameterRefused, std::string(name));
   }
   return ok();
@@ -91,7 +108,7 @@ Result<std::string> read_parameters(Session* session, protocol::LoginRequest& re
       continue;
     }
     if (name == "application_name") session->identity.application = value;
-    if (gate_applies(*session)) POSTERN_TRY(check_startup(*session, name));
+    if (gate_applies(*session)) POSTERN_TRY(check_startup(name, value));
     session->identity.startup.emplace_back(name, value);
   }
   return tenant;

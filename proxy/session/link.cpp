@@ -9,6 +9,7 @@
 #include "policy/context_token.hpp"
 #include "protocol/extended.hpp"
 #include "protocol/simple.hpp"
+#include "proxy/session/audit_trail.hpp"
 #include "proxy/session/replies.hpp"
 #include "proxy/session/search_path.hpp"
 #include "proxy/sinks/log.hpp"
@@ -138,7 +139,6 @@ Task<Result<std::unique_ptr<ServerLink>>> acquire_link(Session* session, Endpoin
   PoolTicket slot = std::move(*ticket);
   Result<Transport> transport = co_await adopt_or_open(session, &slot, std::move(node), &facts);
   if (!transport) co_return transport.error();
-  session->runtime().metrics.servers.add(1);
   co_return std::make_unique<ServerLink>(session->worker(), std::move(*transport),
                                          std::move(facts), std::move(slot));
 }
@@ -214,7 +214,7 @@ Task<bool> reset_link(Session* session, ServerLink* link) {
   if (!sent) co_return false;
   const Status drained = co_await drain_replies(session, link);
   link->prepared.clear();
-  co_return drained && !link->broken && link->queue().releasable();
+  co_return drained && !link->broken && link->quiet();
 }
 
 void close_link(void* owner) {
@@ -226,7 +226,7 @@ void close_link(void* owner) {
 Task<void> release_link(Session* session, std::unique_ptr<ServerLink> link) {
   while (link->cancels > 0) co_await link->cancels_done.wait();
   Metrics& metrics = session->runtime().metrics;
-  metrics.servers.add(-1);
+  close_open_executions(session, link.get(), make_error(Pst::kUpstreamLost));
   bool clean = !link->broken && link->queue().releasable() && link->out().empty();
   if (clean) {
     Deadline deadline(session->worker()->deadlines(), close_link, link.get());

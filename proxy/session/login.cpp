@@ -6,6 +6,7 @@
 #include "protocol/error_message.hpp"
 #include "protocol/rows.hpp"
 #include "protocol/session_setup.hpp"
+#include "proxy/session/analyse.hpp"
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/link.hpp"
 #include "proxy/session/scram_primitives.hpp"
@@ -98,6 +99,21 @@ Task<Result<bool>> authenticate(Session* session, ClientLogin* login) {
   }
 }
 
+// The gate reads text as UTF-8 with standard strings; a server that does otherwise by its own
+// settings cannot be guarded.
+Status check_reported(Session* session) {
+  if (!gated(*session)) return ok();
+  const auto& reported = session->primary->facts().parameters;
+  for (const auto& [name, wanted] : {std::pair{"client_encoding", "UTF8"},
+                                     std::pair{"standard_conforming_strings", "on"}}) {
+    const auto it = reported.find(name);
+    if (it == reported.end() || it->second != wanted) {
+      return make_error(Pst::kSettingRefused, name);
+    }
+  }
+  return ok();
+}
+
 // What PostgreSQL tells a client between AuthenticationOk and the first ReadyForQuery, in the
 // server's own words, with a cancel key of ours.
 Task<Status> welcome(Session* session, std::uint16_t minor) {
@@ -125,7 +141,7 @@ Task<Status> welcome(Session* session, std::uint16_t minor) {
 Task<void> refuse_login(Session* session, const Error* error, bool tell) {
   session->runtime().metrics.logins_failed.add();
   session->runtime().metrics.refusals.add(error->code);
-  record_login(session, error);
+  co_await record_login(session, error);
   log_failure("login_refused", *error,
               {{"client", session->identity.address}, {"user", session->identity.login}});
   if (!tell) co_return;
@@ -158,6 +174,7 @@ Task<LoginOutcome> log_in(Session* session) {
   }
   if (ready) ready = identify(session, std::move(request));
   if (ready) ready = co_await attach_primary(session);
+  if (ready) ready = check_reported(session);
   if (!ready) {
     co_await refuse_login(session, &ready.error(), true);
     co_return LoginOutcome::kClosed;
@@ -166,7 +183,7 @@ Task<LoginOutcome> log_in(Session* session) {
   if (!welcomed) co_return LoginOutcome::kClosed;
   session->deadline.disarm();
   session->runtime().metrics.logins_ok.add();
-  record_login(session, nullptr);
+  co_await record_login(session, nullptr);
   co_return LoginOutcome::kReady;
 }
 

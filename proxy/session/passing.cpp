@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "proxy/session/audit_trail.hpp"
 #include "proxy/session/completion.hpp"
 #include "proxy/session/forwarding.hpp"
 
@@ -36,7 +37,10 @@ Result<bool> begin_stream(Session* session, ServerLink* link, const protocol::He
   if (!data || header.total() <= kStreamAbove || link->held) return false;
   POSTERN_ASSIGN(const Disposal disposal, link->queue().on_backend(type, {}));
   const bool forward = disposal.action == Disposal::Action::kForward;
-  if (forward && needs_whole(*session, link->unit(disposal.tag))) {
+  const Unit& unit = link->unit(disposal.tag);
+  const bool gated_rows =
+      forward && unit.execution != nullptr && row_gate(*session, *unit.execution).has_value();
+  if (gated_rows || (forward && needs_whole(*session, unit))) {
     link->held = disposal;
     return false;
   }
@@ -69,7 +73,8 @@ Result<std::optional<Pause>> pass_frame(Session* session, ServerLink* link, cons
     POSTERN_TRY(on_internal(session, link, link->unit(disposal.tag), frame));
   } else {
     Unit& unit = link->unit(disposal.tag);
-    if (auto pause = hold_back(session, unit, frame)) return pause;
+    POSTERN_ASSIGN(const auto pause, hold_back(session, link, unit, frame));
+    if (pause) return pause;
     POSTERN_TRY(forward(session, link, unit, frame));
   }
   link->held.reset();

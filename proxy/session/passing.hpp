@@ -13,11 +13,12 @@ struct Pause {
   enum class Kind : std::uint8_t {
     kNeedInput,  ///< a message is incomplete: `bytes` unread ones are needed
     kAudit,      ///< the next message waits until record `index` of the log is durable
-    kPublish,    ///< the next message waits until the writes of its unit are published
+    kAuditRoom,  ///< the next message waits until the log has room for its outcome
+    kPublish,    ///< the next message waits until the writes before it are published
   };
   Kind kind = Kind::kNeedInput;
   std::size_t bytes = 0;
-  std::uint64_t index = 0;
+  std::uint64_t index = 0;  ///< kAudit: the record; kPublish: number of the ReadyForQuery
 };
 
 /// Handles every complete message in the link's buffer, in order, adding to session->out. What was

@@ -27,6 +27,16 @@ bool parse_number(ByteView text, T& out, int base) {
   return ec == std::errc{} && end == text.data() + text.size();
 }
 
+// While a server awaits COPY data a query would break the copy. The position stays owed, and the
+// next statement asks for it.
+bool may_copy_in(const Execution& execution) {
+  if (execution.analysed->facts == nullptr) return true;
+  for (const sql::Statement& statement : execution.analysed->facts->statements) {
+    if (statement.kind == sql::StatementKind::kCopyFrom || !statement.understood()) return true;
+  }
+  return false;
+}
+
 bool routes(const Session& session) {
   return session.context->runtime->config->routing.has_value();
 }
@@ -41,7 +51,8 @@ void note_writes(Session* session, const Execution& execution) {
     for (const auto& decided : decision->statements) writes = writes || decided.writes;
   }
   session->position_due = session->position_due || writes;
-  session->position_asked = session->position_due && may_commit(*session, execution);
+  session->position_asked = session->position_due && may_commit(*session, execution) &&
+                            !may_copy_in(execution);
 }
 
 Status ask_position(Session* session) {

@@ -36,31 +36,41 @@ bool may_commit(const Session& session, const Execution& execution) {
 
 Task<void> mark_writes(Session* session, const Execution* execution) {
   ResultCache* cache = session->runtime().cache.get();
-  if (cache == nullptr || execution->analysed->decision == nullptr) co_return;
-  for (const auto& decided : execution->analysed->decision->statements) {
-    if (!decided.writes) continue;
-    session->write_set.insert(decided.written_tables.begin(), decided.written_tables.end());
-    session->writes_any = session->writes_any || decided.unknown_write_set;
+  if (cache == nullptr) co_return;
+  if (execution->analysed->decision == nullptr) {
+    session->writes_any = true;
+  } else {
+    for (const auto& decided : execution->analysed->decision->statements) {
+      if (!decided.writes) continue;
+      session->write_set.insert(decided.written_tables.begin(), decided.written_tables.end());
+      session->writes_any = session->writes_any || decided.unknown_write_set;
+    }
   }
   const bool wrote = session->writes_any || !session->write_set.empty();
-  if (!wrote || session->mark.active() || !may_commit(*session, *execution)) co_return;
+  if (!wrote || !may_commit(*session, *execution)) co_return;
   std::vector<Oid> tables(session->write_set.begin(), session->write_set.end());
-  const bool any = session->writes_any;
-  std::string scope = cache_scope(*session);
-  session->mark = co_await cache->begin_write(session->worker(), std::move(scope),
-                                              std::move(tables), any);
+  const bool any = std::exchange(session->writes_any, false);
   session->write_set.clear();
-  session->writes_any = false;
+  std::string scope = cache_scope(*session);
+  WriteMark mark = co_await cache->begin_write(session->worker(), std::move(scope),
+                                               std::move(tables), any);
+  // Published by the ReadyForQuery of the message about to be sent, or a later one that finds the
+  // transaction ended.
+  session->marks.emplace_back(session->ready_sent + 1, std::move(mark));
 }
 
-bool must_publish(const Session& session, const protocol::Frame& frame) {
-  return session.mark.active() && frame.body == "I";
+bool must_publish(const Session& session, const Unit& unit, const protocol::Frame& frame) {
+  return frame.body == "I" && !session.marks.empty() &&
+         session.marks.front().first <= unit.ready_number;
 }
 
-Task<void> publish_writes(Session* session) {
-  WriteMark mark = std::move(session->mark);
-  session->mark = WriteMark();
-  co_await session->runtime().cache->end_write(session->worker(), std::move(mark), std::nullopt);
+Task<void> publish_writes(Session* session, std::uint64_t ready_number) {
+  while (!session->marks.empty() && session->marks.front().first <= ready_number) {
+    WriteMark mark = std::move(session->marks.front().second);
+    session->marks.pop_front();
+    co_await session->runtime().cache->end_write(session->worker(), std::move(mark),
+                                                 std::nullopt);
+  }
 }
 
 void collect_description(Execution& execution, const protocol::Frame& frame) {

@@ -14,10 +14,10 @@ bool may_commit(const Session& session, const Execution& execution);
 Task<void> mark_writes(Session* session, const Execution* execution);
 
 /// The message is the ReadyForQuery that tells the client of writes not yet published.
-bool must_publish(const Session& session, const protocol::Frame& frame);
+bool must_publish(const Session& session, const Unit& unit, const protocol::Frame& frame);
 
-/// Publishes the session's ended writes: versions raised, marks removed.
-Task<void> publish_writes(Session* session);
+/// Publishes the writes that ended with this ReadyForQuery: versions raised, marks removed.
+Task<void> publish_writes(Session* session, std::uint64_t ready_number);
 
 /// An answer on its way to the cache.
 void collect_description(Execution& execution, const protocol::Frame& frame);

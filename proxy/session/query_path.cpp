@@ -13,6 +13,7 @@
 #include "proxy/session/publish.hpp"
 #include "proxy/session/refuse.hpp"
 #include "proxy/session/sealing.hpp"
+#include "proxy/session/tracking.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -30,11 +31,59 @@ std::shared_ptr<Execution> begin(Session* session,
   return execution;
 }
 
-// Writes wait here until what they intend is on disk, where the log is strict.
-Task<Status> await_gate(Session* session, const Execution* execution) {
-  const auto index = forward_gate(*session, *execution);
-  if (!index) co_return ok();
-  co_return co_await wait_durable(session, *index);
+// Literals are sealed and names resolved under the settings before the first statement: a text that
+// changes them and touches tables as well would be analysed under the wrong ones.
+std::optional<Error> mixes_settings(const Session& session, const AnalysedText& analysed) {
+  if (!gated(session) || analysed.facts == nullptr || analysed.facts->statements.size() < 2) {
+    return std::nullopt;
+  }
+  bool changes = false;
+  bool touches = false;
+  for (const sql::Statement& statement : analysed.facts->statements) {
+    changes = changes || changes_settings(statement);
+    touches = touches || !statement.relations.empty();
+  }
+  if (!changes || !touches) return std::nullopt;
+  return make_error(Pst::kSettingInBatch);
+}
+
+// Connection, context and gates of an execution bound for the primary. A value is the refusal that
+// takes its place.
+Task<Result<std::optional<Error>>> clear_for_primary(Session* session,
+                                                     std::shared_ptr<Execution> execution) {
+  using Answer = std::optional<Error>;
+  const Status attached = co_await attach_primary(session);
+  if (!attached) co_return attached.error();
+  const Status armed = co_await arm_when_due(session);
+  if (!armed) co_return armed.error();
+  // Writes wait here until what they intend is on disk, where the log is strict.
+  if (const auto index = forward_gate(*session, *execution)) {
+    const Status durable = co_await wait_durable(session, *index);
+    if (!durable) co_return Answer(durable.error());
+  }
+  co_await mark_writes(session, execution.get());
+  if (gated(*session) && outdated(*session, *execution->analysed)) {
+    co_return Answer(make_error(Pst::kPolicyChanged));
+  }
+  co_return Answer();
+}
+
+void note_effects(Session* session, const AnalysedText& analysed) {
+  if (analysed.facts == nullptr) return;
+  for (const sql::Statement& statement : analysed.facts->statements) {
+    if (changes_settings(statement)) session->effect_under_way = true;
+  }
+}
+
+// A cache miss hands its fill and its intents to the Execute that follows; where none did, they end
+// here and never meet another statement.
+void drop_pending(Session* session) {
+  session->pending_fill.reset();
+  if (session->pending_tickets.empty()) return;
+  Execution unused;
+  unused.analysed = std::make_shared<const AnalysedText>();
+  unused.tickets = std::exchange(session->pending_tickets, {});
+  end_execution(session, unused, audit::State::kCancelled);
 }
 
 Status send_query(Session* session, std::shared_ptr<Execution> execution,
@@ -48,8 +97,10 @@ Status send_query(Session* session, std::shared_ptr<Execution> execution,
   execution->fill = std::exchange(session->pending_fill, nullptr);
   session->runtime().metrics.routed_primary.add();
   note_writes(session, *execution);
+  note_effects(session, *execution->analysed);
   Unit unit;
   unit.request = Request::kQuery;
+  unit.ready_number = ++session->ready_sent;
   unit.execution = std::move(execution);
   POSTERN_TRY(link->expect(std::move(unit), Disposition::kForward));
   return ask_position(session);
@@ -58,22 +109,30 @@ Status send_query(Session* session, std::shared_ptr<Execution> execution,
 }  // namespace
 
 Task<Status> run_query(Session* session, ByteView text) {
-  // 2, 3: what does the text say, and what is to happen to it?
+  // 2, 3: what does the text say under the settings now in force, and what is to happen to it?
+  const Status settled = co_await settle_settings(session);
+  if (!settled) co_return settled.error();
   const auto analysed = co_await analyse(session, text);
-  if (!analysed) co_return co_await refuse_query(session, analysed.error());
+  if (!analysed) co_return co_await refuse_query(session, analysed.error(), Recorded::kNo);
   const AnalysedText& known = **analysed;
   const auto refusal = co_await refusal_of(session, *analysed);
-  if (refusal) co_return co_await refuse_query(session, *refusal);
+  if (refusal) co_return co_await refuse_query(session, *refusal, Recorded::kYes);
+  if (const auto mixed = mixes_settings(*session, known)) {
+    co_return co_await refuse_query(session, *mixed, Recorded::kNo);
+  }
   auto execution = begin(session, text_of(*analysed, text));
 
   // 5: seal literals. Before the record of the intent: a value the column does not take is an error
   // of the client's, not an access.
   auto splices = seal_literals(session, known);
-  if (!splices) co_return co_await refuse_query(session, splices.error());
+  if (!splices) co_return co_await refuse_query(session, splices.error(), Recorded::kNo);
 
   // 4: who wants what, on record.
   const Status opened = co_await open_intents(session, execution.get());
-  if (!opened) co_return co_await refuse_query(session, opened.error());
+  if (!opened) {
+    end_execution(session, *execution, audit::State::kCancelled);
+    co_return co_await refuse_query(session, opened.error(), Recorded::kNo);
+  }
 
   // 6, 7: a read may be answered from the cache or by a replica.
   if (may_leave_primary(*session, *execution)) {
@@ -81,21 +140,23 @@ Task<Status> run_query(Session* session, ByteView text) {
     if (!served) co_return served.error();
     if (*served) co_return ok();
   }
-  const Status attached = co_await attach_primary(session);
-  if (!attached) co_return attached.error();
-  const Status armed = co_await arm_when_due(session);
-  if (!armed) co_return armed.error();
-
-  // 8: gates, then forward.
-  const Status durable = co_await await_gate(session, execution.get());
-  if (!durable) co_return co_await refuse_query(session, durable.error());
-  co_await mark_writes(session, execution.get());
+  const auto cleared = co_await clear_for_primary(session, execution);
+  if (!cleared) co_return cleared.error();
+  if (*cleared) {
+    end_execution(session, *execution, audit::State::kCancelled);
+    co_return co_await refuse_query(session, **cleared, Recorded::kNo);
+  }
+  // 8: forward.
   co_return send_query(session, std::move(execution), std::move(*splices));
 }
 
 Task<Status> run_batch(Session* session, FrontendType last) {
-  std::vector<BatchItem> items = session->batch.take();
+  BatchItems items = session->batch.take();
   const bool synced = last == FrontendType::kSync;
+  if (!session->batch_sent) {
+    const Status settled = co_await settle_settings(session);
+    if (!settled) co_return settled.error();
+  }
   // 2 to 7 for a lone read; everything else goes to the primary, item by item.
   if (synced && !session->batch_sent) {
     const auto served = co_await serve_batch_elsewhere(session, &items);
@@ -107,6 +168,13 @@ Task<Status> run_batch(Session* session, FrontendType last) {
     const auto sent = co_await run_item(session, current);
     if (!sent) co_return sent.error();
     if (sent->refusal) {
+      if (sent->recorded == Recorded::kNo) {
+        auto unknown = std::make_shared<const AnalysedText>();
+        Error error = *sent->refusal;
+        const Status recorded =
+            co_await record_refusal(session, std::move(unknown), std::move(error), false);
+        if (!recorded) co_return recorded.error();
+      }
       const Status refused =
           refuse_in_batch(session, *sent->refusal, !session->batch_sent, synced);
       if (!refused) co_return refused.error();
@@ -114,6 +182,7 @@ Task<Status> run_batch(Session* session, FrontendType last) {
     }
     session->batch_sent = true;
   }
+  drop_pending(session);
   // What was sent may still be views into these items until it is flushed.
   session->unflushed.push_back(std::move(items));
   if (synced) co_return co_await end_batch(session);

@@ -6,6 +6,7 @@
 #include "protocol/extended.hpp"
 #include "protocol/rows.hpp"
 #include "protocol/simple.hpp"
+#include "proxy/session/audit_trail.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -29,12 +30,15 @@ Unit refusal_unit(Request request, const Error& error) {
 bool server_idle(const Session& session) {
   const ServerLink* link = session.primary.get();
   if (link == nullptr) return true;
-  const protocol::ReplyQueue& queue = link->queue();
-  return queue.empty() && !queue.skipping() &&
-         queue.transaction_status() == protocol::TransactionStatus::kIdle;
+  return link->queue().releasable();
 }
 
-Task<Status> refuse_query(Session* session, Error error) {
+Task<Status> refuse_query(Session* session, Error error, Recorded recorded) {
+  if (recorded == Recorded::kNo) {
+    auto unknown = std::make_shared<const AnalysedText>();
+    const Status record = co_await record_refusal(session, std::move(unknown), error, false);
+    if (!record) co_return record.error();
+  }
   if (server_idle(*session)) {
     Bytes& out = session->out.pending().own();
     protocol::append_error(out, error);
@@ -44,7 +48,9 @@ Task<Status> refuse_query(Session* session, Error error) {
   ServerLink* link = session->primary.get();
   const Status encoded = protocol::Query{kAlwaysFails}.encode(link->out().own());
   if (!encoded) co_return encoded.error();
-  co_return link->expect(refusal_unit(Request::kQuery, error), Disposition::kForward);
+  Unit unit = refusal_unit(Request::kQuery, error);
+  unit.ready_number = ++session->ready_sent;
+  co_return link->expect(std::move(unit), Disposition::kForward);
 }
 
 Status refuse_in_batch(Session* session, const Error& error, bool untouched, bool synced) {

@@ -35,8 +35,12 @@ Task<Result<bool>> wait_out(Session* session, const Pause* pause) {
     if (!durable) co_return durable.error();
     co_return true;
   }
+  if (pause->kind == Pause::Kind::kAuditRoom) {
+    co_await room_in_log(session);
+    co_return true;
+  }
   if (pause->kind == Pause::Kind::kPublish) {
-    co_await publish_writes(session);
+    co_await publish_writes(session, pause->index);
     co_return true;
   }
   co_return false;

@@ -168,6 +168,10 @@ Status hide_literals(PreparedStatement* statement) {
   if (analysed.decision == nullptr) return ok();
   std::vector<Splice> splices;
   std::uint16_t next = highest_parameter(analysed, statement->client_types.size());
+  constexpr std::size_t kMostParameters = 65'535;
+  if (next + analysed.decision->literals.size() > kMostParameters) {
+    return make_error(Pst::kTooManyParameters);
+  }
   for (const LiteralOp& op : analysed.decision->literals) {
     POSTERN_ASSIGN(Secret text, literal_text(slice(analysed.text, op.token), op.token_class));
     ++next;
@@ -175,15 +179,19 @@ Status hide_literals(PreparedStatement* statement) {
     statement->hidden.push_back({next, op.column, op.operand, std::move(text)});
   }
   for (const ParamOp& op : analysed.decision->params) {
-    if (op.cast_span.begin == op.cast_span.end) continue;
-    splices.push_back({op.cast_span, "$" + std::to_string(op.number)});
+    const std::string bare = "$" + std::to_string(op.number);
+    if (op.cast_span.begin != op.cast_span.end) splices.push_back({op.cast_span, bare});
+    for (const sql::Span span : op.further_casts) splices.push_back({span, bare});
   }
   std::sort(splices.begin(), splices.end(), [](const Splice& a, const Splice& b) {
     return a.span.begin < b.span.begin;
   });
   statement->server_types.resize(std::max<std::size_t>(next, statement->server_types.size()));
   for (const ParamOp& op : analysed.decision->params) {
-    statement->server_types.at(op.number - 1u) = kByteaOid;
+    if (op.number == 0 || op.number > statement->server_types.size()) {
+      return make_error(Pst::kTooManyParameters);
+    }
+    statement->server_types[op.number - 1u] = kByteaOid;
   }
   for (const HiddenParam& param : statement->hidden) {
     statement->server_types.at(param.number - 1u) = kByteaOid;

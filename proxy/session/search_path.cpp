@@ -44,6 +44,7 @@ struct Reader {
 std::optional<std::vector<std::string>> parse_search_path(std::string_view text,
                                                           std::string_view user) {
   std::vector<std::string> schemas;
+  if (text.size() > kMaxSearchPathBytes) return std::nullopt;
   Reader in{text};
   in.skip_spaces();
   if (in.rest.empty()) return schemas;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "protocol/error_message.hpp"
@@ -7,6 +8,8 @@
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/link.hpp"
 #include "proxy/session/login.hpp"
+#include "proxy/session/position.hpp"
+#include "proxy/session/publish.hpp"
 #include "proxy/session/query_path.hpp"
 #include "proxy/session/refuse.hpp"
 #include "proxy/session/session.hpp"
@@ -22,6 +25,8 @@ using protocol::Request;
 using protocol::SessionFsm;
 
 constexpr std::size_t kReadSize = 8192;
+/// For the last bytes to a client whose session ends.
+constexpr std::chrono::seconds kFarewellTime{5};
 
 Unit plain_unit(Request request) {
   Unit unit;
@@ -43,17 +48,38 @@ Status forward_copy(Session* session, const Frame& frame) {
   return ok();
 }
 
-// The fast-path call names a function by oid: nothing the gate could look at.
+// The fast-path call names a function by oid: nothing the gate could look at. Where it may pass it
+// is recorded as not understood.
 Task<Status> run_function_call(Session* session, const Frame* frame) {
   if (gated(*session)) {
-    const Error error = make_error(Pst::kFastPathRefused);
-    session->runtime().metrics.refusals.add(error.code);
-    co_return co_await refuse_query(session, error);
+    co_return co_await refuse_query(session, make_error(Pst::kFastPathRefused), Recorded::kNo);
   }
   const Status attached = co_await attach_primary(session);
   if (!attached) co_return attached.error();
+  auto execution = std::make_shared<Execution>();
+  execution->analysed = std::make_shared<const AnalysedText>();
+  execution->started = Clock::now();
+  execution->node = session->primary->facts().endpoint.text();
+  const Status opened = co_await open_intents(session, execution.get());
+  if (!opened) co_return co_await refuse_query(session, opened.error(), Recorded::kNo);
+  co_await mark_writes(session, execution.get());
+  note_writes(session, *execution);
+  Unit unit = plain_unit(Request::kFunctionCall);
+  unit.execution = std::move(execution);
+  unit.ready_number = ++session->ready_sent;
   session->primary->out().add_view(frame->whole);
-  co_return session->primary->expect(plain_unit(Request::kFunctionCall), Disposition::kForward);
+  co_return session->primary->expect(std::move(unit), Disposition::kForward);
+}
+
+// What was collected of a batch goes out before a message that does not belong to it.
+Task<Status> leave_batch(Session* session) {
+  if (!session->batch.empty()) {
+    const Status sent = co_await run_batch(session, FrontendType::kExecute);
+    if (!sent) co_return sent.error();
+  }
+  session->batch_sent = false;
+  session->described_in_batch.clear();
+  co_return ok();
 }
 
 Task<Status> run_query_message(Session* session, const Frame* frame) {
@@ -64,6 +90,10 @@ Task<Status> run_query_message(Session* session, const Frame* frame) {
 
 Task<Status> take_frame(Session* session, const Frame* frame) {
   const FrontendType type = frame->frontend();
+  if (type == FrontendType::kQuery || type == FrontendType::kFunctionCall) {
+    const Status left = co_await leave_batch(session);
+    if (!left) co_return left.error();
+  }
   switch (type) {
     case FrontendType::kQuery:
       co_return co_await run_query_message(session, frame);
@@ -132,12 +162,13 @@ Task<Status> await_client(Session* session) {
 }
 
 Task<Status> read_client(Session* session, std::size_t need) {
+  // Before the buffer may be given back: its memory serves other sessions meanwhile.
+  session->batch.detach();
   if (session->input.empty()) {
     const Status ready = co_await await_client(session);
     if (!ready) co_return ready.error();
     if (session->ending) co_return ok();
   }
-  session->batch.detach();
   const std::size_t have = session->input.size();
   const std::size_t missing = std::max(need > have ? need - have : 1, kReadSize);
   Result<std::span<char>> room = session->input.reserve(missing);
@@ -198,21 +229,44 @@ Task<LoginOutcome> admit(Session* session) {
 
 }  // namespace
 
+namespace {
+
+// Serves until the session ends, however it ends.
+Task<LoginOutcome> serve_admitted(Session* session) {
+  const LoginOutcome outcome = co_await admit(session);
+  if (outcome == LoginOutcome::kClosed) co_return outcome;
+  const Status ended = co_await run(session);
+  if (!ended) co_await say_farewell(session, &ended.error());
+  co_return outcome;
+}
+
+// Memory exhausted, or a defect: this session ends, and what it held is given back.
+Task<LoginOutcome> serve_guarded(Session* session) {
+  try {
+    co_return co_await serve_admitted(session);
+  } catch (const std::exception& defect) {
+    log_error("session_defect", {{"session", session->id}, {"error", defect.what()}});
+  }
+  if (session->primary != nullptr) session->primary->broken = true;
+  session->client.close();
+  co_return LoginOutcome::kClosed;
+}
+
+}  // namespace
+
 Task<void> serve_client(WorkerContext* context, UnboundTransport unbound, LoadTicket load) {
   auto adopted = Transport::adopt(context->worker->executor(), std::move(unbound));
   if (!adopted) co_return;
   auto session = std::make_shared<Session>(context, std::move(*adopted), std::move(load));
-  const LoginOutcome outcome = co_await admit(session.get());
-  if (outcome == LoginOutcome::kReady) {
-    const Status ended = co_await run(session.get());
-    if (!ended) co_await say_farewell(session.get(), &ended.error());
-  }
+  const LoginOutcome outcome = co_await serve_guarded(session.get());
   session->ending = true;
+  // A client that no longer reads must not keep its server connection for ever.
+  session->deadline.arm(SteadyClock::now() + kFarewellTime);
   co_await detach_primary(session.get());
   if (session->replica != nullptr) {
     co_await release_link(session.get(), std::move(session->replica));
   }
-  if (outcome == LoginOutcome::kReady) record_end(session.get());
+  if (outcome == LoginOutcome::kReady) co_await record_end(session.get());
   if (session->client.is_open()) (void)co_await session->client.finish();
   session->client.close();
 }

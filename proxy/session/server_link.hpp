@@ -19,6 +19,9 @@
 
 namespace postern::proxy {
 
+/// In ServerLink::prepared: the server may or may not have a statement of this name.
+inline constexpr std::uint64_t kUnknownStatement = 0;
+
 /// One worker's thread. Lives from acquire to release or close.
 class ServerLink {
  public:
@@ -77,6 +80,10 @@ class ServerLink {
   unsigned cancels = 0;
   Event cancels_done;
 
+  /// Nothing is owed, and nothing was received that nobody looked at.
+  [[nodiscard]] bool quiet() const {
+    return queue_.releasable() && input_.empty() && !held && stream_left == 0;
+  }
   /// Takes the connection out for pooling. Nothing may be under way.
   IdleServer release_server();
   [[nodiscard]] PoolTicket& ticket() { return ticket_; }

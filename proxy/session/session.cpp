@@ -29,8 +29,7 @@ Session::Session(WorkerContext* worker_context, Transport transport, LoadTicket 
              message_limit(config())),
       deadline(worker_context->worker->deadlines(), close_client, this),
       id(runtime().next_session.fetch_add(1)),
-      audit_id(to_hex(crypto::random_bytes(8))),
-      audit_event(worker_context->worker->executor()) {
+      audit_id(to_hex(crypto::random_bytes(8))) {
   runtime().metrics.clients.add(1);
   context->sessions.insert(this);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -72,20 +73,27 @@ struct Session : std::enable_shared_from_this<Session> {
   bool position_asked = false;    ///< the question goes out behind the present message
   std::set<Oid> write_set;        ///< tables written since the last publication
   bool writes_any = false;        ///< and possibly any other
-  WriteMark mark;                 ///< of the writes about to be committed
+  /// Marks of writes about to be committed, by the number of the ReadyForQuery that ends them.
+  std::deque<std::pair<std::uint64_t, WriteMark>> marks;
+  std::uint64_t ready_sent = 0;   ///< Query and Sync messages sent to the primary so far
+  bool path_due = false;          ///< search_path has to be asked before the next analysis
+  bool path_touched = false;      ///< it was changed once: a rollback may change it back
+  bool effect_under_way = false;  ///< a statement that changes settings awaits its answer
   std::vector<std::optional<audit::Ticket>> pending_tickets;  ///< intents already on record
   std::shared_ptr<CacheFill> pending_fill;  ///< for the read about to go to the primary
   std::map<std::string, std::shared_ptr<PreparedStatement>, std::less<>> statements;
-  std::map<std::string, Portal, std::less<>> portals;
+  std::map<std::string, std::shared_ptr<Portal>, std::less<>> portals;
+  /// What the server has confirmed, for names whose redefinition fails.
+  std::map<std::string, std::shared_ptr<PreparedStatement>, std::less<>> confirmed_statements;
+  std::map<std::string, std::shared_ptr<Portal>, std::less<>> confirmed_portals;
   std::uint64_t next_statement = 1;
   Batch batch;
-  std::vector<std::vector<BatchItem>> unflushed;  ///< what a link's output may still point to
+  std::vector<BatchItems> unflushed;  ///< what a link's output may still point to
   bool batch_sent = false;  ///< something of the present batch went to the server
   std::vector<std::uint64_t> described_in_batch;  ///< statements whose Describe is under way
   bool refused_locally = false;  ///< a batch is skipped to Sync without the server's knowledge
   bool ending = false;           ///< no further client message is taken
   bool settings_changed = false; ///< SET was used: reads stay on the primary's connection
-  Event audit_event;             ///< wakes this session when the log advanced
 };
 
 using SessionPtr = std::shared_ptr<Session>;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "protocol/rows.hpp"
 #include "proxy/session/search_path.hpp"
 
 namespace postern::proxy {
@@ -15,9 +16,11 @@ using sql::StatementKind;
 void forget_prepared(Session* session, ServerLink* link, const std::string& name) {
   if (name.empty()) {
     session->statements.clear();
+    session->confirmed_statements.clear();
     link->prepared.clear();
   } else {
     session->statements.erase(name);
+    session->confirmed_statements.erase(name);
     link->prepared.erase(name);
   }
 }
@@ -29,14 +32,12 @@ void track_setting(Session* session, ServerLink* link, const sql::Statement& sta
   // Either may have emptied the tenant context: it is set anew in front of the next statement.
   if (all || unknown) link->armed = false;
   if (statement.name != "search_path" && !all && !unknown) return;
-  const bool plain = statement.kind == StatementKind::kSet && !statement.local && !unknown &&
-                     link->queue().transaction_status() == protocol::TransactionStatus::kIdle;
-  session->search_path_known = false;
-  if (!plain) return;
-  if (auto path = parse_search_path(statement.value, session->identity.upstream_user)) {
-    session->search_path = std::move(*path);
-    session->search_path_known = true;
-  }
+  session->path_touched = true;
+  session->path_due = true;
+}
+
+bool discards_all(const sql::Statement& statement) {
+  return statement.name.empty() || statement.name == "all";
 }
 
 }  // namespace
@@ -55,12 +56,16 @@ void track_success(Session* session, ServerLink* link, const Execution& executio
     default:
       break;
   }
+  const bool rolls_back = statement->kind == StatementKind::kRollback ||
+                          statement->kind == StatementKind::kRollbackToSavepoint ||
+                          statement->kind == StatementKind::kCommit;
+  if (rolls_back && session->path_touched) session->path_due = true;
   const SessionEffect effect = statement->session;
   if (effect == SessionEffect::kNone) return;
   if (sql::has(effect, SessionEffect::kDiscard)) {
     link->armed = false;
-    session->search_path_known = false;
-    forget_prepared(session, link, {});
+    session->path_due = true;
+    if (discards_all(*statement)) forget_prepared(session, link, {});
   }
   if (statement->kind == StatementKind::kDeallocate) {
     forget_prepared(session, link, statement->name);
@@ -102,6 +107,29 @@ void next_statement(Execution& execution) {
   execution.bytes = 0;
   execution.outputs.clear();
   execution.rows_checked = false;
+}
+
+Status on_search_path_reply(Session* session, const protocol::Frame& frame) {
+  if (frame.backend() != protocol::BackendType::kDataRow) return ok();
+  POSTERN_ASSIGN(const auto row, protocol::DataRow::decode(frame.body));
+  if (row.values.size() != 1 || !row.values[0]) return ok();
+  auto path = parse_search_path(*row.values[0], session->identity.upstream_user);
+  session->search_path_known = path.has_value();
+  if (path) session->search_path = std::move(*path);
+  return ok();
+}
+
+void on_ready(Session* session, ServerLink* link, ByteView status) {
+  // Portals end with their transaction; those of a batch already on its way are kept.
+  if (status != "I" || link->queue().size() > 1) return;
+  session->portals.clear();
+  session->confirmed_portals.clear();
+}
+
+bool changes_settings(const sql::Statement& statement) {
+  constexpr SessionEffect kEffects = SessionEffect::kSetting | SessionEffect::kRole |
+                                     SessionEffect::kDiscard | SessionEffect::kUnknown;
+  return (static_cast<unsigned>(statement.session) & static_cast<unsigned>(kEffects)) != 0;
 }
 
 }  // namespace postern::proxy

@@ -1,6 +1,7 @@
 // Following what statements change in the session: settings, prepared statements, search_path.
 #pragma once
 
+#include "protocol/framer.hpp"
 #include "proxy/session/session.hpp"
 
 namespace postern::proxy {
@@ -14,6 +15,15 @@ void on_failed_statement(Session* session, ServerLink* link, const Unit& unit);
 /// A setting was reported. kSettingRefused where a protected database can no longer be guarded
 /// under it (client_encoding, standard_conforming_strings).
 Status on_parameter(Session* session, ServerLink* link, ByteView name, ByteView value);
+
+/// A reply to the question for the search_path.
+Status on_search_path_reply(Session* session, const protocol::Frame& frame);
+
+/// ReadyForQuery goes to the client.
+void on_ready(Session* session, ServerLink* link, ByteView status);
+
+/// Statements behind this one may mean something else than was analysed.
+bool changes_settings(const sql::Statement& statement);
 
 /// Goes on to the next statement of a Query.
 void next_statement(Execution& execution);

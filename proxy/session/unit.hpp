@@ -93,6 +93,7 @@ enum class Internal : std::uint8_t {
   kRefusal,     ///< always fails; its error is replaced by ours
   kPosition,    ///< WAL position behind a commit
   kReparse,     ///< statement prepared again on this connection
+  kSearchPath,  ///< the search_path after a setting changed
   kDescribe,    ///< Describe the client left out, for the check of its columns
 };
 
@@ -103,6 +104,10 @@ struct Unit {
   std::shared_ptr<Execution> execution;          ///< Query, Execute, and the portal's Describe
   std::shared_ptr<PreparedStatement> statement;  ///< Parse, Describe, kReparse
   std::optional<Error> refusal;                  ///< kRefusal and synthesised refusals
+  std::shared_ptr<CacheFill> fill;               ///< Describe of a read that is being cached
+  std::string portal;                            ///< Bind: the portal it makes
+  std::shared_ptr<Portal> bound;                 ///< Bind: what it is bound to
+  std::uint64_t ready_number = 0;                ///< Query and Sync: number of its ReadyForQuery
   bool answered = false;  ///< kArm, kDisarm: the expected row was seen
 };
 

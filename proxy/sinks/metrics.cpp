@@ -126,7 +126,6 @@ std::string render_metrics(const Metrics& metrics) {
   std::vector<MetricFamily> families;
   for (const CounterRow& row : kCounters) families.push_back(counter_family(metrics, row));
   families.push_back(gauge_family("postern_clients", "Connected clients", metrics.clients));
-  families.push_back(gauge_family("postern_servers", "Open server connections", metrics.servers));
   families.push_back(code_family("postern_refusals_total",
                                  "Statements and sessions refused by Postern", metrics.refusals));
   families.push_back(code_family("postern_observed_refusals_total",

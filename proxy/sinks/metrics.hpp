@@ -89,7 +89,6 @@ struct Metrics {
   Counter audit_failures;
   Counter servers_opened;
   Counter servers_closed;
-  Gauge servers;                 ///< server connections open
   Counter cancels;
   Counter analysis_hits;
   Counter analysis_misses;

@@ -28,7 +28,7 @@ upstream = "shop_prod"
 route = "auto"
 user = "pool"
 password_file = "pw"
-pool_mode = "transaction"
+pool_mode = "session"
 pool_size = 7
 profile = "app"
 [service]
@@ -147,7 +147,7 @@ upstream_user = "reader"
   CHECK(c.clusters.at("main").tls.mode == UpstreamTlsMode::kVerifyFull);
   const DatabaseOptions& shop = c.databases.at("shop");
   CHECK(shop.password.reveal() == "from file");
-  CHECK(shop.pool_mode == PoolMode::kTransaction);
+  CHECK(shop.pool_mode == PoolMode::kSession);
   CHECK(shop.route == RouteDefault::kAuto);
   CHECK(c.service->password.reveal() == "a${b}!");
   CHECK(c.tenant->shared == std::vector<std::string>{"public.country", "ref.*"});
