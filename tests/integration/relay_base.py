@@ -34,6 +34,7 @@ class RelayTest(ClusterTest):
             f"GRANT pg_read_all_stats TO {SERVICE}",
             f"CREATE DATABASE {DATABASE} OWNER {APP}",
             f"CREATE DATABASE {TWIN} OWNER {APP}",
+            f"CREATE DATABASE narrow OWNER {APP}",
         ):
             cls.cluster.primary.scalar(statement)
         cls.postern = cls.add_postern("postern")
@@ -82,7 +83,6 @@ shutdown_timeout = "5s"
 [database.{DATABASE}]
 {database}
 [database.narrow]
-upstream = "{DATABASE}"
 pool_size = 1
 {database}
 """
