@@ -266,10 +266,10 @@ class AttackTest(ProtectedTest):
         with session(self.login(OWN)) as wire:
             got = ask(wire, parse("SELECT 7"), bind(), execute(),
                       parse("UPDATE users SET birth_date = $1 WHERE user_id = 1"),
-                      bind(b"no date"), execute(), parse("SELECT 8"), bind(), execute(),
+                      bind(b"2000-02-31"), execute(), parse("SELECT 8"), bind(), execute(),
                       SYNC)  # fmt: skip
             self.assertEqual(shape(list(got.messages)), "12DC1EZ")
-            self.assertEqual(got.errors(), ["22007"])
+            self.assertEqual(got.errors(), ["22008"])
             self.unharmed(wire)
         self.assertEqual(self.state(), self.digest)
 
