@@ -2,7 +2,6 @@
 #include <cstdio>
 #include <memory>
 #include <string>
-
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -51,9 +50,13 @@ Exit run(const Arguments& arguments) {
 
 extern const Command kServeCommand;
 const Command kServeCommand{
-    "serve", "", 0, "serve clients until SIGTERM",
+    "serve",
+    "",
+    0,
+    "serve clients until SIGTERM",
     "Runs in the foreground as any user. SIGTERM and SIGINT end it gracefully: idle sessions end\n"
     "at once, busy ones within limits.shutdown_timeout; a second signal ends them at once.",
-    kFlags, run};
+    kFlags,
+    run};
 
 }  // namespace postern::app

@@ -8,9 +8,9 @@ namespace postern::detail {
 
 }  // namespace postern::detail
 
-#define POSTERN_CHECK(condition)                                            \
-  do {                                                                      \
-    if (!(condition)) [[unlikely]] {                                        \
-      ::postern::detail::check_failed(#condition, __FILE__, __LINE__);      \
-    }                                                                       \
+#define POSTERN_CHECK(condition)                                       \
+  do {                                                                 \
+    if (!(condition)) [[unlikely]] {                                   \
+      ::postern::detail::check_failed(#condition, __FILE__, __LINE__); \
+    }                                                                  \
   } while (false)

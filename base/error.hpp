@@ -40,9 +40,9 @@ std::optional<PstInfo> pst_find(std::string_view label);
 /// passwords into `what`: it is sent to clients, logged and audited.
 struct [[nodiscard]] Error {
   Pst code = Pst::kInternal;
-  std::string what;             ///< particulars, appended to the table's message after ": "
-  std::string hint;             ///< replaces the table's hint where non-empty
-  std::uint32_t position = 0;   ///< 1-based character position in the statement, 0 = none
+  std::string what;            ///< particulars, appended to the table's message after ": "
+  std::string hint;            ///< replaces the table's hint where non-empty
+  std::uint32_t position = 0;  ///< 1-based character position in the statement, 0 = none
 
   /// "message: what" as a user reads it, without code.
   [[nodiscard]] std::string message() const;

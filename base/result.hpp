@@ -73,11 +73,11 @@ inline Error make_error(Pst code, std::string what = {}) {
 }  // namespace postern
 
 /// Returns the error of a Status/Result expression from the enclosing function, if it has one.
-#define POSTERN_TRY(expression)                                      \
-  do {                                                               \
-    if (auto postern_status_ = (expression); !postern_status_) {     \
-      return std::move(postern_status_).error();                     \
-    }                                                                \
+#define POSTERN_TRY(expression)                                  \
+  do {                                                           \
+    if (auto postern_status_ = (expression); !postern_status_) { \
+      return std::move(postern_status_).error();                 \
+    }                                                            \
   } while (false)
 
 #define POSTERN_CONCAT_IMPL_(a, b) a##b
@@ -86,7 +86,7 @@ inline Error make_error(Pst code, std::string what = {}) {
 /// Declares `target` from a Result, or returns its error: POSTERN_ASSIGN(auto frame, next(bytes)).
 #define POSTERN_ASSIGN(target, expression) \
   POSTERN_ASSIGN_IMPL_(POSTERN_CONCAT_(postern_result_, __LINE__), target, expression)
-#define POSTERN_ASSIGN_IMPL_(temporary, target, expression)  \
-  auto temporary = (expression);                             \
-  if (!temporary) return std::move(temporary).error();       \
+#define POSTERN_ASSIGN_IMPL_(temporary, target, expression) \
+  auto temporary = (expression);                            \
+  if (!temporary) return std::move(temporary).error();      \
   target = std::move(temporary).value()

@@ -1,11 +1,10 @@
 #include "config/guard_key.hpp"
 
+#include <cerrno>
+#include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 
 #include "crypto/context_mac.hpp"
 #include "crypto/hash.hpp"
@@ -42,7 +41,7 @@ class File {
 Result<Secret> load_guard_key(const std::string& path) {
   const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (file.get() < 0) return unreadable(path, reason());
-  struct stat info {};
+  struct stat info{};
   if (::fstat(file.get(), &info) != 0) return unreadable(path, reason());
   if (!S_ISREG(info.st_mode)) return unreadable(path, "not a regular file");
   if ((info.st_mode & 077) != 0) return unreadable(path, "readable by others (chmod 600 it)");

@@ -119,7 +119,8 @@ KeyRows keys_of(LimitsOptions& o) {
       {"message_bytes", SizeKey{&o.message_bytes, 64 * kKiB, kGiB - 1}, kYes,
        "one client message that has to be held whole"},
       {"query_bytes", SizeKey{&o.query_bytes, kKiB, 64 * kMiB}, kYes,
-       "text of one Query or Parse message"},
+       "longest statement text that is analysed; longer text is refused on a protected database "
+       "and passed on unread elsewhere"},
       {"encrypted_value_bytes", SizeKey{&o.encrypted_value_bytes, kKiB, 256 * kMiB}, kYes,
        "plaintext of one protected value"},
       {"login_timeout", DurationKey{&o.login_timeout, Millis(100), Millis(600'000)}, kYes,

@@ -144,7 +144,7 @@ struct UserOptions {
 struct LimitsOptions {
   std::uint32_t max_clients = 10'000;
   ByteSize message_bytes = mebibytes(64);          ///< one client message that has to be held whole
-  ByteSize query_bytes = mebibytes(1);             ///< text of one Query or Parse
+  ByteSize query_bytes = mebibytes(1);             ///< longest statement text analysed
   ByteSize encrypted_value_bytes = mebibytes(16);  ///< plaintext of one protected value
   Millis login_timeout{15'000};                    ///< connect to ReadyForQuery
   Millis pool_timeout{30'000};                     ///< longest wait for a server connection

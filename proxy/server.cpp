@@ -3,10 +3,9 @@
 #include <csignal>
 #include <optional>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 #include <vector>
-
-#include <unistd.h>
 
 #include "config/guard_key.hpp"
 #include "config/load.hpp"

@@ -141,8 +141,8 @@ std::vector<PoolStats> Broker::stats() const {
   const std::lock_guard lock(mutex_);
   std::vector<PoolStats> result;
   for (const auto& [key, pool] : pools_) {
-    result.push_back({key, pool.state.size(), pool.state.total(), pool.state.idle(),
-                      pool.state.waiting()});
+    result.push_back(
+        {key, pool.state.size(), pool.state.total(), pool.state.idle(), pool.state.waiting()});
   }
   return result;
 }

@@ -139,7 +139,7 @@ class PoolState {
   }
 
   std::size_t size_;
-  std::size_t total_ = 0;  ///< idle, in use and being opened
+  std::size_t total_ = 0;   ///< idle, in use and being opened
   std::vector<Idle> idle_;  ///< oldest first
   std::deque<Waiter> waiters_;
 };

@@ -16,11 +16,11 @@ namespace postern::proxy {
 struct ServerFacts {
   Endpoint endpoint;
   std::uint32_t backend_pid = 0;
-  Bytes cancel_key;                 ///< secret part of BackendKeyData; empty: cannot be cancelled
-  std::int64_t backend_start = 0;   ///< microseconds since 1970, as pg_stat_activity has it
+  Bytes cancel_key;                ///< secret part of BackendKeyData; empty: cannot be cancelled
+  std::int64_t backend_start = 0;  ///< microseconds since 1970, as pg_stat_activity has it
   std::uint32_t database_oid = 0;
-  bool standby = false;             ///< in_hot_standby at login
-  std::string search_path;          ///< current_setting('search_path') after login
+  bool standby = false;     ///< in_hot_standby at login
+  std::string search_path;  ///< current_setting('search_path') after login
   std::map<std::string, std::string, std::less<>> parameters;  ///< latest ParameterStatus values
 };
 

@@ -59,9 +59,7 @@ class Database {
   [[nodiscard]] const std::string& upstream() const { return upstream_; }
 
   /// Null until the catalog keeper published the first snapshot; any thread.
-  [[nodiscard]] std::shared_ptr<const Protection> protection() const {
-    return protection_.load();
-  }
+  [[nodiscard]] std::shared_ptr<const Protection> protection() const { return protection_.load(); }
   void publish(std::shared_ptr<const Protection> protection) {
     protection_.store(std::move(protection));
   }

@@ -35,14 +35,14 @@ struct Runtime {
   UserDirectory users;
   DatabaseDirectory databases;
   std::unique_ptr<const TlsContext> client_tls;  ///< null: TLS is not offered
-  Bytes mock_key;                     ///< for logins of unknown users
+  Bytes mock_key;                                ///< for logins of unknown users
   std::unique_ptr<sql::ParserPool> parsers;
   std::unique_ptr<Keeper> keeper;
-  std::unique_ptr<KeyService> keys;   ///< null without [keys]
+  std::unique_ptr<KeyService> keys;         ///< null without [keys]
   std::shared_ptr<const Secret> guard_key;  ///< signs tenant contexts; null without [tenant]
-  std::unique_ptr<ResultCache> cache;  ///< null without [cache]
-  std::string instance;                ///< random; answers of other processes are never taken
-  std::unique_ptr<audit::Log> audit;  ///< null without [audit]
+  std::unique_ptr<ResultCache> cache;       ///< null without [cache]
+  std::string instance;                     ///< random; answers of other processes are never taken
+  std::unique_ptr<audit::Log> audit;        ///< null without [audit]
   std::atomic<bool> stopping{false};
   std::atomic<std::uint64_t> next_session{1};
 };

@@ -24,8 +24,7 @@ DecisionScope scope_of(Session* session, std::shared_ptr<const Protection> prote
 
 }  // namespace
 
-Task<Result<std::shared_ptr<const AnalysedText>>> analyse(Session* session,
-                                                          std::string_view text) {
+Task<Result<std::shared_ptr<const AnalysedText>>> analyse(Session* session, std::string_view text) {
   static const auto kUnanalysed = std::make_shared<const AnalysedText>();
   auto protection = session->database->protection();
   if (protection == nullptr) co_return kUnanalysed;
@@ -40,9 +39,8 @@ Task<Result<std::shared_ptr<const AnalysedText>>> analyse(Session* session,
   }
   metrics.analysis_misses.add();
   std::string owned(text);
-  co_return co_await session->context->decider.decide(session->runtime().parsers.get(),
-                                                      session->worker(), std::move(owned),
-                                                      std::move(scope));
+  co_return co_await session->context->decider.decide(
+      session->runtime().parsers.get(), session->worker(), std::move(owned), std::move(scope));
 }
 
 std::shared_ptr<const AnalysedText> text_of(std::shared_ptr<const AnalysedText> analysed,

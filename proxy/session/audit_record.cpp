@@ -35,8 +35,7 @@ audit::Who who_of(const Identity& identity) {
   return who;
 }
 
-StatementRecord::StatementRecord(Session& session, const Execution& execution,
-                                 std::size_t index) {
+StatementRecord::StatementRecord(Session& session, const Execution& execution, std::size_t index) {
   const AnalysedText& analysed = *execution.analysed;
   intent_.session = session.audit_id;
   intent_.statement = ++session.statements_run;

@@ -138,8 +138,8 @@ Task<Status> open_intents(Session* session, Execution* execution) {
     const Result<std::uint64_t> index =
         co_await append_waiting(session, std::move(encoded), urgency);
     if (!index) {
-      const Status verdict = on_log_failure(session, index.error(),
-                                            is_write(execution->analysed->decided(i)));
+      const Status verdict =
+          on_log_failure(session, index.error(), is_write(execution->analysed->decided(i)));
       if (!verdict) co_return verdict.error();
       continue;
     }
@@ -237,8 +237,8 @@ Result<std::optional<std::uint64_t>> settle(Session* session, Unit& unit,
                                             const protocol::Frame& frame) {
   Execution& execution = *unit.execution;
   if (execution.settled > execution.index) return std::optional<std::uint64_t>();
-  const auto elapsed = std::chrono::duration_cast<std::chrono::microseconds>(
-      Clock::now() - execution.started);
+  const auto elapsed =
+      std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - execution.started);
   audit::Outcome outcome;
   outcome.time_us = now_us();
   outcome.rows = execution.rows;

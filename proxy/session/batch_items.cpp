@@ -22,8 +22,7 @@ using protocol::Disposition;
 using protocol::FrontendType;
 using protocol::Request;
 
-constexpr std::string_view kSearchPathSql =
-    "SELECT pg_catalog.current_setting('search_path')";
+constexpr std::string_view kSearchPathSql = "SELECT pg_catalog.current_setting('search_path')";
 
 ItemResult sent() {
   return {};
@@ -197,8 +196,7 @@ Task<Result<ItemResult>> run_describe(Session* session, const BatchItem* item) {
       const Status prepared = ensure_prepared(link, unit.statement);
       if (!prepared) co_return prepared.error();
     }
-  } else if (const auto it = session->portals.find(describe->name);
-             it != session->portals.end()) {
+  } else if (const auto it = session->portals.find(describe->name); it != session->portals.end()) {
     unit.statement = it->second->statement;
     unit.fill = session->pending_fill;
   }
@@ -314,8 +312,7 @@ Task<Result<ItemResult>> run_execute(Session* session, const BatchItem* item) {
   if (portal != nullptr && gated(*session) && outdated(*session, *portal->statement->analysed)) {
     co_return refused(make_error(Pst::kPolicyChanged));
   }
-  auto execution =
-      portal != nullptr ? execution_of(session, *portal) : opaque_execution(session);
+  auto execution = portal != nullptr ? execution_of(session, *portal) : opaque_execution(session);
   const auto cleared = co_await clear_execution(session, execution.get());
   if (!cleared) co_return cleared.error();
   if (cleared->refusal) co_return *cleared;
@@ -438,8 +435,8 @@ Task<Status> settle_settings(Session* session) {
   session->path_due = false;
   const Status encoded = protocol::Query{kSearchPathSql}.encode(link->out().own());
   if (!encoded) co_return encoded.error();
-  const Status expected = link->expect(unit_for(Request::kQuery, Internal::kSearchPath),
-                                       Disposition::kSwallow);
+  const Status expected =
+      link->expect(unit_for(Request::kQuery, Internal::kSearchPath), Disposition::kSwallow);
   if (!expected) co_return expected.error();
   drained = co_await drain_primary(session);
   co_return drained;

@@ -10,7 +10,7 @@ namespace postern::proxy {
 
 /// What became of one message.
 struct ItemResult {
-  std::optional<Error> refusal;  ///< set: not sent, the batch ends here with this error
+  std::optional<Error> refusal;       ///< set: not sent, the batch ends here with this error
   Recorded recorded = Recorded::kNo;  ///< whether the access log has the refusal
 };
 

@@ -129,8 +129,7 @@ Task<Status> replay(Session* session, const ReadRequest* read, const CachedAnswe
   if (!durable) co_return durable.error();
   const Status passed = forward(session, session->primary.get(), unit, frame);
   if (!passed) co_return passed.error();
-  protocol::ReadyForQuery{protocol::TransactionStatus::kIdle}.encode(
-      session->out.pending().own());
+  protocol::ReadyForQuery{protocol::TransactionStatus::kIdle}.encode(session->out.pending().own());
   // The views added point into the answer, which goes with the caller.
   co_return co_await session->out.flush();
 }

@@ -11,7 +11,7 @@ struct ReadRequest {
   std::string server_text;  ///< final text
   Bytes params;             ///< canonical, sealed values included; empty for a Query
   AnswerShape shape = AnswerShape::kSimple;
-  bool parsed = false;      ///< the batch begins with a Parse, whose completion is due
+  bool parsed = false;  ///< the batch begins with a Parse, whose completion is due
 };
 
 /// The time to live the configured rules give this read; nullopt: not to be cached.

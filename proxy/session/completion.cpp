@@ -4,10 +4,10 @@
 
 #include "protocol/error_message.hpp"
 #include "protocol/rows.hpp"
+#include "proxy/session/audit_trail.hpp"
 #include "proxy/session/forwarding.hpp"
 #include "proxy/session/position.hpp"
 #include "proxy/session/rows.hpp"
-#include "proxy/session/audit_trail.hpp"
 #include "proxy/session/tracking.hpp"
 
 namespace postern::proxy {

@@ -41,8 +41,8 @@ bool decision_allows(const AnalysedText& analysed) {
 std::optional<std::size_t> choose_replica(const Session& session) {
   const auto& routing = session.context->runtime->config->routing;
   if (!routing) return std::nullopt;
-  const auto route = config::effective_route(*session.context->runtime->config,
-                                             session.database->options());
+  const auto route =
+      config::effective_route(*session.context->runtime->config, session.database->options());
   if (route == config::RouteDefault::kPrimary) return std::nullopt;
   const auto state = session.database->cluster().state();
   ChoiceQuestion question;
@@ -235,8 +235,7 @@ std::optional<ReadRequest> cache_request(Session* session, const LoneRead& read,
 }
 
 // Runs the items against a replica as if it were the primary.
-Task<Result<bool>> read_batch(Session* session, ServerLink* link,
-                              const BatchItems* items) {
+Task<Result<bool>> read_batch(Session* session, ServerLink* link, const BatchItems* items) {
   const Reading reading(session, link);
   for (const BatchItem& item : *items) {
     const BatchItem* current = &item;

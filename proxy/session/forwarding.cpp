@@ -198,6 +198,7 @@ Status forward(Session* session, ServerLink* link, Unit& unit, const Frame& fram
       break;
     case BackendType::kCopyInResponse:
       session->fsm.on_copy_in();
+      link->drained.set();
       break;
     case BackendType::kReadyForQuery:
       on_ready(session, link, frame.body);

@@ -72,19 +72,24 @@ std::string lower(std::string_view text) {
 // What the gate would refuse as SET must not come in through the back door either: on a protected
 // database only these are passed on. Names are case-insensitive, as in PostgreSQL.
 Status check_startup(std::string_view name, std::string_view value) {
-  constexpr std::array<std::string_view, 14> kAllowed = {
-      "application_name",    "client_encoding",
-      "datestyle",           "timezone",
-      "intervalstyle",       "extra_float_digits",
-      "statement_timeout",   "lock_timeout",
-      "geqo",                "idle_in_transaction_session_timeout",
-      "bytea_output",        "default_transaction_isolation",
-      "tcp_user_timeout",    "default_transaction_read_only"};
+  constexpr std::array<std::string_view, 14> kAllowed = {"application_name",
+                                                         "client_encoding",
+                                                         "datestyle",
+                                                         "timezone",
+                                                         "intervalstyle",
+                                                         "extra_float_digits",
+                                                         "statement_timeout",
+                                                         "lock_timeout",
+                                                         "geqo",
+                                                         "idle_in_transaction_session_timeout",
+                                                         "bytea_output",
+                                                         "default_transaction_isolation",
+                                                         "tcp_user_timeout",
+                                                         "default_transaction_read_only"};
   const std::string folded = lower(name);
   const bool allowed = std::find(kAllowed.begin(), kAllowed.end(), folded) != kAllowed.end();
-  const bool foreign_encoding =
-      folded == "client_encoding" && lower(value) != "utf8" && lower(value) != "utf-8" &&
-      lower(value) != "unicode";
+  const bool foreign_encoding = folded == "client_encoding" && lower(value) != "utf8" &&
+                                lower(value) != "utf-8" && lower(value) != "unicode";
   if (!allowed || foreign_encoding) {
     return make_error(Pst::kStartupParameterRefused, std::string(name));
   }
@@ -132,8 +137,8 @@ Status identify(Session* session, protocol::LoginRequest request) {
   who.login = request.user;
   const config::UserOptions& user = session->runtime().users.options(who.login);
   const config::DatabaseOptions& database = session->database->options();
-  who.profile = to_policy(config::effective_profile(session->config(), who.login,
-                                                    session->database->name()));
+  who.profile =
+      to_policy(config::effective_profile(session->config(), who.login, session->database->name()));
   who.upstream_user = !user.upstream_user.empty() ? user.upstream_user
                       : !database.user.empty()    ? database.user
                                                   : who.login;

@@ -67,8 +67,8 @@ Status add_group(ServerLink* link, std::string_view sql, std::optional<ByteView>
   POSTERN_TRY(bind.encode(out));
   POSTERN_TRY((protocol::Execute{"", 0}.encode(out)));
   protocol::Sync{}.encode(out);
-  for (const Request request : {Request::kParse, Request::kBind, Request::kExecute,
-                                Request::kSync}) {
+  for (const Request request :
+       {Request::kParse, Request::kBind, Request::kExecute, Request::kSync}) {
     Unit unit;
     unit.request = request;
     unit.internal = internal;
@@ -95,8 +95,8 @@ Result<std::string> make_context(Session& session, const ServerLink& link, std::
 
 // Known at login of the connection, and reset to the same before it is pooled.
 void adopt_search_path(Session* session) {
-  auto path = parse_search_path(session->primary->facts().search_path,
-                                session->identity.upstream_user);
+  auto path =
+      parse_search_path(session->primary->facts().search_path, session->identity.upstream_user);
   session->search_path_known = path.has_value();
   if (path) session->search_path = std::move(*path);
 }
@@ -139,8 +139,8 @@ Task<Result<std::unique_ptr<ServerLink>>> acquire_link(Session* session, Endpoin
   PoolTicket slot = std::move(*ticket);
   Result<Transport> transport = co_await adopt_or_open(session, &slot, std::move(node), &facts);
   if (!transport) co_return transport.error();
-  co_return std::make_unique<ServerLink>(session->worker(), std::move(*transport),
-                                         std::move(facts), std::move(slot));
+  co_return std::make_unique<ServerLink>(session->worker(), std::move(*transport), std::move(facts),
+                                         std::move(slot));
 }
 
 Task<Status> attach_primary(Session* session) {
@@ -172,8 +172,8 @@ Task<Status> attach_primary(Session* session) {
 
 bool arming_due(const Session& session, const ServerLink& link) {
   const auto protection = session.database->protection();
-  const bool wanted = protection != nullptr && protection->is_protected &&
-                      !session.identity.tenant.is_none();
+  const bool wanted =
+      protection != nullptr && protection->is_protected && !session.identity.tenant.is_none();
   if (!wanted) return false;
   return !link.armed ||
          policy::past_half_life(link.context_issued, link.context_expiry, unix_micros());

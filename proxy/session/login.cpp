@@ -104,8 +104,8 @@ Task<Result<bool>> authenticate(Session* session, ClientLogin* login) {
 Status check_reported(Session* session) {
   if (!gated(*session)) return ok();
   const auto& reported = session->primary->facts().parameters;
-  for (const auto& [name, wanted] : {std::pair{"client_encoding", "UTF8"},
-                                     std::pair{"standard_conforming_strings", "on"}}) {
+  for (const auto& [name, wanted] :
+       {std::pair{"client_encoding", "UTF8"}, std::pair{"standard_conforming_strings", "on"}}) {
     const auto it = reported.find(name);
     if (it == reported.end() || it->second != wanted) {
       return make_error(Pst::kSettingRefused, name);
@@ -127,8 +127,7 @@ Task<Status> welcome(Session* session, std::uint16_t minor) {
     }
   }
   const CancelKey key = session->runtime().cancels.add(
-      session->worker(), minor >= 2 ? kLongKey : kShortKey,
-      [weak = session->weak_from_this()] {
+      session->worker(), minor >= 2 ? kLongKey : kShortKey, [weak = session->weak_from_this()] {
         if (const SessionPtr locked = weak.lock()) cancel_statement(locked);
       });
   session->cancel_id = key.process_id;

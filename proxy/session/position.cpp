@@ -51,8 +51,8 @@ void note_writes(Session* session, const Execution& execution) {
     for (const auto& decided : decision->statements) writes = writes || decided.writes;
   }
   session->position_due = session->position_due || writes;
-  session->position_asked = session->position_due && may_commit(*session, execution) &&
-                            !may_copy_in(execution);
+  session->position_asked =
+      session->position_due && may_commit(*session, execution) && !may_copy_in(execution);
 }
 
 Status ask_position(Session* session) {

@@ -24,8 +24,7 @@ std::string cache_scope(const Session& session) {
 
 bool may_commit(const Session& session, const Execution& execution) {
   bool inside = session.primary != nullptr && session.primary->queue().empty() &&
-                session.primary->queue().transaction_status() !=
-                    protocol::TransactionStatus::kIdle;
+                session.primary->queue().transaction_status() != protocol::TransactionStatus::kIdle;
   if (execution.analysed->facts == nullptr) return true;
   for (const sql::Statement& statement : execution.analysed->facts->statements) {
     if (commits(statement) || !statement.understood()) return true;
@@ -52,8 +51,8 @@ Task<void> mark_writes(Session* session, const Execution* execution) {
   const bool any = std::exchange(session->writes_any, false);
   session->write_set.clear();
   std::string scope = cache_scope(*session);
-  WriteMark mark = co_await cache->begin_write(session->worker(), std::move(scope),
-                                               std::move(tables), any);
+  WriteMark mark =
+      co_await cache->begin_write(session->worker(), std::move(scope), std::move(tables), any);
   // Published by the ReadyForQuery of the message about to be sent, or a later one that finds the
   // transaction ended.
   session->marks.emplace_back(session->ready_sent + 1, std::move(mark));
@@ -68,8 +67,7 @@ Task<void> publish_writes(Session* session, std::uint64_t ready_number) {
   while (!session->marks.empty() && session->marks.front().first <= ready_number) {
     WriteMark mark = std::move(session->marks.front().second);
     session->marks.pop_front();
-    co_await session->runtime().cache->end_write(session->worker(), std::move(mark),
-                                                 std::nullopt);
+    co_await session->runtime().cache->end_write(session->worker(), std::move(mark), std::nullopt);
   }
 }
 

@@ -22,8 +22,7 @@ using protocol::Disposition;
 using protocol::FrontendType;
 using protocol::Request;
 
-std::shared_ptr<Execution> begin(Session* session,
-                                 std::shared_ptr<const AnalysedText> analysed) {
+std::shared_ptr<Execution> begin(Session* session, std::shared_ptr<const AnalysedText> analysed) {
   auto execution = std::make_shared<Execution>();
   execution->analysed = std::move(analysed);
   execution->started = Clock::now();
@@ -175,8 +174,7 @@ Task<Status> run_batch(Session* session, FrontendType last) {
             co_await record_refusal(session, std::move(unknown), std::move(error), false);
         if (!recorded) co_return recorded.error();
       }
-      const Status refused =
-          refuse_in_batch(session, *sent->refusal, !session->batch_sent, synced);
+      const Status refused = refuse_in_batch(session, *sent->refusal, !session->batch_sent, synced);
       if (!refused) co_return refused.error();
       break;
     }

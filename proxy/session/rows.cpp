@@ -69,8 +69,8 @@ Result<Secret> open_container(Session* session, const policy::Ruleset& rules,
       plain = cipher->decrypt(tenant, container);
     }
     // Another instance may have made a key since: look once, then believe it.
-    const bool retry = !plain && plain.error().code == Pst::kUnknownKeyId && attempt == 0 &&
-                       keys->reload();
+    const bool retry =
+        !plain && plain.error().code == Pst::kUnknownKeyId && attempt == 0 && keys->reload();
     if (!retry) return plain;
   }
 }

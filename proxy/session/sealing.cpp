@@ -69,11 +69,10 @@ std::string_view slice(std::string_view text, sql::Span span) {
 
 Result<std::string> sealed_literal(Session* session, const AnalysedText& analysed,
                                    const LiteralOp& op) {
-  POSTERN_ASSIGN(const Secret plain, literal_text(slice(analysed.text, op.token),
-                                                  op.token_class));
+  POSTERN_ASSIGN(const Secret plain, literal_text(slice(analysed.text, op.token), op.token_class));
   const types::Input input{types::Format::kText, plain.reveal()};
-  POSTERN_ASSIGN(const Bytes sealed, seal(session, analysed, {op.column, op.operand, kInvalidOid},
-                                           input));
+  POSTERN_ASSIGN(const Bytes sealed,
+                 seal(session, analysed, {op.column, op.operand, kInvalidOid}, input));
   return "'" + bytea_text(sealed) + "'::pg_catalog.bytea";
 }
 
@@ -87,8 +86,8 @@ std::uint16_t highest_parameter(const AnalysedText& analysed, std::size_t declar
 
 const ParamOp* op_of(const AnalysedText& analysed, std::size_t number) {
   const auto& ops = analysed.decision->params;
-  const auto it = std::find_if(ops.begin(), ops.end(),
-                               [&](const ParamOp& op) { return op.number == number; });
+  const auto it =
+      std::find_if(ops.begin(), ops.end(), [&](const ParamOp& op) { return op.number == number; });
   return it == ops.end() ? nullptr : &*it;
 }
 
@@ -183,9 +182,8 @@ Status hide_literals(PreparedStatement* statement) {
     if (op.cast_span.begin != op.cast_span.end) splices.push_back({op.cast_span, bare});
     for (const sql::Span span : op.further_casts) splices.push_back({span, bare});
   }
-  std::sort(splices.begin(), splices.end(), [](const Splice& a, const Splice& b) {
-    return a.span.begin < b.span.begin;
-  });
+  std::sort(splices.begin(), splices.end(),
+            [](const Splice& a, const Splice& b) { return a.span.begin < b.span.begin; });
   statement->server_types.resize(std::max<std::size_t>(next, statement->server_types.size()));
   for (const ParamOp& op : analysed.decision->params) {
     if (op.number == 0 || op.number > statement->server_types.size()) {
@@ -224,8 +222,8 @@ Status seal_bind(Session* session, const PreparedStatement& statement, const pro
   Bytes formats;
   protocol::Bind rewritten = bind;
   rewritten.parameter_formats = protocol::FormatList::pack(values.formats, formats);
-  rewritten.values = protocol::ValueList::over(
-      values.storage, static_cast<std::uint16_t>(values.formats.size()));
+  rewritten.values =
+      protocol::ValueList::over(values.storage, static_cast<std::uint16_t>(values.formats.size()));
   const Status encoded = rewritten.encode(out);
   return encoded;
 }

@@ -119,6 +119,21 @@ Task<Status> take_frame(Session* session, const Frame* frame) {
   }
 }
 
+// COPY data may be sent without waiting for CopyInResponse. Whether it belongs to a COPY is known
+// once the server has answered what went before.
+Task<Status> know_copy_state(Session* session, FrontendType type) {
+  const bool copies = type == FrontendType::kCopyData || type == FrontendType::kCopyDone ||
+                      type == FrontendType::kCopyFail;
+  ServerLink* link = session->primary.get();
+  while (copies && link != nullptr && !link->broken && !link->queue().empty() &&
+         session->fsm.state() != SessionFsm::State::kCopyIn) {
+    const Status sent = co_await link->flush();
+    if (!sent) co_return make_error(Pst::kUpstreamLost);
+    co_await link->drained.wait();
+  }
+  co_return ok();
+}
+
 // Takes every complete message of the buffer. Returns the unread bytes needed for the next one.
 Task<Result<std::size_t>> take_messages(Session* session) {
   while (!session->ending) {
@@ -126,6 +141,8 @@ Task<Result<std::size_t>> take_messages(Session* session) {
     if (!framed) co_return framed.error();
     if (!framed->complete()) co_return framed->need;
     const Frame frame = framed->item;
+    const Status known = co_await know_copy_state(session, frame.frontend());
+    if (!known) co_return known.error();
     const auto verdict = session->fsm.on_frontend(frame.frontend());
     if (!verdict) co_return verdict.error();
     if (*verdict == SessionFsm::Verdict::kTerminate) {

@@ -74,7 +74,7 @@ class ServerLink {
   /// The reply coroutine is asked to end at the next quiet moment.
   bool stop_pump = false;
   Event stopped;
-  /// Set whenever the reply queue has run empty.
+  /// Set whenever the reply queue has run empty, and when the server begins to take COPY data.
   Event drained;
   /// Cancel requests under way to this backend: it must not be pooled before they are done.
   unsigned cancels = 0;

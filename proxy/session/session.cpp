@@ -25,8 +25,7 @@ Session::Session(WorkerContext* worker_context, Transport transport, LoadTicket 
       client(std::move(transport)),
       input(worker_context->worker->buffers(), message_limit(config()) + 1u),
       out(&client, worker_context->worker->executor()),
-      framer(protocol::Direction::kFromFrontend, protocol::Phase::kReady,
-             message_limit(config())),
+      framer(protocol::Direction::kFromFrontend, protocol::Phase::kReady, message_limit(config())),
       deadline(worker_context->worker->deadlines(), close_client, this),
       id(runtime().next_session.fetch_add(1)),
       audit_id(to_hex(crypto::random_bytes(8))) {

@@ -28,9 +28,9 @@ namespace postern::proxy {
 struct Identity {
   std::string login;
   std::string application;
-  std::string address;      ///< host:port of the client
+  std::string address;  ///< host:port of the client
   std::string upstream_user;
-  TenantId tenant;          ///< none() where no tenant is in force
+  TenantId tenant;  ///< none() where no tenant is in force
   policy::Profile profile = policy::Profile::kTransparent;
   std::vector<std::pair<Bytes, Bytes>> startup;  ///< parameters passed on to servers
   std::string pool_identity;  ///< tenant and startup, canonical: pools never mix two of them
@@ -66,13 +66,13 @@ struct Session : std::enable_shared_from_this<Session> {
 
   std::unique_ptr<ServerLink> primary;  ///< held while the session lives (session pooling)
   std::unique_ptr<ServerLink> replica;  ///< kept for further reads once one went there
-  ServerLink* active = nullptr;   ///< where the messages of a batch go: primary or replica
-  ServerLink* reading = nullptr;  ///< another link that a read is under way on
-  Token floor;                    ///< what reads elsewhere must contain
-  bool position_due = false;      ///< wrote since the last captured position
-  bool position_asked = false;    ///< the question goes out behind the present message
-  std::set<Oid> write_set;        ///< tables written since the last publication
-  bool writes_any = false;        ///< and possibly any other
+  ServerLink* active = nullptr;         ///< where the messages of a batch go: primary or replica
+  ServerLink* reading = nullptr;        ///< another link that a read is under way on
+  Token floor;                          ///< what reads elsewhere must contain
+  bool position_due = false;            ///< wrote since the last captured position
+  bool position_asked = false;          ///< the question goes out behind the present message
+  std::set<Oid> write_set;              ///< tables written since the last publication
+  bool writes_any = false;              ///< and possibly any other
   /// Marks of writes about to be committed, by the number of the ReadyForQuery that ends them.
   std::deque<std::pair<std::uint64_t, WriteMark>> marks;
   std::uint64_t ready_sent = 0;   ///< Query and Sync messages sent to the primary so far
@@ -89,11 +89,11 @@ struct Session : std::enable_shared_from_this<Session> {
   std::uint64_t next_statement = 1;
   Batch batch;
   std::vector<BatchItems> unflushed;  ///< what a link's output may still point to
-  bool batch_sent = false;  ///< something of the present batch went to the server
+  bool batch_sent = false;            ///< something of the present batch went to the server
   std::vector<std::uint64_t> described_in_batch;  ///< statements whose Describe is under way
-  bool refused_locally = false;  ///< a batch is skipped to Sync without the server's knowledge
-  bool ending = false;           ///< no further client message is taken
-  bool settings_changed = false; ///< SET was used: reads stay on the primary's connection
+  bool refused_locally = false;   ///< a batch is skipped to Sync without the server's knowledge
+  bool ending = false;            ///< no further client message is taken
+  bool settings_changed = false;  ///< SET was used: reads stay on the primary's connection
 };
 
 using SessionPtr = std::shared_ptr<Session>;

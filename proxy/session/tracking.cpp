@@ -73,10 +73,9 @@ void track_success(Session* session, ServerLink* link, const Execution& executio
   if (sql::has(effect, SessionEffect::kSetting) || sql::has(effect, SessionEffect::kUnknown)) {
     track_setting(session, link, *statement);
   }
-  const bool pins = sql::has(effect, SessionEffect::kRole) ||
-                    sql::has(effect, SessionEffect::kTempObject) ||
-                    sql::has(effect, SessionEffect::kAdvisoryLock) ||
-                    sql::has(effect, SessionEffect::kCursor);
+  const bool pins =
+      sql::has(effect, SessionEffect::kRole) || sql::has(effect, SessionEffect::kTempObject) ||
+      sql::has(effect, SessionEffect::kAdvisoryLock) || sql::has(effect, SessionEffect::kCursor);
   if (pins) session->settings_changed = true;
 }
 

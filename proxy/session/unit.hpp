@@ -23,11 +23,11 @@ using Clock = std::chrono::steady_clock;
 
 /// One text with everything known about it. Immutable; shared by executions of a statement.
 struct AnalysedText {
-  std::string text;  ///< the client's own bytes
-  std::shared_ptr<const sql::Facts> facts;  ///< null where the session needs no analysis
-  std::shared_ptr<const policy::Decision> decision;       ///< null likewise
-  std::shared_ptr<const Protection> protection;  ///< what it was decided under
-  bool decrypts = true;  ///< of the principal it was decided for
+  std::string text;                                  ///< the client's own bytes
+  std::shared_ptr<const sql::Facts> facts;           ///< null where the session needs no analysis
+  std::shared_ptr<const policy::Decision> decision;  ///< null likewise
+  std::shared_ptr<const Protection> protection;      ///< what it was decided under
+  bool decrypts = true;                              ///< of the principal it was decided for
 
   [[nodiscard]] const sql::Statement* statement(std::size_t i) const {
     return facts != nullptr && i < facts->statements.size() ? &facts->statements[i] : nullptr;
@@ -52,12 +52,12 @@ struct PreparedStatement {
   std::uint64_t id = 0;  ///< unique in the session; tells re-Parses of one name apart
   std::string name;
   std::shared_ptr<const AnalysedText> analysed;
-  std::string server_text;              ///< as sent: hidden parameters in place of literals
-  std::vector<Oid> client_types;        ///< as the client declared them
-  std::vector<Oid> server_types;        ///< as sent
-  std::vector<HiddenParam> hidden;      ///< ascending by number
-  std::optional<SplicedText> spliced;   ///< set where server_text differs
-  bool described = false;               ///< its RowDescription was checked against the decision
+  std::string server_text;             ///< as sent: hidden parameters in place of literals
+  std::vector<Oid> client_types;       ///< as the client declared them
+  std::vector<Oid> server_types;       ///< as sent
+  std::vector<HiddenParam> hidden;     ///< ascending by number
+  std::optional<SplicedText> spliced;  ///< set where server_text differs
+  bool described = false;              ///< its RowDescription was checked against the decision
 };
 
 /// A portal made by the client's Bind.
@@ -76,12 +76,12 @@ struct Execution {
   std::uint64_t rows = 0;
   std::uint64_t bytes = 0;
   std::vector<std::optional<audit::Ticket>> tickets;  ///< parallel to the statements
-  std::vector<policy::OutputOp> outputs;  ///< operations of the rows now coming
-  bool rows_checked = false;              ///< RowDescription or Describe was checked
+  std::vector<policy::OutputOp> outputs;              ///< operations of the rows now coming
+  bool rows_checked = false;                          ///< RowDescription or Describe was checked
   std::string node;
   std::string_view route = "primary";
-  std::shared_ptr<CacheFill> fill;        ///< collects the answer for the cache
-  std::size_t settled = 0;                ///< statements whose outcome was recorded
+  std::shared_ptr<CacheFill> fill;  ///< collects the answer for the cache
+  std::size_t settled = 0;          ///< statements whose outcome was recorded
 };
 
 /// Messages Postern sends for itself, and how their replies are read.
@@ -108,7 +108,7 @@ struct Unit {
   std::string portal;                            ///< Bind: the portal it makes
   std::shared_ptr<Portal> bound;                 ///< Bind: what it is bound to
   std::uint64_t ready_number = 0;                ///< Query and Sync: number of its ReadyForQuery
-  bool answered = false;  ///< kArm, kDisarm: the expected row was seen
+  bool answered = false;                         ///< kArm, kDisarm: the expected row was seen
 };
 
 }  // namespace postern::proxy

@@ -22,9 +22,9 @@ void close_transport(void* owner) {
 
 ServerLogin::Options login_options(const UpstreamTarget& target) {
   ServerLogin::Options options;
-  options.ssl = target.tls == nullptr   ? protocol::SslMode::kDisable
-                : target.require_tls    ? protocol::SslMode::kRequire
-                                        : protocol::SslMode::kPrefer;
+  options.ssl = target.tls == nullptr ? protocol::SslMode::kDisable
+                : target.require_tls  ? protocol::SslMode::kRequire
+                                      : protocol::SslMode::kPrefer;
   options.user = target.user;
   options.database = target.database;
   if (target.password != nullptr) options.password = target.password->clone();
@@ -85,8 +85,7 @@ bool read_number(const std::optional<std::string>& text, T& out) {
   return ec == std::errc{} && end == text->data() + text->size();
 }
 
-constexpr std::string_view kSearchPathSql =
-    "SELECT pg_catalog.current_setting('search_path')";
+constexpr std::string_view kSearchPathSql = "SELECT pg_catalog.current_setting('search_path')";
 
 // What arming and analysis need to know about the backend, in its own words.
 Task<Status> learn(Transport* transport, ReadBuffer* input, ServerFacts* facts) {
@@ -166,8 +165,8 @@ Task<void> send_cancel(Worker* worker, UpstreamTarget target, std::uint32_t pid,
     if (!sent) co_return;
     const Result<std::size_t> got = co_await transport.read_some(&answer, 1);
     if (!got || *got != 1 || answer != 'S') co_return;
-    const Status upgraded = co_await transport.upgrade_client(target.tls.get(),
-                                                              target.endpoint.host);
+    const Status upgraded =
+        co_await transport.upgrade_client(target.tls.get(), target.endpoint.host);
     if (!upgraded) co_return;
   }
   const ByteView view(message);

@@ -30,9 +30,9 @@ spdlog::level::level_enum spdlog_level(LogLevel level) {
 
 // Text values are quoted and escaped only where a reader could mistake them.
 void append_text_value(std::string& line, std::string_view value) {
-  const bool plain =
-      !value.empty() && value.find_first_of(" \"\\=\n\r\t") == std::string_view::npos &&
-      is_utf8(value);
+  const bool plain = !value.empty() &&
+                     value.find_first_of(" \"\\=\n\r\t") == std::string_view::npos &&
+                     is_utf8(value);
   if (plain) {
     line.append(value);
   } else {
@@ -89,9 +89,8 @@ void write(LogLevel level, const std::string& line) {
 
 Status open_log(const config::LogOptions& options) {
   try {
-    auto logger = options.file.empty()
-                      ? spdlog::stderr_logger_mt("postern")
-                      : spdlog::basic_logger_mt("postern", options.file.path);
+    auto logger = options.file.empty() ? spdlog::stderr_logger_mt("postern")
+                                       : spdlog::basic_logger_mt("postern", options.file.path);
     logger->set_level(spdlog_level(options.level));
     logger->set_pattern(options.format == LogFormat::kJson
                             ? R"({"time":"%Y-%m-%dT%H:%M:%S.%f%z","level":"%l","event":%v})"
@@ -113,10 +112,9 @@ void log(LogLevel level, std::string_view event, LogFields fields) {
 void log_failure(std::string_view event, const Error& error, LogFields fields) {
   const std::string label = pst_label(error.code);
   const std::string message = error.message();
-  write(LogLevel::kError, render(event, fields,
-                                 {{"code", label},
-                                  {"error", message},
-                                  {"hint", error.effective_hint()}}));
+  write(LogLevel::kError,
+        render(event, fields,
+               {{"code", label}, {"error", message}, {"hint", error.effective_hint()}}));
 }
 
 }  // namespace postern::proxy

@@ -18,8 +18,7 @@ struct LogField {
   LogField(std::string_view k, const std::string& v) : key(k), text(v) {}
   LogField(std::string_view k, const char* v) : key(k), text(v) {}
   LogField(std::string_view k, std::int64_t v) : key(k), number(v), is_number(true) {}
-  LogField(std::string_view k, std::uint64_t v)
-      : LogField(k, static_cast<std::int64_t>(v)) {}
+  LogField(std::string_view k, std::uint64_t v) : LogField(k, static_cast<std::int64_t>(v)) {}
   LogField(std::string_view k, int v) : LogField(k, static_cast<std::int64_t>(v)) {}
   LogField(std::string_view k, unsigned v) : LogField(k, static_cast<std::int64_t>(v)) {}
 

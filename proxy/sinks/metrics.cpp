@@ -17,7 +17,7 @@ using prometheus::MetricType;
 struct CounterRow {
   const char* name;
   const char* help;
-  Counter Metrics::*counter;
+  Counter Metrics::* counter;
 };
 
 // Names are an interface: alert rules and dashboards refer to them.
@@ -132,8 +132,6 @@ std::string render_metrics(const Metrics& metrics) {
                                  "What would be refused outside observe mode", metrics.observed));
   families.push_back(histogram_family("postern_statement_seconds",
                                       "Time from request to last reply byte", metrics.latency));
-  families.push_back(histogram_family("postern_server_seconds",
-                                      "Time spent waiting for the server", metrics.server_time));
   families.push_back(histogram_family("postern_pool_wait_seconds",
                                       "Time spent waiting for a server connection",
                                       metrics.pool_wait));

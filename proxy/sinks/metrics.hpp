@@ -67,21 +67,21 @@ class CodeCounter {
 };
 
 struct Metrics {
-  Gauge clients;                 ///< connected clients, logged in or not
+  Gauge clients;  ///< connected clients, logged in or not
   Counter logins_ok;
   Counter logins_failed;
-  Counter statements;            ///< statements a client had executed, however answered
-  Counter statements_failed;     ///< answered with an error by the server
-  CodeCounter refusals;          ///< statements and sessions refused by Postern, per code
-  CodeCounter observed;          ///< what would have been refused in observe mode, per code
+  Counter statements;         ///< statements a client had executed, however answered
+  Counter statements_failed;  ///< answered with an error by the server
+  CodeCounter refusals;       ///< statements and sessions refused by Postern, per code
+  CodeCounter observed;       ///< what would have been refused in observe mode, per code
   Counter routed_primary;
   Counter routed_replica;
-  Counter replica_fallbacks;     ///< eligible reads that went to the primary for lag or failure
+  Counter replica_fallbacks;  ///< eligible reads that went to the primary for lag or failure
   Counter cache_hits;
   Counter cache_misses;
   Counter cache_fills;
   Counter cache_invalidations;
-  Counter cache_errors;          ///< Redis unreachable, slow or answering nonsense
+  Counter cache_errors;  ///< Redis unreachable, slow or answering nonsense
   Counter values_encrypted;
   Counter values_decrypted;
   Counter decrypt_failures;
@@ -92,8 +92,7 @@ struct Metrics {
   Counter cancels;
   Counter analysis_hits;
   Counter analysis_misses;
-  Histogram latency;             ///< first byte of a request to its last reply byte
-  Histogram server_time;         ///< share of it spent waiting for the server
+  Histogram latency;  ///< first byte of a request to its last reply byte
   Histogram pool_wait;
 };
 

@@ -71,7 +71,6 @@ MESSAGES = {
     "bind with a negative count": message("B", b"\0\0\xff\xff\0\0\0\0"),
     "bind with a value beyond its end": message("B", b"\0\0\0\0\0\1\0\0\0\x99ab\0\0"),
     "bind with a length of -2": message("B", b"\0\0\0\0\0\1\xff\xff\xff\xfe\0\0"),
-    "bind with a strange format": message("B", b"\0\0\0\1\0\7\0\0\0\0"),
     "parse with a nul within": message("P", b"\0SELECT 1\0, 2\0\0\0"),
     "parse without end": message("P", b"\0SELECT 1"),
     "parse with types beyond its end": message("P", b"\0SELECT 1\0\0\5\0\0"),
@@ -232,13 +231,11 @@ key_file = "audit.key"
                 self.assertLessEqual([m.sqlstate() for m in got], ["08P01"])
 
     def test_oversized_text(self) -> None:
-        """limits.query_bytes is 1 MB; a value may be larger."""
-        long = "SELECT '" + "x" * (1 << 20) + "'"
-        for data in (query(long), parse(long)):
-            with session(self.client()) as wire:
-                wire.send(data)
-                got = wire.until_end()
-                self.assertEqual([m.sqlstate() for m in got if m.type == "E"], ["08P01"])
+        """limits.query_bytes is 1 MB: longer text passes unread where nothing is protected."""
+        long = "SELECT length('" + "x" * (1 << 20) + "')"
+        with session(self.client()) as wire:
+            got = wire.ask(query(long))
+            self.assertEqual([m.values() for m in got if m.type == "D"], [[b"1048576"]])
         with session(self.client()) as wire:
             got = wire.ask(parse("SELECT length($1)"), bind(b"x" * (5 << 20)), execute(), SYNC)
             self.assertEqual([m.values() for m in got if m.type == "D"], [[b"5242880"]])

@@ -3,7 +3,6 @@
 #include <thread>
 #include <vector>
 
-#include "tests/protocol/postgres_server.hpp"
 #include "protocol/client_login.hpp"
 #include "protocol/copy.hpp"
 #include "protocol/error_message.hpp"
@@ -14,6 +13,7 @@
 #include "protocol/server_login.hpp"
 #include "protocol/session_setup.hpp"
 #include "protocol/simple.hpp"
+#include "tests/protocol/postgres_server.hpp"
 
 using namespace postern;
 using namespace postern::protocol;

@@ -1,8 +1,8 @@
-#include <doctest/doctest.h>
+#include "proxy/pool/pool_state.hpp"
 
 #include <memory>
 
-#include "proxy/pool/pool_state.hpp"
+#include <doctest/doctest.h>
 
 using namespace postern::proxy;
 using Pool = PoolState<std::unique_ptr<int>>;

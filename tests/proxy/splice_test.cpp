@@ -1,7 +1,8 @@
+#include "proxy/session/splice.hpp"
+
 #include <doctest/doctest.h>
 
 #include "proxy/session/outgoing.hpp"
-#include "proxy/session/splice.hpp"
 
 using namespace postern;
 using namespace postern::proxy;

@@ -5,9 +5,9 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/sql/fixture_catalog.hpp"
 #include "sql/cache.hpp"
 #include "sql/parser_pool.hpp"
+#include "tests/sql/fixture_catalog.hpp"
 
 using namespace postern;
 using namespace postern::sql;
