@@ -22,7 +22,7 @@ namespace postern::proxy {
 /// One cap: connections of one upstream login to one database on one node.
 struct PoolKey {
   std::string node;      ///< endpoint text
-  std::string database;  ///< on the server
+  std::string database;  ///< as clients name it
   std::string user;      ///< on the server
   friend auto operator<=>(const PoolKey&, const PoolKey&) = default;
 };

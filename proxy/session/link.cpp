@@ -125,7 +125,8 @@ Task<Result<Transport>> adopt_or_open(Session* session, PoolTicket* ticket, Endp
 
 Task<Result<std::unique_ptr<ServerLink>>> acquire_link(Session* session, Endpoint node) {
   Broker::Request request;
-  request.key = {node.text(), session->database->upstream(), session->identity.upstream_user};
+  // By the name clients use: two sections of one upstream database have each their own size.
+  request.key = {node.text(), session->database->name(), session->identity.upstream_user};
   request.identity = session->identity.pool_identity;
   request.pool_size = session->database->options().pool_size;
   request.timeout = session->config().limits.pool_timeout;

@@ -109,7 +109,8 @@ class BadInputTest(RelayTest):
     def boot(cls) -> None:
         cls.redis_port = free_port()
         super().boot()
-        psql(cls.direct().to(dbname=DATABASE), "CREATE TABLE things (id int PRIMARY KEY, note text)",
+        things = "CREATE TABLE things (id int PRIMARY KEY, note text)"
+        psql(cls.direct().to(dbname=DATABASE), things,
              "INSERT INTO things VALUES (1, 'one')").checked()  # fmt: skip
         cls.canary = session(cls.client(application="canary"))
         cls.addClassCleanup(lambda: cls.canary.close())
@@ -379,7 +380,7 @@ key_file = "audit.key"
         said = self.refused_start("second", {'dir = "audit"': f'dir = "{folder}/audit"',
                                              'key_file = "audit.key"':
                                              f'key_file = "{folder}/audit.key"',
-                                             "../second.anchor": f"../{DATABASE}.anchor"}, {})  # fmt: skip
+                                             "../second.anchor": f"../{DATABASE}.anchor"}, {})
         self.assertIn("PST-1905", said)
 
     def test_port_that_is_taken(self) -> None:

@@ -313,7 +313,7 @@ class HonestTest(ProtectedTest):
         for dsn in (self.login(OWN), self.plain_twin()):
             with session(dsn) as wire:
                 got = wire.ask(parse("SELECT user_id, full_name FROM users ORDER BY user_id"),
-                               bind(portal="p"), execute("p", 3), execute("p", 3), SYNC)  # fmt: skip
+                               bind(portal="p"), execute("p", 3), execute("p", 3), SYNC)
                 answers.append((shape(got), [m.values() for m in got if m.type == "D"]))
         self.assertEqual(answers[0], answers[1])
         self.assertEqual(answers[0][0], "12DDDsDDDsZ")

@@ -148,7 +148,7 @@ class AttackTest(ProtectedTest):
         super().boot()
         cls.tables = [name for (name,) in rows(
             cls.direct(), "SELECT c.oid::regclass FROM pg_class c WHERE relkind IN ('r', 'p') AND"
-            " NOT relispartition AND relnamespace = 'public'::regnamespace ORDER BY 1")]  # fmt: skip
+            " NOT relispartition AND relnamespace = 'public'::regnamespace ORDER BY 1")]
         cls.digest = cls.state()
 
     @classmethod

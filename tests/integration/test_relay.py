@@ -1,4 +1,4 @@
-"""An unprotected database through Postern: statement by statement what PostgreSQL itself answers."""
+"""An unprotected database through Postern: statement by statement what PostgreSQL answers."""
 
 from __future__ import annotations
 
@@ -257,7 +257,8 @@ class StatementsTest(RelayTest):
                     self.assertEqual(copied[0], copied[1])
             for each in (ours, theirs):
                 copied = each.ask(query("SELECT n FROM copied"))
-                self.assertEqual([m.values() for m in copied if m.type == "D"], [[b"1"], [b"2"]] * 2)
+                rows = [m.values() for m in copied if m.type == "D"]
+                self.assertEqual(rows, [[b"1"], [b"2"]] * 2)
 
     def _copy_in(self, wire: Wire, early: bytes, end: bytes) -> list[Message]:
         wire.send(parse("COPY copied FROM STDIN"), bind(), execute(), early)
