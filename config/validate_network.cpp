@@ -35,8 +35,9 @@ void validate_database(Findings& findings, const std::string& name, const Databa
   if (!db.cluster.empty() && !config.clusters.contains(db.cluster)) {
     findings.conflict(path + ".cluster", "there is no [cluster." + db.cluster + "]");
   }
-  const bool replica = db.route == RouteDefault::kReplica || db.route == RouteDefault::kAuto;
-  if (replica && !config.routing) findings.conflict(path + ".route", "needs [routing]");
+  if (db.route == RouteDefault::kAuto && !config.routing) {
+    findings.conflict(path + ".route", "needs [routing]");
+  }
   if (db.pool_mode != PoolMode::kSession) {
     findings.add(Pst::kConfigNotHandled, path + ".pool_mode", "only \"session\" is served yet");
   }

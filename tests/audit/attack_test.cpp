@@ -1,5 +1,7 @@
 // Every row of the attack matrix that needs no second machine: performed, and named.
+#include <chrono>
 #include <random>
+#include <thread>
 
 #include "tests/audit/support.hpp"
 
@@ -308,11 +310,16 @@ TEST_CASE("a cut tail is caught through the anchor, and said to be invisible wit
     for (std::uint64_t n = 0; n < 12; ++n) {
       append_durably(*log, encode_refusal(sample_intent(n)));
       settle(*log);
-      Files now = scene.files();
-      const auto report = scene.verify();
-      const bool still = now == scene.files();  // a note may follow its record a moment later
-      if (still && report.intact() && report.signed_size == report.records) {
-        moments.push_back(std::move(now));
+      // A note may follow its record a moment later; on a busy machine, several moments.
+      for (int attempt = 0; attempt < 40; ++attempt) {
+        Files now = scene.files();
+        const auto report = scene.verify();
+        const bool still = now == scene.files();
+        if (still && report.intact() && report.signed_size == report.records) {
+          moments.push_back(std::move(now));
+          break;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
       }
     }
     REQUIRE(log->stop());

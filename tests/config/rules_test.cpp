@@ -22,8 +22,12 @@ constexpr std::string_view kService = "[service]\nuser = 's'\n[policy]\nmode = '
 const Case kCases[] = {
     {"[database.a]\ncluster = 'other'\n", Pst::kConfigConflict, 2,
      "database.a.cluster: there is no [cluster.other]"},
-    {"[database.a]\ncluster = 'main'\nroute = 'replica'\n", Pst::kConfigConflict, 3,
+    {"[database.a]\ncluster = 'main'\nroute = 'auto'\n", Pst::kConfigConflict, 3,
      "needs [routing]"},
+    {"[database.a]\ncluster = 'main'\nroute = 'replica'\n", Pst::kConfigNotHandled, 3,
+     "not served yet"},
+    {"[database.a]\ncluster = 'main'\npool_mode = 'transaction'\n", Pst::kConfigNotHandled, 3,
+     "only \"session\" is served yet"},
     {"[database.a]\ncluster = 'main'\npassword = 'p'\n", Pst::kConfigConflict, 3, "without user"},
     {"[listen]\naddress = '0.0.0.0'\n", Pst::kConfigConflict, 0, "needs a loopback"},
     {"[listen.tls]\nmode = 'require'\nkey_file = 'k'\n", Pst::kConfigMissingKey, 1, "cert_file"},
