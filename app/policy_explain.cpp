@@ -3,6 +3,7 @@
 
 #include "app/policy_task.hpp"
 #include "app/printable.hpp"
+#include "proxy/keeper/policy_options.hpp"
 #include "sql/analyzer.hpp"
 
 namespace postern::app {
@@ -16,25 +17,6 @@ constexpr Flag kFlags[] = {
     {"--tenant", 0, "TENANT", "the tenant in force, for a login that may choose"},
     kJsonFlag,
 };
-
-policy::Profile policy_profile(config::Profile profile) {
-  switch (profile) {
-    case config::Profile::kAnalyst:
-      return policy::Profile::kAnalyst;
-    case config::Profile::kMigrator:
-      return policy::Profile::kMigrator;
-    case config::Profile::kBackup:
-      return policy::Profile::kBackup;
-    case config::Profile::kAdmin:
-      return policy::Profile::kAdmin;
-    case config::Profile::kTransparent:
-      return policy::Profile::kTransparent;
-    case config::Profile::kApp:
-    case config::Profile::kDefault:
-      return policy::Profile::kApp;
-  }
-  return policy::Profile::kApp;
-}
 
 /// The tenant that would be in force; kBadTenant where the login may not act for `wanted`.
 Result<TenantId> tenant_of(const config::UserOptions* user, const std::string& wanted) {
@@ -54,7 +36,8 @@ Result<policy::Principal> principal_of(const PolicyTask& task, const Arguments& 
     return make_error(Pst::kUnknownLogin, login);
   }
   policy::Principal out;
-  out.profile = policy_profile(config::effective_profile(task.config, login, task.database.name));
+  out.profile =
+      proxy::policy_profile(config::effective_profile(task.config, login, task.database.name));
   POSTERN_ASSIGN(const TenantId tenant,
                  tenant_of(known ? &user->second : nullptr, arguments.value("--tenant")));
   out.has_tenant = !tenant.is_none();

@@ -68,6 +68,25 @@ std::string link_group_uuid(std::string_view name) {
   return to_hex(digest.view().substr(0, kUuidBytes));
 }
 
+policy::Profile policy_profile(config::Profile profile) {
+  switch (profile) {
+    case config::Profile::kAnalyst:
+      return policy::Profile::kAnalyst;
+    case config::Profile::kMigrator:
+      return policy::Profile::kMigrator;
+    case config::Profile::kBackup:
+      return policy::Profile::kBackup;
+    case config::Profile::kAdmin:
+      return policy::Profile::kAdmin;
+    case config::Profile::kTransparent:
+      return policy::Profile::kTransparent;
+    case config::Profile::kApp:
+    case config::Profile::kDefault:
+      return policy::Profile::kApp;
+  }
+  return policy::Profile::kApp;
+}
+
 Result<policy::PolicyOptions> policy_options(const config::Config& config,
                                              std::string_view database) {
   policy::PolicyOptions options;

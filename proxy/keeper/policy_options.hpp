@@ -10,6 +10,9 @@
 
 namespace postern::proxy {
 
+/// A profile in the words of policy/; the default, where nothing else was found, is app.
+policy::Profile policy_profile(config::Profile profile);
+
 /// Options of the rules that govern the database which clients call `database`. Errors:
 /// kProtectionBlocked where a rule asks for protection that is not built yet (masks, roles of
 /// columns, policies of tables): to leave it out would show what it hides.

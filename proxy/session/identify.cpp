@@ -3,31 +3,13 @@
 #include <utility>
 
 #include "base/bytes.hpp"
+#include "proxy/keeper/policy_options.hpp"
 #include "proxy/session/login.hpp"
 
 namespace postern::proxy {
 namespace {
 
 constexpr std::string_view kTenantOption = "postern.tenant";
-
-policy::Profile to_policy(config::Profile profile) {
-  switch (profile) {
-    case config::Profile::kAnalyst:
-      return policy::Profile::kAnalyst;
-    case config::Profile::kMigrator:
-      return policy::Profile::kMigrator;
-    case config::Profile::kBackup:
-      return policy::Profile::kBackup;
-    case config::Profile::kAdmin:
-      return policy::Profile::kAdmin;
-    case config::Profile::kTransparent:
-      return policy::Profile::kTransparent;
-    case config::Profile::kApp:
-    case config::Profile::kDefault:
-      return policy::Profile::kApp;
-  }
-  return policy::Profile::kApp;
-}
 
 // The tenant of a login: fixed by the users file, or chosen at startup among those allowed.
 Result<TenantId> tenant_of(const config::UserOptions& user, std::string_view asked) {
@@ -137,8 +119,8 @@ Status identify(Session* session, protocol::LoginRequest request) {
   who.login = request.user;
   const config::UserOptions& user = session->runtime().users.options(who.login);
   const config::DatabaseOptions& database = session->database->options();
-  who.profile =
-      to_policy(config::effective_profile(session->config(), who.login, session->database->name()));
+  who.profile = policy_profile(
+      config::effective_profile(session->config(), who.login, session->database->name()));
   who.upstream_user = !user.upstream_user.empty() ? user.upstream_user
                       : !database.user.empty()    ? database.user
                                                   : who.login;
