@@ -258,6 +258,9 @@ Server::~Server() {
   state.workers.join();
   state.home.destroy_sessions();
   for (std::size_t i = 0; i < state.workers.size(); ++i) state.workers.at(i).destroy_sessions();
+  // Their timers belong to the home worker, which goes with the state.
+  state.monitors.clear();
+  state.runtime.keeper.reset();
 }
 
 }  // namespace postern::proxy
