@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/bytes.hpp"
+#include "base/codes/config.hpp"
 
 namespace postern::app {
 namespace {
@@ -21,7 +22,7 @@ Error unknown_flag(std::span<const Flag> flags, std::string_view word) {
   const auto nearest = nearest_word(word, names.data(), names.data() + names.size());
   std::string what = "there is no " + std::string(word);
   if (!nearest.empty()) what += "; did you mean " + std::string(nearest) + "?";
-  return make_error(Pst::kUsage, std::move(what));
+  return make_error(pst::kUsage, std::move(what));
 }
 
 }  // namespace
@@ -36,14 +37,14 @@ Status Arguments::take_flag(std::span<const Flag> flags, std::span<const std::st
   const std::string shown(flag->name);
   std::string value;
   if (equals != std::string_view::npos) {
-    if (flag->value.empty()) return make_error(Pst::kUsage, shown + " takes no value");
+    if (flag->value.empty()) return make_error(pst::kUsage, shown + " takes no value");
     value = word.substr(equals + 1);
   } else if (!flag->value.empty()) {
-    if (next >= words.size()) return make_error(Pst::kUsage, shown + " needs a value");
+    if (next >= words.size()) return make_error(pst::kUsage, shown + " needs a value");
     value = words[next++];
   }
   if (!values_.try_emplace(shown, std::move(value)).second) {
-    return make_error(Pst::kUsage, shown + " is given twice");
+    return make_error(pst::kUsage, shown + " is given twice");
   }
   return ok();
 }

@@ -1,6 +1,7 @@
 // postern audit pubkey: the key to hand to auditors.
 #include "app/audit_task.hpp"
 #include "app/printable.hpp"
+#include "base/codes/tools.hpp"
 #include "crypto/init.hpp"
 
 namespace postern::app {
@@ -12,7 +13,7 @@ Exit run(const Arguments& arguments) {
   config::Config config;
   const Exit loaded = load_config(arguments, "audit pubkey", config);
   if (loaded != Exit::kGood) return loaded;
-  if (!config.audit) return fail(make_error(Pst::kSectionNeeded, "[audit]"));
+  if (!config.audit) return fail(make_error(pst::kSectionNeeded, "[audit]"));
   if (const Status ready = crypto::init(); !ready) return fail(ready.error());
   const auto key = read_log_key(log_key_file(*config.audit));
   if (!key) return fail(key.error());

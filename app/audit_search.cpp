@@ -6,6 +6,7 @@
 #include "app/point_in_time.hpp"
 #include "app/printable.hpp"
 #include "audit/search.hpp"
+#include "base/codes/config.hpp"
 
 namespace postern::app {
 namespace {
@@ -42,7 +43,7 @@ Result<audit::SearchFilter> filter_of(const Arguments& arguments) {
   if (arguments.has("--kind")) {
     filter.kind = audit::kind_from_name(arguments.value("--kind"));
     if (!filter.kind) {
-      return make_error(Pst::kUsage, "there is no kind \"" + arguments.value("--kind") + "\"");
+      return make_error(pst::kUsage, "there is no kind \"" + arguments.value("--kind") + "\"");
     }
   }
   POSTERN_ASSIGN(filter.from_us, time_of(arguments, "--since"));

@@ -6,6 +6,9 @@
 
 #include "app/printable.hpp"
 #include "audit/file_ops.hpp"
+#include "base/codes/audit.hpp"
+#include "base/codes/config.hpp"
+#include "base/codes/tools.hpp"
 #include "crypto/init.hpp"
 
 namespace postern::app {
@@ -20,7 +23,7 @@ Result<audit::VerifierKey> read_log_key(const std::string& path) {
   if (text.ends_with('\n')) text.pop_back();
   auto key = audit::VerifierKey::parse(text);
   if (key) return key;
-  return make_error(Pst::kAuditKeyBad, path + ": not the public key of a log");
+  return make_error(pst::kAuditKeyBad, path + ": not the public key of a log");
 }
 
 std::string log_key_file(const config::AuditOptions& options) {
@@ -33,7 +36,7 @@ Exit open_log_options(const Arguments& arguments, std::string_view command,
                       audit::VerifyOptions& options) {
   const bool named = arguments.has("--dir");
   if (named == arguments.has("--config") || (named && !arguments.has("--key"))) {
-    return fail(make_error(Pst::kUsage, std::string(command) +
+    return fail(make_error(pst::kUsage, std::string(command) +
                                             " needs either --config FILE, or --dir DIR and "
                                             "--key FILE"));
   }
@@ -44,7 +47,7 @@ Exit open_log_options(const Arguments& arguments, std::string_view command,
     config::Config config;
     const Exit loaded = load_config(arguments, command, config);
     if (loaded != Exit::kGood) return loaded;
-    if (!config.audit) return fail(make_error(Pst::kSectionNeeded, "[audit]"));
+    if (!config.audit) return fail(make_error(pst::kSectionNeeded, "[audit]"));
     options.folder = config.audit->dir.path;
     if (options.anchor_file.empty()) options.anchor_file = config.audit->anchor_file.path;
     if (key_file.empty()) key_file = log_key_file(*config.audit);

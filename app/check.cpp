@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/command.hpp"
+#include "base/codes/config.hpp"
 #include "config/load.hpp"
 
 namespace postern::app {
@@ -74,13 +75,13 @@ Exit report(const config::LoadReport& loaded, const std::string& file, bool json
   }
   if (good) return Exit::kGood;
   const bool no_file =
-      loaded.errors.front().code == Pst::kConfigUnreadable && loaded.config.origins.empty();
+      loaded.errors.front().code == pst::kConfigUnreadable && loaded.config.origins.empty();
   return no_file ? Exit::kEnvironment : Exit::kFindings;
 }
 
 Exit run(const Arguments& arguments) {
   if (!arguments.has("--config")) {
-    return fail(make_error(Pst::kUsage, "check needs --config FILE"), Exit::kUsage);
+    return fail(make_error(pst::kUsage, "check needs --config FILE"), Exit::kUsage);
   }
   const std::string file = arguments.value("--config");
   const auto loaded = config::load_report(file, config::process_environment());

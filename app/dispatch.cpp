@@ -6,6 +6,7 @@
 #include "app/command.hpp"
 #include "app/printable.hpp"
 #include "base/bytes.hpp"
+#include "base/codes/config.hpp"
 
 namespace postern::app {
 
@@ -108,7 +109,7 @@ Exit no_command(std::span<const std::string_view> words) {
   const auto nearest = nearest_word(first, names.data(), names.data() + names.size());
   std::string what = "there is no command \"" + std::string(first) + "\"";
   if (!nearest.empty()) what += "; did you mean \"" + std::string(nearest) + "\"?";
-  return fail(make_error(Pst::kUsage, std::move(what)), Exit::kUsage);
+  return fail(make_error(pst::kUsage, std::move(what)), Exit::kUsage);
 }
 
 Exit run(const Command& command, std::span<const std::string_view> words) {
@@ -123,7 +124,7 @@ Exit run(const Command& command, std::span<const std::string_view> words) {
   if (!arguments) return fail(arguments.error(), Exit::kUsage);
   if (arguments->positionals().size() > command.max_positionals) {
     const std::string& extra = arguments->positionals()[command.max_positionals];
-    return fail(make_error(Pst::kUsage, "\"" + extra + "\" is one argument too many"),
+    return fail(make_error(pst::kUsage, "\"" + extra + "\" is one argument too many"),
                 Exit::kUsage);
   }
   return command.run(*arguments);

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "app/command.hpp"
+#include "base/codes/config.hpp"
 #include "config/document.hpp"
 
 namespace postern::app {
@@ -48,7 +49,7 @@ std::string errors_document() {
 
 Exit run(const Arguments& arguments) {
   if (arguments.positionals().empty()) {
-    return fail(make_error(Pst::kUsage, "explain needs a code, a key, \"config\" or \"errors\""),
+    return fail(make_error(pst::kUsage, "explain needs a code, a key, \"config\" or \"errors\""),
                 Exit::kUsage);
   }
   const std::string& subject = arguments.positionals().front();
@@ -61,7 +62,7 @@ Exit run(const Arguments& arguments) {
   } else if (const auto text = config::explain_key(subject)) {
     print(*text);
   } else {
-    return fail(make_error(Pst::kUsage, "nothing is known about \"" + subject + "\""),
+    return fail(make_error(pst::kUsage, "nothing is known about \"" + subject + "\""),
                 Exit::kUsage);
   }
   return Exit::kGood;

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/bytes.hpp"
+#include "base/codes/tools.hpp"
 #include "config/guard_key.hpp"
 #include "crypto/context_mac.hpp"
 #include "policy/arming.hpp"
@@ -49,7 +50,7 @@ Result<std::string> own_context(schema::Connection& connection, const std::strin
                           read_number(rows.front()[1], fields.backend_pid) &&
                           read_number(rows.front()[2], fields.backend_start_us) &&
                           read_number(std::optional(expiry), fields.expiry_us);
-  if (!understood) return make_error(Pst::kDatabaseRefused, "it does not say who its backend is");
+  if (!understood) return make_error(pst::kDatabaseRefused, "it does not say who its backend is");
   return policy::build_context(fields);
 }
 
@@ -60,7 +61,7 @@ Status keep_keys_out_of_log(schema::Connection& connection) {
   // Only some logins may; what counts is the state afterwards.
   (void)connection.run("SET log_parameter_max_length = 0");
   POSTERN_ASSIGN(const bool logs, connection.truth(kLogsParametersSql));
-  return logs ? Status(make_error(Pst::kKeyWouldBeLogged)) : ok();
+  return logs ? Status(make_error(pst::kKeyWouldBeLogged)) : ok();
 }
 
 Result<std::string> install_guard_key(schema::Connection& connection, const std::string& file) {
@@ -72,7 +73,7 @@ Result<std::string> install_guard_key(schema::Connection& connection, const std:
   const std::array<std::string_view, 3> parameters{kid, inner.reveal(), outer.reveal()};
   POSTERN_ASSIGN(const schema::Rows none,
                  connection.query(std::string(policy::kInstallKeySql), parameters));
-  return none.empty() ? Result<std::string>(kid) : make_error(Pst::kInternal);
+  return none.empty() ? Result<std::string>(kid) : make_error(pst::kInternal);
 }
 
 Status try_guard_key(schema::Connection& connection, const std::string& file) {
@@ -88,7 +89,7 @@ Status try_guard_key(schema::Connection& connection, const std::string& file) {
                                   policy::quote_literal(kTrialTenant)));
   POSTERN_TRY(connection.run("SET postern.ctx = ''"));
   if (set == token && accepted) return ok();
-  return make_error(Pst::kDatabaseRefused, "postern.tenant() does not return the tenant signed");
+  return make_error(pst::kDatabaseRefused, "postern.tenant() does not return the tenant signed");
 }
 
 }  // namespace postern::app

@@ -7,6 +7,8 @@
 #include "app/inputs.hpp"
 #include "app/printable.hpp"
 #include "base/bytes.hpp"
+#include "base/codes/config.hpp"
+#include "base/codes/tools.hpp"
 #include "config/load.hpp"
 #include "crypto/file_io.hpp"
 #include "crypto/uuid.hpp"
@@ -66,7 +68,7 @@ Status check_absent(const std::string& folder) {
   for (const char* name :
        {schema::kConfigFileName, schema::kUsersFileName, schema::kPasswordFileName}) {
     const std::string path = folder + "/" + name;
-    if (::access(path.c_str(), F_OK) == 0) return make_error(Pst::kOutputExists, path);
+    if (::access(path.c_str(), F_OK) == 0) return make_error(pst::kOutputExists, path);
   }
   return ok();
 }
@@ -77,7 +79,7 @@ Status write_files(std::vector<OutputFile>& files, const std::string& folder) {
   for (OutputFile& file : files) {
     const Status written = crypto::replace_file(file.path, file.content);
     wipe(file.content);
-    if (!written) return make_error(Pst::kOutputNotWritten, file.path);
+    if (!written) return make_error(pst::kOutputNotWritten, file.path);
   }
   // What init writes must be what serve reads.
   const auto report = config::load_report(files.front().path, config::process_environment());
@@ -187,7 +189,7 @@ Result<std::vector<OutputFile>> draft_and_write(const Arguments& arguments, Draf
 
 Exit run(const Arguments& arguments) {
   if (arguments.positionals().size() != 1) {
-    return fail(make_error(Pst::kUsage, "init needs postgres://user@host:port/database"));
+    return fail(make_error(pst::kUsage, "init needs postgres://user@host:port/database"));
   }
   Draft draft;
   const auto files = draft_and_write(arguments, draft);

@@ -3,6 +3,7 @@
 
 #include "app/keys_task.hpp"
 #include "app/printable.hpp"
+#include "base/codes/tools.hpp"
 #include "config/guard_key.hpp"
 #include "crypto/init.hpp"
 
@@ -55,7 +56,7 @@ Status make_all(const config::Config& config, States& states) {
   POSTERN_TRY(crypto::init());
   const bool guard = config.tenant && !config.tenant->guard_key_file.empty();
   if (!config.keys && !guard) {
-    return make_error(Pst::kSectionNeeded, "[keys], or [tenant] with guard_key_file");
+    return make_error(pst::kSectionNeeded, "[keys], or [tenant] with guard_key_file");
   }
   if (config.keys) {
     POSTERN_TRY(make_root_key(*config.keys, states));

@@ -4,6 +4,7 @@
 #include <array>
 #include <ctime>
 
+#include "base/codes/tools.hpp"
 #include "crypto/init.hpp"
 
 namespace postern::app {
@@ -33,7 +34,7 @@ std::string utc_text(std::int64_t seconds) {
 }
 
 Result<crypto::KeyStore> open_key_store(const config::Config& config) {
-  if (!config.keys) return make_error(Pst::kSectionNeeded, "[keys]");
+  if (!config.keys) return make_error(pst::kSectionNeeded, "[keys]");
   POSTERN_TRY(crypto::init());
   return crypto::KeyStore::open(key_store_options(*config.keys));
 }

@@ -1,6 +1,8 @@
 // postern keys tenant add: gives tenants their keys.
 #include "app/keys_task.hpp"
 #include "app/printable.hpp"
+#include "base/codes/config.hpp"
+#include "base/codes/wall.hpp"
 #include "policy/tenant_type.hpp"
 
 namespace postern::app {
@@ -21,7 +23,7 @@ Result<std::vector<TenantId>> read_tenants(const config::Config& config,
   std::vector<TenantId> out;
   for (const std::string& name : names) {
     auto tenant = TenantId::parse(name);
-    if (!tenant || tenant->is_none()) return make_error(Pst::kBadTenant, name);
+    if (!tenant || tenant->is_none()) return make_error(pst::kBadTenant, name);
     // Keys of a tenant that no row can belong to would never be used.
     if (config.tenant) POSTERN_TRY(policy::check_tenant(*tenant, type_of(config.tenant->type)));
     out.push_back(*std::move(tenant));
@@ -38,7 +40,7 @@ Status add(const config::Config& config, const std::vector<std::string>& names) 
 Exit run(const Arguments& arguments) {
   const auto& names = arguments.positionals();
   if (names.empty()) {
-    return fail(make_error(Pst::kUsage, "keys tenant add needs at least one TENANT"));
+    return fail(make_error(pst::kUsage, "keys tenant add needs at least one TENANT"));
   }
   config::Config config;
   const Exit loaded = load_config(arguments, "keys tenant add", config);

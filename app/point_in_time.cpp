@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "base/codes/tools.hpp"
+
 namespace postern::app {
 namespace {
 
@@ -77,7 +79,7 @@ Result<std::int64_t> parse_time(std::string_view text, std::int64_t now_us) {
         text.size() == kDay ? std::optional<std::int64_t>(0) : parse_clock(text.substr(kDay));
     if (day && clock) return *day + *clock;
   }
-  return make_error(Pst::kBadTime, "\"" + std::string(text) + "\"");
+  return make_error(pst::kBadTime, "\"" + std::string(text) + "\"");
 }
 
 }  // namespace postern::app

@@ -3,6 +3,9 @@
 
 #include "app/policy_task.hpp"
 #include "app/printable.hpp"
+#include "base/codes/config.hpp"
+#include "base/codes/tools.hpp"
+#include "base/codes/wall.hpp"
 #include "proxy/keeper/policy_options.hpp"
 #include "sql/analyzer.hpp"
 
@@ -25,7 +28,7 @@ Result<TenantId> tenant_of(const config::UserOptions* user, const std::string& w
   auto tenant = TenantId::parse(wanted);
   if (!tenant) return tenant;
   if (*tenant == fixed || (user != nullptr && user->tenants.permits(*tenant))) return tenant;
-  return make_error(Pst::kBadTenant, "this login may not act for " + wanted);
+  return make_error(pst::kBadTenant, "this login may not act for " + wanted);
 }
 
 Result<policy::Principal> principal_of(const PolicyTask& task, const Arguments& arguments) {
@@ -33,7 +36,7 @@ Result<policy::Principal> principal_of(const PolicyTask& task, const Arguments& 
   const auto user = task.config.users.find(login);
   const bool known = user != task.config.users.end();
   if (!known && task.config.auth.method != config::AuthMethod::kTrust) {
-    return make_error(Pst::kUnknownLogin, login);
+    return make_error(pst::kUnknownLogin, login);
   }
   policy::Principal out;
   out.profile =
@@ -71,7 +74,7 @@ Result<Explanation> explain(const PolicyTask& task, const Arguments& arguments) 
 
 Exit run(const Arguments& arguments) {
   if (!arguments.has("--as") || arguments.positionals().size() != 1) {
-    return fail(make_error(Pst::kUsage, "policy explain needs --as LOGIN and one \"SQL\""));
+    return fail(make_error(pst::kUsage, "policy explain needs --as LOGIN and one \"SQL\""));
   }
   PolicyTask task;
   const Exit opened = open_policy_task(arguments, "policy explain", task);

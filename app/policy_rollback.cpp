@@ -1,6 +1,7 @@
 // postern policy rollback: takes the wall away.
 #include "app/policy_task.hpp"
 #include "app/printable.hpp"
+#include "base/codes/config.hpp"
 
 namespace postern::app {
 namespace {
@@ -19,7 +20,7 @@ Result<std::vector<std::string>> roll_back(const config::Config& config,
 
 Exit run(const Arguments& arguments) {
   if (!arguments.has("--database")) {
-    return fail(make_error(Pst::kUsage, "policy rollback needs --database DB"));
+    return fail(make_error(pst::kUsage, "policy rollback needs --database DB"));
   }
   config::Config config;
   const Exit loaded = load_config(arguments, "policy rollback", config);

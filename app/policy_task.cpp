@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "base/codes/config.hpp"
+#include "base/codes/tools.hpp"
 #include "proxy/catalog/catalog_source.hpp"
 #include "proxy/keeper/policy_options.hpp"
 
@@ -56,7 +58,7 @@ Result<std::vector<policy::WallDifference>> wall_differences(schema::Connection&
       if (value) values.push_back(*value);
     }
     if (row.size() != kColumns || values.size() != kColumns) {
-      return make_error(Pst::kDatabaseRefused, "the verification query answers in another form");
+      return make_error(pst::kDatabaseRefused, "the verification query answers in another form");
     }
     found.push_back({values[0], values[1], values[2], values[3]});
   }
@@ -69,7 +71,7 @@ std::string guard_key_file(const config::Config& config) {
 
 Exit open_policy_task(const Arguments& arguments, std::string_view command, PolicyTask& task) {
   if (!arguments.has("--database")) {
-    return fail(make_error(Pst::kUsage, std::string(command) + " needs --database DB"));
+    return fail(make_error(pst::kUsage, std::string(command) + " needs --database DB"));
   }
   const Exit loaded = load_config(arguments, command, task.config);
   if (loaded != Exit::kGood) return loaded;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "audit/file_ops.hpp"
+#include "base/codes/audit.hpp"
 
 namespace postern::audit {
 namespace {
@@ -42,11 +43,11 @@ struct KeyParts {
 Result<KeyParts> split_key(std::string_view text) {
   const std::size_t first = text.find('+');
   const std::size_t second = first == text.npos ? text.npos : text.find('+', first + 1);
-  if (second == text.npos) return make_error(Pst::kAuditKeyBad, "not a note key");
+  if (second == text.npos) return make_error(pst::kAuditKeyBad, "not a note key");
   const std::string_view name = text.substr(0, first);
   auto typed = base64_decode(text.substr(second + 1));
   if (!valid_origin(name) || !typed || typed->size() != 33 || (*typed)[0] != kEd25519) {
-    return make_error(Pst::kAuditKeyBad, "not an Ed25519 note key");
+    return make_error(pst::kAuditKeyBad, "not an Ed25519 note key");
   }
   Secret key(typed->substr(1));
   wipe(*typed);
@@ -85,7 +86,7 @@ struct ParsedNote {
 };
 
 Result<ParsedNote> parse_note(const VerifierKey& key, std::string_view note) {
-  const auto bad = [](const char* what) { return make_error(Pst::kAuditCheckpointBad, what); };
+  const auto bad = [](const char* what) { return make_error(pst::kAuditCheckpointBad, what); };
   std::string_view rest = note;
   std::array<std::string_view, kNoteLines> lines;
   for (std::string_view& line : lines) {
@@ -110,11 +111,11 @@ Result<ParsedNote> parse_note(const VerifierKey& key, std::string_view note) {
 
 Status write_key_file(const std::string& path, ByteView content, mode_t mode) {
   const Fd fd(::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, mode));
-  if (!fd.valid()) return make_error(Pst::kAuditUnreadable, path + ": " + errno_text());
+  if (!fd.valid()) return make_error(pst::kAuditUnreadable, path + ": " + errno_text());
   const FileOps ops = FileOps::system();
   POSTERN_TRY(write_all(ops, fd.get(), content));
   if (ops.sync(fd.get()) != 0) {
-    return make_error(Pst::kAuditUnreadable, path + ": " + errno_text());
+    return make_error(pst::kAuditUnreadable, path + ": " + errno_text());
   }
   return ok();
 }
@@ -138,7 +139,7 @@ std::string VerifierKey::text() const {
 Result<VerifierKey> VerifierKey::parse(std::string_view text) {
   POSTERN_ASSIGN(const KeyParts parts, split_key(text));
   VerifierKey key{parts.name, Bytes(parts.key.reveal())};
-  if (key.text() != text) return make_error(Pst::kAuditKeyBad, "the key id does not match");
+  if (key.text() != text) return make_error(pst::kAuditKeyBad, "the key id does not match");
   return key;
 }
 
@@ -150,12 +151,12 @@ Secret LogKey::text() const {
 
 Result<LogKey> LogKey::parse(std::string_view text) {
   if (!text.starts_with(kPrivatePrefix)) {
-    return make_error(Pst::kAuditKeyBad, "not a private note key");
+    return make_error(pst::kAuditKeyBad, "not a private note key");
   }
   POSTERN_ASSIGN(const KeyParts parts, split_key(text.substr(kPrivatePrefix.size())));
   LogKey key{parts.name, signing_key_from_seed(parts.key.reveal())};
   if (!equal_constant_time(key.text().reveal(), text)) {
-    return make_error(Pst::kAuditKeyBad, "the key id does not match");
+    return make_error(pst::kAuditKeyBad, "the key id does not match");
   }
   return key;
 }
@@ -168,10 +169,10 @@ LogKey LogKey::generate(std::string name) {
 Result<LogKey> load_log_key(const std::string& path) {
   struct stat info{};
   if (::stat(path.c_str(), &info) != 0) {
-    return make_error(Pst::kAuditUnreadable, path + ": " + errno_text());
+    return make_error(pst::kAuditUnreadable, path + ": " + errno_text());
   }
   if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-    return make_error(Pst::kAuditKeyBad, path + " may be accessed by group or others");
+    return make_error(pst::kAuditKeyBad, path + " may be accessed by group or others");
   }
   POSTERN_ASSIGN(Bytes content, read_file(path));
   const Secret secret(std::move(content));
@@ -199,7 +200,7 @@ std::string sign_checkpoint(const LogKey& key, const TreeHead& head) {
 Result<TreeHead> open_checkpoint(const VerifierKey& key, std::string_view note) {
   POSTERN_ASSIGN(const ParsedNote parsed, parse_note(key, note));
   if (!verify_signature(key.public_key, parsed.text, parsed.signature)) {
-    return make_error(Pst::kAuditCheckpointBad, "wrong signature");
+    return make_error(pst::kAuditCheckpointBad, "wrong signature");
   }
   return parsed.head;
 }

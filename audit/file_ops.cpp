@@ -5,6 +5,8 @@
 #include <system_error>
 #include <unistd.h>
 
+#include "base/codes/audit.hpp"
+
 namespace postern::audit {
 namespace {
 
@@ -44,7 +46,7 @@ Status write_all(const FileOps& ops, int fd, ByteView bytes) {
   while (!bytes.empty()) {
     const std::int64_t n = ops.write(fd, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return make_error(Pst::kAuditUnavailable, "write: " + errno_text());
+    if (n <= 0) return make_error(pst::kAuditUnavailable, "write: " + errno_text());
     bytes.remove_prefix(static_cast<std::size_t>(n));
   }
   return ok();
@@ -52,7 +54,7 @@ Status write_all(const FileOps& ops, int fd, ByteView bytes) {
 
 Result<Bytes> read_file(const std::string& path) {
   const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) return make_error(Pst::kAuditUnreadable, path + ": " + errno_text());
+  if (!fd.valid()) return make_error(pst::kAuditUnreadable, path + ": " + errno_text());
   const off_t end = ::lseek(fd.get(), 0, SEEK_END);
   Bytes content;
   if (end > 0) content.resize(static_cast<std::size_t>(end));
@@ -61,7 +63,7 @@ Result<Bytes> read_file(const std::string& path) {
     const ssize_t n =
         ::pread(fd.get(), content.data() + have, content.size() - have, static_cast<off_t>(have));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return make_error(Pst::kAuditUnreadable, path + ": " + errno_text());
+    if (n < 0) return make_error(pst::kAuditUnreadable, path + ": " + errno_text());
     if (n == 0) break;
     have += static_cast<std::size_t>(n);
   }

@@ -8,6 +8,7 @@
 #include "audit/json.hpp"
 #include "audit/log_impl.hpp"
 #include "audit/scan.hpp"
+#include "base/codes/audit.hpp"
 
 namespace postern::audit {
 namespace {
@@ -33,7 +34,7 @@ bool inside(const std::string& path, const std::string& folder) {
 }
 
 Status check_options(const LogOptions& options) {
-  const auto bad = [](const char* what) { return make_error(Pst::kAuditBadOption, what); };
+  const auto bad = [](const char* what) { return make_error(pst::kAuditBadOption, what); };
   if (options.folder.empty()) return bad("folder is empty");
   if (!valid_origin(options.origin)) {
     return bad("origin must be 1 to 255 printable characters without blank and '+'");
@@ -59,8 +60,8 @@ Result<Fd> lock_folder(const std::string& folder) {
   std::error_code failed;
   if (std::filesystem::create_directories(folder, failed)) ::chmod(folder.c_str(), 0700);
   Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.valid()) return make_error(Pst::kAuditUnreadable, folder + ": " + errno_text());
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return make_error(Pst::kAuditLocked, folder);
+  if (!fd.valid()) return make_error(pst::kAuditUnreadable, folder + ": " + errno_text());
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return make_error(pst::kAuditLocked, folder);
   return fd;
 }
 
@@ -76,7 +77,7 @@ Result<LogKey> obtain_key(const LogOptions& options) {
   std::error_code failed;
   if (!std::filesystem::exists(options.key_file, failed)) {
     if (!untouched(options)) {
-      return make_error(Pst::kAuditKeyBad, options.key_file + " is absent, but the log exists");
+      return make_error(pst::kAuditKeyBad, options.key_file + " is absent, but the log exists");
     }
     LogKey fresh = LogKey::generate(options.origin);
     POSTERN_TRY(store_log_key(options.key_file, fresh));
@@ -84,7 +85,7 @@ Result<LogKey> obtain_key(const LogOptions& options) {
   }
   POSTERN_ASSIGN(LogKey key, load_log_key(options.key_file));
   if (key.name != options.origin) {
-    return make_error(Pst::kAuditKeyBad, "the key is named otherwise than the origin");
+    return make_error(pst::kAuditKeyBad, "the key is named otherwise than the origin");
   }
   return key;
 }
@@ -114,13 +115,13 @@ Pst refusal_code(FindingKind kind) {
   switch (kind) {
     case FindingKind::kTruncated:
     case FindingKind::kRolledBack:
-      return Pst::kAuditRolledBack;
+      return pst::kAuditRolledBack;
     case FindingKind::kMissingAnchor:
-      return Pst::kAuditAnchorMissing;
+      return pst::kAuditAnchorMissing;
     case FindingKind::kUnreadable:
-      return Pst::kAuditUnreadable;
+      return pst::kAuditUnreadable;
     default:
-      return Pst::kAuditCorrupt;
+      return pst::kAuditCorrupt;
   }
 }
 
@@ -130,12 +131,12 @@ Status check_findings(const VerifyReport& report, const LogOptions& options,
   const Finding* worst = nullptr;
   for (const Finding& finding : report.findings) {
     if (tolerable(finding, options, state)) continue;
-    const bool graver = refusal_code(finding.kind) == Pst::kAuditRolledBack;
-    if (worst == nullptr || (graver && refusal_code(worst->kind) != Pst::kAuditRolledBack)) {
+    const bool graver = refusal_code(finding.kind) == pst::kAuditRolledBack;
+    if (worst == nullptr || (graver && refusal_code(worst->kind) != pst::kAuditRolledBack)) {
       worst = &finding;
     }
   }
-  if (report.findings_left_out > 0 && worst == nullptr) return make_error(Pst::kAuditCorrupt);
+  if (report.findings_left_out > 0 && worst == nullptr) return make_error(pst::kAuditCorrupt);
   return worst == nullptr ? ok() : Status(make_error(refusal_code(worst->kind), worst->line()));
 }
 
@@ -145,7 +146,7 @@ Status cut(const LogOptions& options, const TornTail& torn) {
   const int failed =
       whole_segment ? options.ops.remove(torn.file) : options.ops.truncate(torn.file, torn.offset);
   if (failed != 0 || (whole_segment && options.ops.sync_folder(options.folder) != 0)) {
-    return make_error(Pst::kAuditUnavailable, "cut " + torn.file + ": " + errno_text());
+    return make_error(pst::kAuditUnavailable, "cut " + torn.file + ": " + errno_text());
   }
   return ok();
 }
@@ -176,7 +177,7 @@ Status create_anchor_file(const LogOptions& options) {
   const std::string folder = std::filesystem::absolute(options.anchor_file).parent_path().string();
   const Fd file(options.ops.append(options.anchor_file));
   if (!file.valid() || options.ops.sync_folder(folder) != 0) {
-    return make_error(Pst::kAuditUnavailable, options.anchor_file + ": " + errno_text());
+    return make_error(pst::kAuditUnavailable, options.anchor_file + ": " + errno_text());
   }
   return ok();
 }

@@ -3,11 +3,13 @@
 #include <filesystem>
 #include <unistd.h>
 
+#include "base/codes/audit.hpp"
+
 namespace postern::audit {
 namespace {
 
 Error failed_call(const char* call, const std::string& path) {
-  return make_error(Pst::kAuditUnavailable, std::string(call) + " " + path + ": " + errno_text());
+  return make_error(pst::kAuditUnavailable, std::string(call) + " " + path + ": " + errno_text());
 }
 
 std::string folder_of(const std::string& path) {
@@ -33,7 +35,7 @@ void SegmentWriter::add(const EncodedRecord& record) {
 }
 
 Status SegmentWriter::flush() {
-  if (failed_) return make_error(Pst::kAuditUnavailable, "an earlier write failed");
+  if (failed_) return make_error(pst::kAuditUnavailable, "an earlier write failed");
   if (buffer_.empty()) return ok();
   auto written = write_buffer();
   failed_ = !written;

@@ -4,6 +4,7 @@
 
 #include "audit/json.hpp"
 #include "audit/log_impl.hpp"
+#include "base/codes/audit.hpp"
 
 namespace postern::audit {
 
@@ -15,20 +16,20 @@ Log::~Log() {
 
 Result<std::uint64_t> Log::append(EncodedRecord record, Urgency urgency) {
   if (record.body.size() > kMaxBodyBytes) {
-    return make_error(Pst::kAuditBadOption, "a record is longer than 65,535 bytes");
+    return make_error(pst::kAuditBadOption, "a record is longer than 65,535 bytes");
   }
   std::uint64_t index = 0;
   bool notify = false;
   {
     const std::lock_guard held(impl_->mutex);
     if (impl_->state.load() != LogState::kRunning) {
-      return make_error(Pst::kAuditUnavailable, impl_->failure.what);
+      return make_error(pst::kAuditUnavailable, impl_->failure.what);
     }
-    if (impl_->stopping) return make_error(Pst::kAuditUnavailable, "the log is stopping");
+    if (impl_->stopping) return make_error(pst::kAuditUnavailable, "the log is stopping");
     if (impl_->queue.size() >= kMaxQueuedRecords || impl_->queued_bytes >= kMaxQueuedBytes) {
       impl_->starved = true;
       ++impl_->refused_busy;
-      return make_error(Pst::kAuditBusy);
+      return make_error(pst::kAuditBusy);
     }
     const bool was_empty = impl_->queue.empty();
     const bool was_small = impl_->queued_bytes < kFlushBytes;

@@ -10,7 +10,7 @@ namespace {
 
 constexpr PstInfo kTable[] = {
 #define PST(name, number, sqlstate, severity, message, hint) \
-  {Pst::k##name, #name, sqlstate, Severity::severity, message, hint},
+  {Pst{number}, #name, sqlstate, Severity::severity, message, hint},
 #include "base/error_codes.def"
 #undef PST
 };
@@ -35,7 +35,7 @@ const PstInfo* lookup(std::uint16_t number) {
 
 const PstInfo& pst_info(Pst code) {
   const PstInfo* row = lookup(static_cast<std::uint16_t>(code));
-  return row != nullptr ? *row : *lookup(static_cast<std::uint16_t>(Pst::kInternal));
+  return row != nullptr ? *row : *lookup(static_cast<std::uint16_t>(pst::kInternal));
 }
 
 std::string pst_label(Pst code) {

@@ -10,12 +10,14 @@ namespace postern {
 
 enum class Severity : std::uint8_t { kError, kFatal };
 
-/// Stable error codes. The numeric value is the number shown as PST-xxxx.
-enum class Pst : std::uint16_t {
-#define PST(name, number, sqlstate, severity, message, hint) k##name = number,
-#include "base/error_codes.def"
+/// A stable error code: the number shown as PST-xxxx. The constants are in base/codes/.
+enum class Pst : std::uint16_t {};
+
+namespace pst {
+#define PST(name, number, sqlstate, severity, message, hint) inline constexpr Pst k##name{number};
+#include "base/codes/internal.def"
 #undef PST
-};
+}  // namespace pst
 
 /// One row of base/error_codes.def. All views point to static storage.
 struct PstInfo {
@@ -27,7 +29,7 @@ struct PstInfo {
   std::string_view hint;
 };
 
-/// The table row of a code; every enumerator has one.
+/// The table row of a code; every constant has one.
 const PstInfo& pst_info(Pst code);
 
 /// "PST-1101".
@@ -39,7 +41,7 @@ std::optional<PstInfo> pst_find(std::string_view label);
 /// An error that occurred. Never put plaintext of protected columns, parameters, keys or
 /// passwords into `what`: it is sent to clients, logged and audited.
 struct [[nodiscard]] Error {
-  Pst code = Pst::kInternal;
+  Pst code = pst::kInternal;
   std::string what;            ///< particulars, appended to the table's message after ": "
   std::string hint;            ///< replaces the table's hint where non-empty
   std::uint32_t position = 0;  ///< 1-based character position in the statement, 0 = none

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/codes/wall.hpp"
+
 namespace postern {
 namespace {
 
@@ -15,7 +17,7 @@ bool is_tenant_char(char c) {
 Result<TenantId> TenantId::parse(std::string_view text) {
   const bool well_formed = !text.empty() && text.size() <= kMaxBytes && text != "-" &&
                            std::all_of(text.begin(), text.end(), is_tenant_char);
-  if (!well_formed) return make_error(Pst::kBadTenant);
+  if (!well_formed) return make_error(pst::kBadTenant);
   return TenantId(std::string(text));
 }
 

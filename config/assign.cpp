@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/codes/config.hpp"
 #include "config/values.hpp"
 
 namespace postern::config {
@@ -11,7 +12,7 @@ namespace {
 constexpr std::size_t kMaxListItems = 10'000;
 
 Error bad(std::string reason) {
-  return make_error(Pst::kConfigBadValue, std::move(reason));
+  return make_error(pst::kConfigBadValue, std::move(reason));
 }
 
 Error wrong_type(std::string_view expected, const Node& node) {
@@ -221,11 +222,11 @@ Status assign(const SecretFileKey& key, const Node& node, const Context& context
   FilePath file;
   POSTERN_TRY(assign(PathKey{&file}, node, context));
   auto content = read_whole_file(file.path, kMaxSecretFileBytes);
-  if (!content) return make_error(Pst::kConfigSecret, content.error().what);
+  if (!content) return make_error(pst::kConfigSecret, content.error().what);
   if (content->ends_with('\n')) content->pop_back();
   if (content->ends_with('\r')) content->pop_back();
   Secret secret(std::move(*content));
-  if (secret.empty()) return make_error(Pst::kConfigSecret, "the file is empty");
+  if (secret.empty()) return make_error(pst::kConfigSecret, "the file is empty");
   if (secret.reveal().find('\0') != ByteView::npos) return bad("the file holds a zero byte");
   *key.value = std::move(secret);
   return ok();

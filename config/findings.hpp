@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/codes/config.hpp"
 #include "base/error.hpp"
 #include "config/options.hpp"
 
@@ -18,10 +19,10 @@ class Findings {
   void add(Pst code, const std::string& path, std::string_view reason);
   /// The frequent case.
   void conflict(const std::string& path, std::string_view reason) {
-    add(Pst::kConfigConflict, path, reason);
+    add(pst::kConfigConflict, path, reason);
   }
   void missing(const std::string& path, std::string_view reason) {
-    add(Pst::kConfigMissingKey, path, reason);
+    add(pst::kConfigMissingKey, path, reason);
   }
   /// True where a file wrote this key or section.
   [[nodiscard]] bool written(const std::string& path) const {

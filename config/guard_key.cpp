@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/codes/session.hpp"
 #include "crypto/context_mac.hpp"
 #include "crypto/hash.hpp"
 
@@ -15,7 +16,7 @@ namespace {
 constexpr std::size_t kKidDigits = 16;
 
 Error unreadable(const std::string& path, const std::string& why) {
-  return make_error(Pst::kGuardKeyUnreadable, path + ": " + why);
+  return make_error(pst::kGuardKeyUnreadable, path + ": " + why);
 }
 
 std::string reason() {

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <set>
 
+#include "base/codes/config.hpp"
 #include "config/assign.hpp"
 #include "config/key.hpp"
 #include "config/reader.hpp"
@@ -36,7 +37,7 @@ class Loader {
   /// `place` is where the file was named; empty for the main file.
   void read(const std::string& file, const KeyRows& rows, const std::string& place) {
     if (!seen_.insert(file).second) {
-      return fail(make_error(Pst::kConfigConflict, file + " is read twice"), place);
+      return fail(make_error(pst::kConfigConflict, file + " is read twice"), place);
     }
     auto content = read_whole_file(file, kMaxFileBytes);
     if (!content) return fail(std::move(content).error(), place);
@@ -51,7 +52,7 @@ class Loader {
     for (const Include& include : reader_.take_includes()) {
       const std::string place = include.where.text() + ": include";
       if (depth > kMaxIncludeDepth || seen_.size() >= kMaxFiles) {
-        return fail(make_error(Pst::kConfigConflict, "too many files, or nested too deeply"),
+        return fail(make_error(pst::kConfigConflict, "too many files, or nested too deeply"),
                     place);
       }
       read(include.path.path, keys_of(report_.config), place);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/codes/config.hpp"
 #include "config/assign.hpp"
 
 namespace postern::config {
@@ -26,7 +27,7 @@ class File {
 };
 
 Error unreadable(const std::string& path, const std::string& reason) {
-  return make_error(Pst::kConfigUnreadable, path + ": " + reason);
+  return make_error(pst::kConfigUnreadable, path + ": " + reason);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/codes/config.hpp"
 #include "config/assign.hpp"
 
 namespace postern::config {
@@ -38,7 +39,7 @@ void Reader::fail(Pst code, const Node& node, const std::string& path, std::stri
 bool Reader::claim(const std::string& path, const Node& node) {
   const auto [it, fresh] = origins_.try_emplace(path, Where{file_, node.line});
   if (fresh) return true;
-  fail(Pst::kConfigConflict, node, path, "already set at " + it->second.text());
+  fail(pst::kConfigConflict, node, path, "already set at " + it->second.text());
   return false;
 }
 
@@ -54,7 +55,7 @@ void Reader::check_required() {
       const Where& where = origins_.at(path);
       if (errors_.size() >= kMaxErrors) return;
       errors_.push_back(
-          make_error(Pst::kConfigMissingKey, where.text() + ": " + child(path, name)));
+          make_error(pst::kConfigMissingKey, where.text() + ": " + child(path, name)));
     }
   }
 }
@@ -88,7 +89,7 @@ void Reader::unknown_key(const std::string& name, const Node& node, const KeyRow
   const auto nearest = nearest_word(name, names.data(), names.data() + names.size());
   std::string reason = path.empty() ? "there is no such section" : "there is no such key";
   if (!nearest.empty()) reason += "; did you mean \"" + std::string(nearest) + "\"?";
-  fail(Pst::kConfigUnknownKey, node, child(path, name), std::move(reason));
+  fail(pst::kConfigUnknownKey, node, child(path, name), std::move(reason));
 }
 
 void Reader::check_secrets(const KeyRows& rows, const std::string& path) {
@@ -102,7 +103,7 @@ void Reader::check_secrets(const KeyRows& rows, const std::string& path) {
       if (!origins_.contains(child(path, std::string(other.name)))) continue;
       Node at;
       at.line = file_origin->second.line;
-      fail(Pst::kConfigConflict, at, child(path, std::string(row.name)),
+      fail(pst::kConfigConflict, at, child(path, std::string(row.name)),
            "\"" + std::string(other.name) + "\" is given too");
     }
   }
@@ -110,7 +111,7 @@ void Reader::check_secrets(const KeyRows& rows, const std::string& path) {
 
 void Reader::read(const KeyRow&, const TableKey& key, const Node& node, const std::string& path) {
   if (node.kind != Node::Kind::kTable) {
-    return fail(Pst::kConfigBadValue, node, path,
+    return fail(pst::kConfigBadValue, node, path,
                 "expected a section, found " + std::string(node.kind_name()));
   }
   read_table(node, key.enter(), path);
@@ -118,16 +119,16 @@ void Reader::read(const KeyRow&, const TableKey& key, const Node& node, const st
 
 void Reader::read(const KeyRow&, const NamedKey& key, const Node& node, const std::string& path) {
   if (node.kind != Node::Kind::kTable) {
-    return fail(Pst::kConfigBadValue, node, path,
+    return fail(pst::kConfigBadValue, node, path,
                 "expected sections [" + path + ".NAME], found " + std::string(node.kind_name()));
   }
   for (const auto& [name, member] : node.members) {
     if (member.kind != Node::Kind::kTable) {
-      fail(Pst::kConfigBadValue, member, child(path, name),
+      fail(pst::kConfigBadValue, member, child(path, name),
            "expected a section [" + path + ".NAME]: the name is missing");
     } else if (name.empty() || name.size() > kMaxNameBytes ||
                name.find('\0') != std::string::npos) {
-      fail(Pst::kConfigBadValue, member, path, "a name has 1 to 63 bytes");
+      fail(pst::kConfigBadValue, member, path, "a name has 1 to 63 bytes");
     } else {
       read_table(member, key.enter(name), child(path, name));
     }
@@ -136,13 +137,13 @@ void Reader::read(const KeyRow&, const NamedKey& key, const Node& node, const st
 
 void Reader::read(const KeyRow&, const ListKey& key, const Node& node, const std::string& path) {
   if (node.kind != Node::Kind::kArray) {
-    return fail(Pst::kConfigBadValue, node, path,
+    return fail(pst::kConfigBadValue, node, path,
                 "expected [[" + path + "]], found " + std::string(node.kind_name()));
   }
   for (const Node& item : node.items) {
     const std::string item_path = path + "[" + std::to_string(key.size()) + "]";
     if (item.kind != Node::Kind::kTable) {
-      fail(Pst::kConfigBadValue, item, item_path,
+      fail(pst::kConfigBadValue, item, item_path,
            "expected a section, found " + std::string(item.kind_name()));
       continue;
     }
@@ -162,7 +163,7 @@ void Reader::read(const KeyRow&, const IncludeKey&, const Node& node, const std:
 }
 
 void Reader::read(const KeyRow&, const ReservedKey&, const Node& node, const std::string& path) {
-  fail(Pst::kConfigNotHandled, node, path, "the name is reserved");
+  fail(pst::kConfigNotHandled, node, path, "the name is reserved");
 }
 
 template <typename Key>

@@ -5,6 +5,7 @@
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
+#include "base/codes/config.hpp"
 #include "base/secret.hpp"
 
 namespace postern::config {
@@ -90,7 +91,7 @@ Result<Node> parse_toml(std::string_view content, const std::string& file) {
   const toml::parse_result parsed = toml::parse(content);
   if (!parsed) {
     const auto& error = parsed.error();
-    return make_error(Pst::kConfigSyntax, file + ":" + std::to_string(error.source().begin.line) +
+    return make_error(pst::kConfigSyntax, file + ":" + std::to_string(error.source().begin.line) +
                                               ": " + harmless(error.description()));
   }
   return convert_table(parsed.table(), 1);

@@ -1,6 +1,7 @@
 // Rules of listeners, clusters, databases and logins.
 #include <algorithm>
 
+#include "base/codes/config.hpp"
 #include "config/findings.hpp"
 #include "config/validate.hpp"
 
@@ -39,10 +40,10 @@ void validate_database(Findings& findings, const std::string& name, const Databa
     findings.conflict(path + ".route", "needs [routing]");
   }
   if (db.pool_mode != PoolMode::kSession) {
-    findings.add(Pst::kConfigNotHandled, path + ".pool_mode", "only \"session\" is served yet");
+    findings.add(pst::kConfigNotHandled, path + ".pool_mode", "only \"session\" is served yet");
   }
   if (db.route == RouteDefault::kReplica) {
-    findings.add(Pst::kConfigNotHandled, path + ".route",
+    findings.add(pst::kConfigNotHandled, path + ".route",
                  "\"replica\" is not served yet: \"auto\" reads from replicas");
   }
   if (!db.password.empty() && db.user.empty()) {
@@ -72,7 +73,7 @@ void validate_user(Findings& findings, const std::string& name, const UserOption
     findings.conflict(path + ".scram", "is given beside a password");
   }
   if (!user.scram.empty() && !looks_like_verifier(user.scram.reveal())) {
-    findings.add(Pst::kConfigBadValue, path + ".scram",
+    findings.add(pst::kConfigBadValue, path + ".scram",
                  "is not SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey");
   }
   if (!user.tenant.is_none() && !user.tenants.empty()) {

@@ -6,6 +6,7 @@
 #include <set>
 #include <tuple>
 
+#include "base/codes/config.hpp"
 #include "config/findings.hpp"
 #include "config/key.hpp"
 #include "config/values.hpp"
@@ -60,7 +61,7 @@ void validate_tenant(Findings& findings) {
   if (!tenant) return;
   if (tenant->column.empty()) findings.conflict("tenant.column", "is empty");
   if (!contains(kTenantTypes, tenant->type)) {
-    findings.add(Pst::kConfigBadValue, "tenant.type", "is none of text, varchar, uuid, int4, int8");
+    findings.add(pst::kConfigBadValue, "tenant.type", "is none of text, varchar, uuid, int4, int8");
   }
   const bool observes = findings.config().policy.mode == PolicyMode::kObserve;
   if (tenant->guard_key_file.empty() && !observes) {
@@ -69,14 +70,14 @@ void validate_tenant(Findings& findings) {
   }
   for (const std::string& name : tenant->shared) {
     if (!is_qualified(name)) {
-      findings.add(Pst::kConfigBadValue, "tenant.shared", "\"" + name + "\" is not schema.table");
+      findings.add(pst::kConfigBadValue, "tenant.shared", "\"" + name + "\" is not schema.table");
     }
   }
 }
 
 void validate_table(Findings& findings, const std::string& path, const TableOptions& table) {
   if (!table.name.empty() && !is_qualified(table.name)) {
-    findings.add(Pst::kConfigBadValue, path + ".name", "is not \"schema.table\"");
+    findings.add(pst::kConfigBadValue, path + ".name", "is not \"schema.table\"");
   }
   if (!findings.config().tenant) findings.conflict(path, "has no effect without [tenant]");
   check_database(findings, path, table.database);
@@ -96,11 +97,11 @@ void validate_scheme(Findings& findings, const std::string& path, const ColumnOp
   if (!config.keys) findings.missing(path, "an encrypted column needs [keys]");
   if (column.type.empty()) findings.missing(path + ".type", "an encrypted column needs it");
   if (!column.type.empty() && !contains(kTypes, base_type(column.type))) {
-    findings.add(Pst::kConfigBadValue, path + ".type", "is not a type that can be encrypted");
+    findings.add(pst::kConfigBadValue, path + ".type", "is not a type that can be encrypted");
   }
   if (column.uuid.empty()) findings.missing(path + ".uuid", "an encrypted column needs it");
   if (!column.uuid.empty() && !is_uuid(column.uuid)) {
-    findings.add(Pst::kConfigBadValue, path + ".uuid", "is not a uuid");
+    findings.add(pst::kConfigBadValue, path + ".uuid", "is not a uuid");
   }
   if (column.key_scope == KeyScope::kTenant && !config.tenant) {
     findings.conflict(path + ".key_scope", "\"tenant\" needs [tenant]; \"global\" does not");
@@ -118,7 +119,7 @@ void validate_mask(Findings& findings, const std::string& path, const ColumnOpti
   const auto masks = mask_names();
   const bool known = std::find(masks.begin(), masks.end(), column.mask) != masks.end();
   if (!column.mask.empty() && !known) {
-    findings.add(Pst::kConfigBadValue, path + ".mask", "names no mask");
+    findings.add(pst::kConfigBadValue, path + ".mask", "names no mask");
   }
   for (const RoleAccess& role : column.roles) {
     if (role.access == Access::kMask && role.mask.empty() && column.mask.empty()) {
@@ -132,7 +133,7 @@ void validate_mask(Findings& findings, const std::string& path, const ColumnOpti
 
 void validate_column(Findings& findings, const std::string& path, const ColumnOptions& column) {
   if (!column.table.empty() && (!is_qualified(column.table) || has_glob(column.table))) {
-    findings.add(Pst::kConfigBadValue, path + ".table", "is not one \"schema.table\"");
+    findings.add(pst::kConfigBadValue, path + ".table", "is not one \"schema.table\"");
   }
   check_database(findings, path, column.database);
   if (column.scheme == Scheme::kNone) {

@@ -6,6 +6,8 @@
 #include <limits>
 #include <utility>
 
+#include "base/codes/config.hpp"
+
 namespace postern::config {
 namespace {
 
@@ -52,7 +54,7 @@ std::string format_scaled(std::int64_t value,
 }
 
 Error missing_variable(std::string_view name) {
-  return make_error(Pst::kConfigSecret,
+  return make_error(pst::kConfigSecret,
                     "environment variable " + std::string(name) + " is not set");
 }
 
@@ -116,7 +118,7 @@ Result<Secret> substitute(std::string_view text, const Environment& environment)
       const std::size_t length = variable_length(text.substr(2));
       if (length == 0) {
         wipe(out);
-        return make_error(Pst::kConfigBadValue, "\"${\" does not begin a ${NAME}");
+        return make_error(pst::kConfigBadValue, "\"${\" does not begin a ${NAME}");
       }
       const std::string name(text.substr(2, length));
       auto value = environment(name);

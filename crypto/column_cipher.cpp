@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include "base/check.hpp"
+#include "base/codes/crypto.hpp"
 
 namespace postern::crypto {
 namespace {
@@ -86,7 +87,7 @@ Result<Bytes> ColumnCipher::encrypt(const TenantId& tenant, ByteView canonical) 
 Result<Secret> ColumnCipher::decrypt(const TenantId& tenant, ByteView container) {
   POSTERN_ASSIGN(const TenantId* owner, effective_owner(tenant));
   POSTERN_ASSIGN(const KeyHandle key, key_of(container));
-  if (key.owner() != *owner) return make_error(Pst::kKeyOfOtherTenant);
+  if (key.owner() != *owner) return make_error(pst::kKeyOfOtherTenant);
   return open_container(context(key), container);
 }
 
@@ -98,15 +99,15 @@ Result<TenantId> ColumnCipher::owner(ByteView container) const {
 Result<const TenantId*> ColumnCipher::effective_owner(const TenantId& tenant) const {
   if (spec_.scope == KeyScope::kGlobal) return &global_;
   // "-" owns the global keys; a column of scope tenant must never fall back to them.
-  if (tenant.is_none()) return make_error(Pst::kTenantHasNoKey, "no tenant in force");
+  if (tenant.is_none()) return make_error(pst::kTenantHasNoKey, "no tenant in force");
   return &tenant;
 }
 
 Result<KeyHandle> ColumnCipher::key_of(ByteView container) const {
   POSTERN_ASSIGN(const ContainerHeader header, read_header(container));
-  if (header.suite != suite_of(spec_.scheme)) return make_error(Pst::kSuiteNotAllowed);
+  if (header.suite != suite_of(spec_.scheme)) return make_error(pst::kSuiteNotAllowed);
   POSTERN_ASSIGN(const KeyHandle key, keys_->key_by_id(header.key_id));
-  if (key.purpose() != purpose_of(spec_.scheme)) return make_error(Pst::kSuiteNotAllowed);
+  if (key.purpose() != purpose_of(spec_.scheme)) return make_error(pst::kSuiteNotAllowed);
   return key;
 }
 

@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include "base/check.hpp"
+#include "base/codes/crypto.hpp"
 #include "base/secret.hpp"
 #include "crypto/aead.hpp"
 
@@ -51,7 +52,7 @@ bool looks_like_container(ByteView bytes) noexcept {
 }
 
 Result<ContainerHeader> read_header(ByteView container) {
-  if (!looks_like_container(container)) return make_error(Pst::kNotAContainer);
+  if (!looks_like_container(container)) return make_error(pst::kNotAContainer);
   return ContainerHeader{static_cast<Suite>(byte_at(container, 3)),
                          load_be32(container.data() + 4)};
 }
@@ -81,7 +82,7 @@ Bytes build_aad(const AadParts& parts) {
 }
 
 Result<Bytes> seal_container(const SealContext& context, ByteView plaintext) {
-  if (plaintext.size() > kMaxPlaintextBytes) return make_error(Pst::kPlaintextTooLarge);
+  if (plaintext.size() > kMaxPlaintextBytes) return make_error(pst::kPlaintextTooLarge);
   char nonce[kAeadNonceBytes];
   if (context.header.suite == Suite::kDeterministic) {
     synthetic_nonce(context, plaintext, nonce);
@@ -98,7 +99,7 @@ Result<Bytes> seal_container(const SealContext& context, ByteView plaintext) {
 
 Result<Secret> open_container(const SealContext& context, ByteView container) {
   POSTERN_ASSIGN(const ContainerHeader header, read_header(container));
-  if (header != context.header) return make_error(Pst::kNotAContainer, "header");
+  if (header != context.header) return make_error(pst::kNotAContainer, "header");
   const ByteView nonce = container.substr(kContainerHeaderBytes, kAeadNonceBytes);
   const ByteView sealed = container.substr(kContainerHeaderBytes + kAeadNonceBytes);
   Bytes bytes;
@@ -109,7 +110,7 @@ Result<Secret> open_container(const SealContext& context, ByteView container) {
     char expected[kAeadNonceBytes];
     synthetic_nonce(context, plaintext.reveal(), expected);
     if (!equal_constant_time(nonce, {expected, sizeof expected})) {
-      return make_error(Pst::kDecryptFailed);
+      return make_error(pst::kDecryptFailed);
     }
   }
   return plaintext;

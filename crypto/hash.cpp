@@ -4,6 +4,7 @@
 #include <sodium.h>
 
 #include "base/check.hpp"
+#include "base/codes/crypto.hpp"
 
 namespace postern::crypto {
 namespace {
@@ -75,14 +76,14 @@ Digest hmac_sha256(ByteView key, ByteView message) {
 
 Result<Secret> pbkdf2_sha256(ByteView password, ByteView salt, std::uint32_t iterations) {
   if (iterations == 0 || iterations > kMaxPbkdf2Iterations) {
-    return make_error(Pst::kBadKeyMaterial, "iteration count");
+    return make_error(pst::kBadKeyMaterial, "iteration count");
   }
   Bytes key(32, '\0');
   const int done = PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()), raw(salt),
                                      static_cast<int>(salt.size()), static_cast<int>(iterations),
                                      sha256_method(), static_cast<int>(key.size()),
                                      reinterpret_cast<unsigned char*>(key.data()));
-  if (done != 1) return make_error(Pst::kCryptoUnavailable, "PBKDF2");
+  if (done != 1) return make_error(pst::kCryptoUnavailable, "PBKDF2");
   return Secret(std::move(key));
 }
 
@@ -90,7 +91,7 @@ Result<std::string> md5_hex(ByteView message) {
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
   if (EVP_Digest(message.data(), message.size(), digest, &size, EVP_md5(), nullptr) != 1) {
-    return make_error(Pst::kCryptoUnavailable, "MD5 is forbidden on this host");
+    return make_error(pst::kCryptoUnavailable, "MD5 is forbidden on this host");
   }
   return to_hex({reinterpret_cast<const char*>(digest), size});
 }

@@ -2,10 +2,12 @@
 
 #include <sodium.h>
 
+#include "base/codes/crypto.hpp"
+
 namespace postern::crypto {
 
 Status init() {
-  if (sodium_init() < 0) return make_error(Pst::kCryptoUnavailable, "libsodium");
+  if (sodium_init() < 0) return make_error(pst::kCryptoUnavailable, "libsodium");
   return ok();
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <unordered_set>
 
+#include "base/codes/crypto.hpp"
 #include "crypto/hash.hpp"
 
 namespace postern::crypto {
@@ -146,7 +147,7 @@ std::optional<std::string_view> cut_last_line(std::string_view& text, std::strin
 }
 
 Error corrupt(std::string_view what) {
-  return make_error(Pst::kKeyFileCorrupt, std::string(what));
+  return make_error(pst::kKeyFileCorrupt, std::string(what));
 }
 
 }  // namespace

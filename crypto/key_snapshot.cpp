@@ -1,6 +1,7 @@
 #include "crypto/key_snapshot.hpp"
 
 #include "base/bytes.hpp"
+#include "base/codes/crypto.hpp"
 
 namespace postern::crypto {
 namespace {
@@ -32,19 +33,19 @@ Result<KeyHandle> KeySnapshot::current_key(const TenantId& owner, KeyPurpose pur
   const auto found = current_.find(owner);
   const std::size_t entry =
       found == current_.end() ? kNone : found->second.entry[static_cast<std::size_t>(purpose)];
-  if (entry == kNone) return make_error(Pst::kTenantHasNoKey, "\"" + owner.text() + "\"");
+  if (entry == kNone) return make_error(pst::kTenantHasNoKey, "\"" + owner.text() + "\"");
   return handle(entry);
 }
 
 Result<KeyHandle> KeySnapshot::key_by_id(KeyId id) const {
   const auto found = by_id_.find(id);
-  if (found == by_id_.end()) return make_error(Pst::kUnknownKeyId, "key id " + id_text(id));
+  if (found == by_id_.end()) return make_error(pst::kUnknownKeyId, "key id " + id_text(id));
   return handle(found->second);
 }
 
 Result<KeyHandle> KeySnapshot::handle(std::size_t entry) const {
   const Entry& e = entries_[entry];
-  if (e.shredded) return make_error(Pst::kKeyShredded, "key id " + id_text(e.id));
+  if (e.shredded) return make_error(pst::kKeyShredded, "key id " + id_text(e.id));
   KeyHandle handle;
   handle.id_ = e.id;
   handle.purpose_ = e.purpose;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "base/codes/crypto.hpp"
 #include "crypto/file_io.hpp"
 #include "crypto/hash.hpp"
 #include "crypto/init.hpp"
@@ -16,7 +17,7 @@ namespace {
 constexpr std::string_view kShreddedWrapping = "-";
 
 Error corrupt(std::string_view what) {
-  return make_error(Pst::kKeyFileCorrupt, std::string(what));
+  return make_error(pst::kKeyFileCorrupt, std::string(what));
 }
 
 WrapLabel kek_label(const KeyFile& file, const TenantId& tenant) {
@@ -40,7 +41,7 @@ Result<GuardedSlab> unwrap_kek(const KeyFile& file, const RootSubkeys& root,
 
 Status verify(const KeyFile& file, const RootSubkeys& root) {
   if (!equal_constant_time(root.check_value(as_bytes(file.store)), file.root_check)) {
-    return make_error(Pst::kWrongRootKey);
+    return make_error(pst::kWrongRootKey);
   }
   if (!equal_constant_time(root.file_mac(body_text(file)), file.mac)) return corrupt("mac");
   return ok();
@@ -110,8 +111,8 @@ void append_new_tenant(KeyFile& file, const RootSubkeys& root, const TenantId& t
 Result<TenantRecord*> live_tenant(KeyFile& file, const TenantId& tenant) {
   TenantRecord* record = file.find(tenant);
   const std::string name = "\"" + tenant.text() + "\"";
-  if (record == nullptr) return make_error(Pst::kTenantHasNoKey, name);
-  if (record->shredded) return make_error(Pst::kKeyShredded, name);
+  if (record == nullptr) return make_error(pst::kTenantHasNoKey, name);
+  if (record->shredded) return make_error(pst::kKeyShredded, name);
   return record;
 }
 
@@ -152,7 +153,7 @@ Result<KeyStore> KeyStore::open(const Options& options) {
   POSTERN_TRY(init());
   POSTERN_ASSIGN(KeyFile file, read_store(options.path));
   if (file.root != options.root.kind) {
-    return make_error(Pst::kWrongRootKey, "key file and passphrase are exchanged");
+    return make_error(pst::kWrongRootKey, "key file and passphrase are exchanged");
   }
   POSTERN_ASSIGN(GuardedSlab root, load_root_key(options.root, file.stretch));
   const RootSubkeys subkeys(root.slot(0));
@@ -166,7 +167,7 @@ Result<KeyStore> KeyStore::open(const Options& options) {
 Result<bool> KeyStore::reload() {
   POSTERN_ASSIGN(KeyFile file, read_store(options_.path));
   if (file.store != file_->store || file.generation < file_->generation) {
-    return make_error(Pst::kKeyFileRolledBack, "\"" + options_.path + "\"");
+    return make_error(pst::kKeyFileRolledBack, "\"" + options_.path + "\"");
   }
   if (file.mac == file_->mac) return false;
   const RootSubkeys subkeys(root_.slot(0));
@@ -197,7 +198,7 @@ Status KeyStore::add_tenants(std::span<const TenantId> tenants, std::int64_t now
     for (const TenantId& tenant : tenants) {
       const TenantRecord* present = file.find(tenant);
       if (present != nullptr) {
-        return make_error(present->shredded ? Pst::kKeyShredded : Pst::kTenantExists,
+        return make_error(present->shredded ? pst::kKeyShredded : pst::kTenantExists,
                           "\"" + tenant.text() + "\"");
       }
       append_new_tenant(file, root, tenant, now);
@@ -225,7 +226,7 @@ Result<KeyId> KeyStore::rotate_tenant(const TenantId& tenant, std::int64_t now) 
 Status KeyStore::shred_tenant(const TenantId& tenant) {
   return change([&](KeyFile& file, const RootSubkeys&) -> Status {
     if (tenant == global_owner()) {
-      return make_error(Pst::kTenantHasNoKey, "the global scope is not shredded");
+      return make_error(pst::kTenantHasNoKey, "the global scope is not shredded");
     }
     POSTERN_ASSIGN(TenantRecord * record, live_tenant(file, tenant));
     record->shredded = true;

@@ -1,5 +1,6 @@
 #include "crypto/key_wrap.hpp"
 
+#include "base/codes/crypto.hpp"
 #include "crypto/aead.hpp"
 #include "crypto/base64.hpp"
 #include "crypto/init.hpp"
@@ -34,7 +35,7 @@ Status unwrap_key(ByteView wrapping_key, const WrapLabel& label, std::string_vie
                   char* out) {
   const auto sealed = base64_decode(wrapped);
   if (!sealed || sealed->size() != kAeadNonceBytes + kWrappedKeyBytes + kAeadTagBytes) {
-    return make_error(Pst::kDecryptFailed);
+    return make_error(pst::kDecryptFailed);
   }
   const Bytes aad = label_aad(label);
   const ByteView bytes(*sealed);

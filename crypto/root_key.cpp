@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 
+#include "base/codes/crypto.hpp"
 #include "base/secret.hpp"
 #include "crypto/base64.hpp"
 #include "crypto/file_io.hpp"
@@ -18,9 +19,9 @@ ByteView without_final_newline(ByteView text) {
 
 Result<GuardedSlab> from_key_text(ByteView text) {
   auto decoded = text.size() == kRootKeyBytes * 2 ? from_hex(text) : base64_decode(text);
-  if (!decoded) return make_error(Pst::kBadKeyMaterial, "root key file");
+  if (!decoded) return make_error(pst::kBadKeyMaterial, "root key file");
   const Secret bytes(std::move(*decoded));
-  if (bytes.size() != kRootKeyBytes) return make_error(Pst::kBadKeyMaterial, "root key file");
+  if (bytes.size() != kRootKeyBytes) return make_error(pst::kBadKeyMaterial, "root key file");
   GuardedSlab slab(1, kRootKeyBytes);
   slab.store(0, bytes.reveal());
   return slab;
@@ -35,15 +36,15 @@ bool is_acceptable(const StretchSpec& spec) {
 Result<GuardedSlab> from_passphrase(ByteView passphrase, const StretchSpec& spec) {
   static_assert(kStretchSaltBytes == crypto_pwhash_argon2id_SALTBYTES);
   if (passphrase.size() < kMinPassphraseBytes) {
-    return make_error(Pst::kBadKeyMaterial, "passphrase is too short");
+    return make_error(pst::kBadKeyMaterial, "passphrase is too short");
   }
-  if (!is_acceptable(spec)) return make_error(Pst::kBadKeyMaterial, "Argon2id cost");
+  if (!is_acceptable(spec)) return make_error(pst::kBadKeyMaterial, "Argon2id cost");
   GuardedSlab slab(1, kRootKeyBytes);
   const int failed = crypto_pwhash_argon2id(
       reinterpret_cast<unsigned char*>(slab.writable_slot(0)), kRootKeyBytes, passphrase.data(),
       passphrase.size(), reinterpret_cast<const unsigned char*>(spec.salt.data()),
       spec.cost.operations, spec.cost.memory_bytes, crypto_pwhash_argon2id_ALG_ARGON2ID13);
-  if (failed != 0) return make_error(Pst::kCryptoUnavailable, "no memory for Argon2id");
+  if (failed != 0) return make_error(pst::kCryptoUnavailable, "no memory for Argon2id");
   return slab;
 }
 

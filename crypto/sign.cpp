@@ -2,6 +2,8 @@
 
 #include <sodium.h>
 
+#include "base/codes/crypto.hpp"
+
 namespace postern::crypto {
 namespace {
 
@@ -16,7 +18,7 @@ unsigned char* raw(Bytes& bytes) {
 }  // namespace
 
 Result<SigningKey> SigningKey::from_seed(ByteView seed) {
-  if (seed.size() != kSeedBytes) return make_error(Pst::kBadKeyMaterial, "signing seed");
+  if (seed.size() != kSeedBytes) return make_error(pst::kBadKeyMaterial, "signing seed");
   Bytes secret(crypto_sign_SECRETKEYBYTES, '\0');
   Bytes public_key(kPublicKeyBytes, '\0');
   crypto_sign_seed_keypair(raw(public_key), raw(secret), raw(seed));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/codes/crypto.hpp"
 #include "crypto/init.hpp"
 
 namespace postern::crypto {
@@ -16,14 +17,14 @@ constexpr bool is_dash_position(std::size_t i) {
 }  // namespace
 
 Result<Uuid> parse_uuid(std::string_view text) {
-  if (text.size() != kTextLength) return make_error(Pst::kBadUuid);
+  if (text.size() != kTextLength) return make_error(pst::kBadUuid);
   std::string digits;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if (is_dash_position(i) != (text[i] == '-')) return make_error(Pst::kBadUuid);
+    if (is_dash_position(i) != (text[i] == '-')) return make_error(pst::kBadUuid);
     if (text[i] != '-') digits.push_back(text[i]);
   }
   const auto bytes = from_hex(digits);
-  if (!bytes) return make_error(Pst::kBadUuid);
+  if (!bytes) return make_error(pst::kBadUuid);
   Uuid uuid;
   std::copy(bytes->begin(), bytes->end(), uuid.begin());
   return uuid;

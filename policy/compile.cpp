@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/bytes.hpp"
+#include "base/codes/gate.hpp"
 #include "policy/closure.hpp"
 #include "policy/compile_tenants.hpp"
 #include "policy/glob.hpp"
@@ -21,7 +22,7 @@ std::string label(const ColumnRule& rule) {
 }
 
 Error bad_column(const ColumnRule& rule, const std::string& what) {
-  return make_error(Pst::kPolicyBadColumn, label(rule) + ": " + what);
+  return make_error(pst::kPolicyBadColumn, label(rule) + ": " + what);
 }
 
 /// 32 lower-case hex digits of a UUID in either spelling, empty where it is none.
@@ -55,7 +56,7 @@ Result<const sql::Relation*> find_table(const Ruleset& rules, const ColumnRule& 
     }
   }
   if (roots.empty()) {
-    return make_error(Pst::kPolicyUnknownTable,
+    return make_error(pst::kPolicyUnknownTable,
                       "\"" + rule.table + "\"" + nearest_relation(*rules.catalog, rule.table));
   }
   if (roots.size() > 1) {
@@ -114,7 +115,7 @@ Result<ProtectedColumn> resolve(const Ruleset& rules, const ColumnRule& rule,
                                 const sql::Relation& table) {
   const sql::Column* column = table.column(rule.column);
   if (column == nullptr) {
-    return make_error(Pst::kPolicyUnknownColumn, "\"" + rule.column + "\" of table " +
+    return make_error(pst::kPolicyUnknownColumn, "\"" + rule.column + "\" of table " +
                                                      table.qualified() +
                                                      nearest_column(table, rule.column));
   }

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/bytes.hpp"
+#include "base/codes/gate.hpp"
 #include "policy/closure.hpp"
 #include "policy/glob.hpp"
 
@@ -33,7 +34,7 @@ const TableRule* rule_of(const PolicyOptions& options, const std::string& name) 
 Status check_rules(const Ruleset& rules) {
   for (const TableRule& rule : rules.options.tables) {
     if (has_glob(rule.table) || !match_relations(*rules.catalog, rule.table).empty()) continue;
-    return make_error(Pst::kPolicyUnknownTable,
+    return make_error(pst::kPolicyUnknownTable,
                       "\"" + rule.table + "\"" + nearest_relation(*rules.catalog, rule.table));
   }
   return ok();
@@ -51,7 +52,7 @@ Result<std::string> tenant_column_of(const Ruleset& rules, const sql::Relation& 
   const TableRule* rule = rule_of(options, relation.qualified());
   if (rule != nullptr && !rule->tenant_column.empty()) {
     if (relation.column(rule->tenant_column) != nullptr) return rule->tenant_column;
-    return make_error(Pst::kPolicyUnknownColumn, "\"" + rule->tenant_column + "\" of table " +
+    return make_error(pst::kPolicyUnknownColumn, "\"" + rule->tenant_column + "\" of table " +
                                                      relation.qualified() +
                                                      nearest_column(relation, rule->tenant_column));
   }

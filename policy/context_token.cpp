@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/bytes.hpp"
+#include "base/codes/wall.hpp"
 
 namespace postern::policy {
 namespace {
@@ -13,7 +14,7 @@ bool is_lower_hex(std::string_view text) {
 }
 
 Error bad(std::string what) {
-  return make_error(Pst::kBadContext, std::move(what));
+  return make_error(pst::kBadContext, std::move(what));
 }
 
 Status check_roles(const std::vector<std::string>& roles) {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/codes/gate.hpp"
 #include "policy/closure.hpp"
 #include "policy/encrypt.hpp"
 
@@ -23,7 +24,7 @@ bool carries_no_values(Kind kind) {
 
 void unsupported(const Judged& j, const ProtectedColumn& column, const std::string& why,
                  std::uint32_t position) {
-  j.findings.forbid(Pst::kColumnUseUnsupported, column_label(column) + " " + why, "encrypt.use",
+  j.findings.forbid(pst::kColumnUseUnsupported, column_label(column) + " " + why, "encrypt.use",
                     position);
 }
 
@@ -60,11 +61,11 @@ bool check_tenant_in_force(const Judged& j, const ProtectedColumn& column, Use u
                            std::uint32_t position) {
   if (column.scope != KeyScope::kTenant || j.has_tenant) return true;
   if (comparing(use)) {
-    j.findings.forbid(Pst::kCrossTenantEquality, column_label(column), "encrypt.tenant", position);
+    j.findings.forbid(pst::kCrossTenantEquality, column_label(column), "encrypt.tenant", position);
     return false;
   }
   if (use == Use::kStored || use == Use::kCopied) {
-    j.findings.forbid(Pst::kNoTenantForColumn, column_label(column), "encrypt.tenant", position);
+    j.findings.forbid(pst::kNoTenantForColumn, column_label(column), "encrypt.tenant", position);
     return false;
   }
   return true;
@@ -80,14 +81,14 @@ bool same_ciphertexts(const ProtectedColumn& a, const ProtectedColumn& b) {
 void check_pair(const Judged& j, const ProtectedColumn& column, const sql::ColumnUse& use) {
   const ProtectedColumn* other = protected_at(j, use.other);
   if (other == nullptr) {
-    j.findings.forbid(Pst::kPlaintextNotSealable,
+    j.findings.forbid(pst::kPlaintextNotSealable,
                       column_label(column) + " meets a column that is not encrypted",
                       "encrypt.pair", use.position);
     return;
   }
   const bool moved_within = use.use != Use::kColumnEquality && other->uuid == column.uuid;
   if (moved_within || same_ciphertexts(column, *other)) return;
-  j.findings.forbid(Pst::kColumnsNotComparable,
+  j.findings.forbid(pst::kColumnsNotComparable,
                     column_label(column) + " and " + column_label(*other), "encrypt.pair",
                     use.position);
 }
@@ -106,7 +107,7 @@ void check_use(const Judged& j, const ProtectedColumn& column, const sql::Column
   }
   if (!check_tenant_in_force(j, column, use.use, use.position)) return;
   if (use.use == Use::kCopied && !use.other) {
-    j.findings.forbid(Pst::kProtectedTableStatement,
+    j.findings.forbid(pst::kProtectedTableStatement,
                       column_label(column) + " would be copied out of its table", "encrypt.copy",
                       use.position);
   } else if (use.use == Use::kCopied || use.use == Use::kColumnEquality ||
@@ -120,7 +121,7 @@ void check_use(const Judged& j, const ProtectedColumn& column, const sql::Column
 void check_unprotected_side(const Judged& j, const sql::ColumnUse& use) {
   const ProtectedColumn* other = protected_at(j, use.other);
   if (other == nullptr) return;
-  j.findings.forbid(Pst::kPlaintextNotSealable,
+  j.findings.forbid(pst::kPlaintextNotSealable,
                     column_label(*other) + " meets a column that is not encrypted", "encrypt.pair",
                     use.position);
 }
@@ -158,7 +159,7 @@ void check_defaults(const Judged& j, const sql::RelationUse& use) {
     const ColumnRef ref{use.oid, column.attnum};
     const ProtectedColumn* found = protected_at(j, ref);
     if (found == nullptr || !column.has_default || !takes_default(j, use, ref)) continue;
-    j.findings.forbid(Pst::kProtectedDefault, column_label(*found), "encrypt.default",
+    j.findings.forbid(pst::kProtectedDefault, column_label(*found), "encrypt.default",
                       j.statement.span.begin);
   }
 }
@@ -218,7 +219,7 @@ void check_kind(const Judged& j) {
   const bool refused = (executes && has_values(s)) || mentions_protected(j) ||
                        (ddl && touches_protected(j) && !ddl_is_harmless(j));
   if (!refused) return;
-  j.findings.forbid(Pst::kProtectedTableStatement, sql::to_word(s.kind), "encrypt.statement",
+  j.findings.forbid(pst::kProtectedTableStatement, sql::to_word(s.kind), "encrypt.statement",
                     s.span.begin);
 }
 
@@ -228,7 +229,7 @@ void check_views(const Judged& j) {
     const sql::Relation* relation = j.catalog().relation(use.oid);
     if (relation == nullptr || !is_view(*relation)) continue;
     if (!reaches(*relation, j.rules.protected_tables)) continue;
-    j.findings.forbid(Pst::kProtectedTableStatement,
+    j.findings.forbid(pst::kProtectedTableStatement,
                       relation->qualified() + " is a view over encrypted columns", "encrypt.view",
                       j.statement.span.begin);
   }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/codes/gate.hpp"
 #include "policy/encrypt.hpp"
 
 namespace postern::policy {
@@ -13,7 +14,7 @@ using types::TypeFamily;
 
 void not_sealable(const Judged& j, const ProtectedColumn& column, const std::string& why,
                   std::uint32_t position) {
-  j.findings.forbid(Pst::kPlaintextNotSealable, column_label(column) + ": " + why, "encrypt.value",
+  j.findings.forbid(pst::kPlaintextNotSealable, column_label(column) + ": " + why, "encrypt.value",
                     position);
 }
 
@@ -96,7 +97,7 @@ void seal_param(const Judged& j, const std::vector<const sql::Param*>& occurrenc
     const bool array = param->comparison == Comparison::kEqualAny;
     const ProtectedColumn* mine = protected_at(j, param->column);
     if (mine == nullptr || id_of(j, *param->column) != op.column || array != op.array) {
-      j.findings.forbid(Pst::kAmbiguousParameter,
+      j.findings.forbid(pst::kAmbiguousParameter,
                         "$" + std::to_string(op.number) + " and " + column_label(column),
                         "encrypt.param", param->span.begin);
       return;
@@ -142,7 +143,7 @@ void open_outputs(const Judged& j, StatementDecision& out) {
     last = &use;
   }
   if (projected <= out.outputs.size()) return;
-  j.findings.forbid(Pst::kAmbiguousOutput, column_label(*protected_at(j, last->column)),
+  j.findings.forbid(pst::kAmbiguousOutput, column_label(*protected_at(j, last->column)),
                     "encrypt.output", last->position);
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <initializer_list>
 
+#include "base/codes/gate.hpp"
+
 namespace postern::policy {
 namespace {
 
@@ -36,14 +38,14 @@ void gate_kind(const Judged& j) {
   if (!s.understood() && s.kind == Kind::kOther) return;  // opaque says more
   if (!kind_allowed(j.profile, s.kind)) {
     return j.findings.refuse(
-        Pst::kStatementNotAllowed,
+        pst::kStatementNotAllowed,
         std::string(sql::to_word(s.kind)) + " by profile " + to_word(j.profile), "gate.statement",
         s.span.begin);
   }
   const bool writes = std::any_of(s.relations.begin(), s.relations.end(),
                                   [](const sql::RelationUse& use) { return use.written; });
   if (restricts_in_itself(j.profile) && writes) {
-    j.findings.refuse(Pst::kStatementNotAllowed,
+    j.findings.refuse(pst::kStatementNotAllowed,
                       std::string("profile ") + to_word(j.profile) + " only reads",
                       "gate.statement", s.span.begin);
   }
@@ -53,7 +55,7 @@ void gate_kind(const Judged& j) {
 void gate_copy_end(const Judged& j) {
   const sql::CopyEnd end = j.statement.copy_end;
   if (end != sql::CopyEnd::kFile && end != sql::CopyEnd::kProgram) return;
-  j.findings.refuse(Pst::kStatementNotAllowed, "copy with a file or program of the server",
+  j.findings.refuse(pst::kStatementNotAllowed, "copy with a file or program of the server",
                     "gate.copy", j.statement.span.begin);
 }
 
@@ -66,7 +68,7 @@ void gate_shared_names(const Judged& j) {
     case Kind::kPrepareTransaction:
     case Kind::kCommitPrepared:
     case Kind::kRollbackPrepared:
-      j.findings.refuse(Pst::kSharedAcrossTenants, sql::to_word(j.statement.kind), "gate.shared",
+      j.findings.refuse(pst::kSharedAcrossTenants, sql::to_word(j.statement.kind), "gate.shared",
                         j.statement.span.begin);
       break;
     default:
@@ -78,9 +80,9 @@ void gate_opaque(const Judged& j) {
   const sql::Opaque& opaque = *j.statement.opaque;
   // Where columns are encrypted an opaque text may carry their plaintext.
   if (j.rules.columns.empty()) {
-    j.findings.refuse(Pst::kOpaqueStatement, opaque.reason, "gate.opaque", opaque.position);
+    j.findings.refuse(pst::kOpaqueStatement, opaque.reason, "gate.opaque", opaque.position);
   } else {
-    j.findings.forbid(Pst::kOpaqueStatement, opaque.reason, "gate.opaque", opaque.position);
+    j.findings.forbid(pst::kOpaqueStatement, opaque.reason, "gate.opaque", opaque.position);
   }
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/codes/gate.hpp"
 #include "policy/gate.hpp"
 #include "policy/glob.hpp"
 
@@ -149,17 +150,17 @@ void gate_functions(const Judged& j) {
     const sql::Routine* routine = j.catalog().routine(oid);
     if (routine == nullptr && oid < kFirstUserOid) continue;
     if (routine == nullptr) {
-      return j.findings.refuse(Pst::kFunctionNotAllowed, "not in the catalog snapshot",
+      return j.findings.refuse(pst::kFunctionNotAllowed, "not in the catalog snapshot",
                                "gate.function", j.statement.span.begin);
     }
     const FunctionRisk risk = function_risk(*routine);
     if (risk == FunctionRisk::kNone || freed(j.rules, *routine)) continue;
     if (risk == FunctionRisk::kDenied) {
       if (j.profile == Profile::kBackup && backup_needs(*routine)) continue;
-      return refuse(j, Pst::kFunctionNotAllowed, *routine);
+      return refuse(j, pst::kFunctionNotAllowed, *routine);
     }
     if (j.has_tenant && !j.rules.tenant_tables.empty()) {
-      return refuse(j, Pst::kSharedAcrossTenants, *routine);
+      return refuse(j, pst::kSharedAcrossTenants, *routine);
     }
   }
 }

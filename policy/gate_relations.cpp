@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/codes/gate.hpp"
 #include "policy/closure.hpp"
 #include "policy/gate.hpp"
 #include "policy/glob.hpp"
@@ -77,21 +78,21 @@ void gate_uncovered(const Judged& j, const sql::Relation& relation) {
   switch (j.statement.kind) {
     case Kind::kTruncate:
       if (truncation_reaches_wall(j, relation.oid)) {
-        refuse(j, Pst::kNotCoveredByWall, relation, "wall.truncate");
+        refuse(j, pst::kNotCoveredByWall, relation, "wall.truncate");
       }
       break;
     case Kind::kLock:
       // pg_dump locks what it reads.
       if (j.profile != Profile::kBackup && is_walled(j, relation)) {
-        refuse(j, Pst::kNotCoveredByWall, relation, "wall.lock");
+        refuse(j, pst::kNotCoveredByWall, relation, "wall.lock");
       }
       break;
     case Kind::kCopyFrom:
-      if (is_walled(j, relation)) refuse(j, Pst::kNotCoveredByWall, relation, "wall.copy");
+      if (is_walled(j, relation)) refuse(j, pst::kNotCoveredByWall, relation, "wall.copy");
       break;
     case Kind::kExplain:
       // Plans tell estimates over all tenants' rows, and how many the policy removed.
-      if (is_walled(j, relation)) refuse(j, Pst::kNotCoveredByWall, relation, "wall.explain");
+      if (is_walled(j, relation)) refuse(j, pst::kNotCoveredByWall, relation, "wall.explain");
       break;
     default:
       break;
@@ -104,11 +105,11 @@ void gate_relations(const Judged& j) {
   for (const sql::RelationUse& use : j.statement.relations) {
     const sql::Relation* relation = j.catalog().relation(use.oid);
     if (relation == nullptr) {
-      return j.findings.refuse(Pst::kRelationNotAllowed, "not in the catalog snapshot",
+      return j.findings.refuse(pst::kRelationNotAllowed, "not in the catalog snapshot",
                                "gate.relation", j.statement.span.begin);
     }
     if (use.written && in_system_schema(*relation) && !relation->schema.starts_with("pg_temp_")) {
-      return refuse(j, Pst::kRelationNotAllowed, *relation, "gate.relation");
+      return refuse(j, pst::kRelationNotAllowed, *relation, "gate.relation");
     }
     if (j.profile == Profile::kMigrator) continue;
     if (j.profile == Profile::kBackup) {
@@ -117,10 +118,10 @@ void gate_relations(const Judged& j) {
     }
     // Below a view only the view's own name counts: its owner decided what it shows.
     if (use.via == kInvalidOid && denied_view(*relation)) {
-      return refuse(j, Pst::kRelationNotAllowed, *relation, "gate.relation");
+      return refuse(j, pst::kRelationNotAllowed, *relation, "gate.relation");
     }
     if (j.rules.unwallable.contains(relation->oid)) {
-      return refuse(j, Pst::kNotCoveredByWall, *relation, "wall.relation");
+      return refuse(j, pst::kNotCoveredByWall, *relation, "wall.relation");
     }
     gate_uncovered(j, *relation);
   }

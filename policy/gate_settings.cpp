@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/codes/gate.hpp"
 #include "policy/gate.hpp"
 #include "policy/glob.hpp"
 
@@ -132,19 +133,19 @@ void gate_settings(const Judged& j) {
   const sql::Statement& s = j.statement;
   const std::string name = lower(s.name);
   if (s.kind == Kind::kShow) {
-    if (name.starts_with("postern.")) refuse(j, Pst::kSettingNotAllowed, name);
+    if (name.starts_with("postern.")) refuse(j, pst::kSettingNotAllowed, name);
     return;
   }
   const bool sets = s.kind == Kind::kSet || s.kind == Kind::kReset;
   const bool calls = !sets && has(s.session, sql::SessionEffect::kSetting);
   if (!sets && !calls) return;
   if (has(s.session, sql::SessionEffect::kUnknown)) {
-    return refuse(j, Pst::kSettingNotAllowed,
+    return refuse(j, pst::kSettingNotAllowed,
                   "set_config() with anything but literals, or more than once");
   }
-  if (!name_allowed(j, name)) return refuse(j, Pst::kSettingNotAllowed, name);
+  if (!name_allowed(j, name)) return refuse(j, pst::kSettingNotAllowed, name);
   if (!value_allowed(name, lower(s.value))) {
-    refuse(j, Pst::kSettingValueNotAllowed, name + " = " + s.value);
+    refuse(j, pst::kSettingValueNotAllowed, name + " = " + s.value);
   }
 }
 

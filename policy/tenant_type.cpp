@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "base/codes/wall.hpp"
+
 namespace postern::policy {
 namespace {
 
@@ -84,7 +86,7 @@ std::optional<TenantType> tenant_type(const sql::Catalog& catalog, Oid type) {
 
 Status check_tenant(const TenantId& tenant, TenantType type) {
   if (tenant.is_none() || canonical(tenant.text(), type)) return ok();
-  return make_error(Pst::kBadTenant, "\"" + tenant.text() +
+  return make_error(pst::kBadTenant, "\"" + tenant.text() +
                                          "\" is not the canonical text of a value of type " +
                                          std::string(cast_target(type)));
 }

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "base/codes/wall.hpp"
 #include "base/error.hpp"
 #include "policy/context_token.hpp"
 #include "policy/sql_quote.hpp"
@@ -20,7 +21,7 @@ std::string raise(Pst code) {
 // Nothing the client sent is cast or decoded before its MAC is checked: until then fields are only
 // compared as text. MACs are compared through a hash, so that the comparison's time tells nothing.
 std::string context_body() {
-  const std::string invalid = raise(Pst::kContextInvalid);
+  const std::string invalid = raise(pst::kContextInvalid);
   return R"(
 DECLARE
   ctx pg_catalog.text := pg_catalog.current_setting('postern.ctx', true);
@@ -74,7 +75,7 @@ BEGIN
   IF part[9]::pg_catalog.int8 OPERATOR(pg_catalog.<)
      (EXTRACT(epoch FROM pg_catalog.transaction_timestamp()) OPERATOR(pg_catalog.*) 1000000)
        ::pg_catalog.int8 THEN
-    )" + raise(Pst::kContextExpired) +
+    )" + raise(pst::kContextExpired) +
          R"(
   END IF;
   RETURN part;

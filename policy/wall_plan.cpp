@@ -1,5 +1,6 @@
 #include "policy/wall_plan.hpp"
 
+#include "base/codes/gate.hpp"
 #include "policy/sql_quote.hpp"
 #include "policy/wall_functions.hpp"
 #include "policy/wall_state.hpp"
@@ -144,7 +145,7 @@ Status check_names(const std::vector<WalledTable>& tables) {
     for (const sql::RowPolicy& policy : table.relation->policies)
       bad |= has_line_break(policy.name);
     if (bad) {
-      return make_error(Pst::kPolicyBadColumn, table.name + ": a name contains a line break");
+      return make_error(pst::kPolicyBadColumn, table.name + ": a name contains a line break");
     }
   }
   return ok();
@@ -167,7 +168,7 @@ Result<std::string> wall_plan(const Ruleset& rules, const WallOptions& options) 
   for (const WalledTable& table : tables) sql += table_section(table);
   for (const sql::Relation* view : walled_views(rules)) {
     if (has_line_break(view->qualified())) {
-      return make_error(Pst::kPolicyBadColumn,
+      return make_error(pst::kPolicyBadColumn,
                         view->qualified() + ": a name contains a line break");
     }
     sql += view_section(*view);

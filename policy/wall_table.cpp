@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/codes/gate.hpp"
 #include "policy/closure.hpp"
 #include "policy/sql_quote.hpp"
 #include "policy/tenant_type.hpp"
@@ -60,7 +61,7 @@ Result<WalledTable> walled_table(const Ruleset& rules, const TenantTable& tenant
   const sql::Column& column = *relation.column(tenant.attnum);
   const auto type = tenant_type(*rules.catalog, column.type);
   if (!type) {
-    return make_error(Pst::kPolicyBadColumn,
+    return make_error(pst::kPolicyBadColumn,
                       tenant.table + "." + tenant.column +
                           ": a tenant column is text, varchar, char, smallint, integer, bigint or "
                           "uuid");

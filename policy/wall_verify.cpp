@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "base/codes/wall.hpp"
 #include "policy/glob.hpp"
 #include "policy/sql_quote.hpp"
 #include "policy/wall_functions.hpp"
@@ -308,7 +309,7 @@ std::vector<WallDifference> verify_wall(const Ruleset& rules, const WallOptions&
 Status wall_status(const std::vector<WallDifference>& differences) {
   if (differences.empty()) return ok();
   const WallDifference& first = differences.front();
-  Error error = make_error(Pst::kWallDrift, first.object + ": " + first.problem);
+  Error error = make_error(pst::kWallDrift, first.object + ": " + first.problem);
   if (differences.size() > 1) {
     error.what += " (and " + std::to_string(differences.size() - 1) + " more)";
   }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/codes/auth.hpp"
+#include "base/codes/wire.hpp"
 #include "protocol/auth.hpp"
 #include "protocol/cursor.hpp"
 #include "protocol/error_message.hpp"
@@ -37,7 +39,7 @@ std::optional<bool> parse_bool(ByteView text) {
 Result<Replication> parse_replication(ByteView value) {
   if (value == "database") return Replication::kLogical;
   const std::optional<bool> on = parse_bool(value);
-  if (!on) return make_error(Pst::kBadStartup, "invalid value for \"replication\"");
+  if (!on) return make_error(pst::kBadStartup, "invalid value for \"replication\"");
   return *on ? Replication::kPhysical : Replication::kNone;
 }
 
@@ -61,18 +63,18 @@ Result<Session> read_session(const StartupMessage& message) {
       session.request.parameters.emplace_back(name, value);
     }
   }
-  if (session.request.user.empty()) return make_error(Pst::kBadStartup, "no user name given");
+  if (session.request.user.empty()) return make_error(pst::kBadStartup, "no user name given");
   if (session.request.database.empty()) session.request.database = session.request.user;
   session.request.minor = supported_minor(protocol_minor(message.version));
   return session;
 }
 
 Error stuffed() {
-  return make_error(Pst::kPlaintextBeforeTls);
+  return make_error(pst::kPlaintextBeforeTls);
 }
 
 Error repeated_request() {
-  return make_error(Pst::kUnsupportedProtocol, "encryption request repeated or inside TLS");
+  return make_error(pst::kUnsupportedProtocol, "encryption request repeated or inside TLS");
 }
 
 }  // namespace
@@ -105,7 +107,7 @@ LoginStep ClientLogin::advance(ByteView unread, Bytes& out) {
 
 Error ClientLogin::framing_failure(ByteView unread, Error error) const {
   if (state_ == State::kStartup && unread.starts_with(kTlsHandshakeByte)) {
-    return make_error(Pst::kUnsupportedProtocol, "TLS without a preceding SSLRequest");
+    return make_error(pst::kUnsupportedProtocol, "TLS without a preceding SSLRequest");
   }
   return error;
 }
@@ -140,7 +142,7 @@ ClientLogin::Outcome ClientLogin::on_frame(const Frame& frame, ByteView behind, 
     case State::kSaslResponse:
       return on_sasl_response(frame.body, out);
     default:
-      return make_error(Pst::kInternal, "frame in a login state without input");
+      return make_error(pst::kInternal, "frame in a login state without input");
   }
 }
 
@@ -181,7 +183,7 @@ ClientLogin::Outcome ClientLogin::on_gss_request(ByteView behind, Bytes& out) {
 }
 
 ClientLogin::Outcome ClientLogin::on_session(const StartupMessage& message, Bytes& out) {
-  if (options_.tls == TlsPolicy::kRequire && !encrypted_) return make_error(Pst::kTlsRequired);
+  if (options_.tls == TlsPolicy::kRequire && !encrypted_) return make_error(pst::kTlsRequired);
   POSTERN_ASSIGN(Session session, read_session(message));
   request_ = std::move(session.request);
   framer_.set_phase(Phase::kAuthenticating);
@@ -228,7 +230,7 @@ ClientLogin::Outcome ClientLogin::start_scram(ScramServer::Credential credential
 
 ClientLogin::Outcome ClientLogin::on_sasl_initial(ByteView body, Bytes& out) {
   POSTERN_ASSIGN(const SaslInitialResponse message, SaslInitialResponse::decode(body));
-  if (!message.response) return make_error(Pst::kSaslMalformed, "no initial response");
+  if (!message.response) return make_error(pst::kSaslMalformed, "no initial response");
   POSTERN_CHECK(scram_.has_value());
   Result<Bytes> reply = scram_->first(message.mechanism, *message.response);
   if (!reply) return scram_failure(std::move(reply).error());
@@ -251,7 +253,7 @@ ClientLogin::Outcome ClientLogin::on_sasl_response(ByteView body, Bytes& out) {
 // Unknown users and wrong passwords must look the same (and not as SCRAM's own "e=" form, which
 // drivers mishandle).
 Error ClientLogin::scram_failure(Error error) const {
-  if (error.code == Pst::kAuthFailed) error.what = "user \"" + request_.user + "\"";
+  if (error.code == pst::kAuthFailed) error.what = "user \"" + request_.user + "\"";
   return error;
 }
 

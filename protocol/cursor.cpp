@@ -1,9 +1,11 @@
 #include "protocol/cursor.hpp"
 
+#include "base/codes/wire.hpp"
+
 namespace postern::protocol {
 
 Error violation(std::string_view what) {
-  return make_error(Pst::kProtocolViolation, std::string(what));
+  return make_error(pst::kProtocolViolation, std::string(what));
 }
 
 Error Cursor::short_read() {

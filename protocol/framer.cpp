@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/codes/wire.hpp"
 #include "protocol/cursor.hpp"
 
 namespace postern::protocol {
@@ -67,17 +68,17 @@ std::uint32_t limit_of(Size size, std::uint32_t large_limit) {
 
 Error bad_type(Direction direction, char type) {
   Bytes what = "unexpected message type 0x" + to_hex(ByteView(&type, 1));
-  if (direction == Direction::kFromBackend) return make_error(Pst::kServerProtocol, what);
-  return make_error(Pst::kProtocolViolation, what);
+  if (direction == Direction::kFromBackend) return make_error(pst::kServerProtocol, what);
+  return make_error(pst::kProtocolViolation, what);
 }
 
 Error bad_length(Direction direction, std::uint32_t length, std::uint32_t minimum) {
   // A length word with the top bit set is negative, hence below the minimum rather than large.
   if (length >= minimum && length <= 0x7FFF'FFFFU) {
-    return make_error(Pst::kMessageTooLarge, std::to_string(length) + " bytes");
+    return make_error(pst::kMessageTooLarge, std::to_string(length) + " bytes");
   }
   if (direction == Direction::kFromBackend) {
-    return make_error(Pst::kServerProtocol, "invalid message length");
+    return make_error(pst::kServerProtocol, "invalid message length");
   }
   return violation("invalid message length");
 }

@@ -1,5 +1,6 @@
 #include "protocol/reply_queue.hpp"
 
+#include "base/codes/wire.hpp"
 #include "protocol/rows.hpp"
 
 namespace postern::protocol {
@@ -35,7 +36,7 @@ bool sent(const Expectation& expectation) {
 
 Error out_of_step(BackendType type) {
   const char byte = static_cast<char>(type);
-  return make_error(Pst::kServerProtocol,
+  return make_error(pst::kServerProtocol,
                     "message type 0x" + to_hex(ByteView(&byte, 1)) + " was not expected");
 }
 
@@ -48,7 +49,7 @@ Disposal dispose(const Expectation& expectation) {
 }  // namespace
 
 Status ReplyQueue::push(const Expectation& expectation) {
-  if (size() >= limit_) return make_error(Pst::kPipelineTooLong);
+  if (size() >= limit_) return make_error(pst::kPipelineTooLong);
   entries_.push_back({expectation, initial_progress(expectation)});
   return ok();
 }
@@ -110,7 +111,7 @@ Result<Disposal> ReplyQueue::on_ready(Slot& slot, ByteView body) {
     return out_of_step(BackendType::kReadyForQuery);
   }
   const Result<ReadyForQuery> ready = ReadyForQuery::decode(body);
-  if (!ready) return make_error(Pst::kServerProtocol, "invalid transaction status");
+  if (!ready) return make_error(pst::kServerProtocol, "invalid transaction status");
   status_ = ready->status;
   slot.progress = failed ? Progress::kFailed : Progress::kDone;
   return dispose(slot.expectation);
@@ -284,7 +285,7 @@ Status ReplyQueue::fail_copy_in(std::size_t at) {
     const Slot& slot = entries_[i];
     if (slot.progress != Progress::kPending || !sent(slot.expectation)) continue;
     if (ends_copy(slot.expectation.request)) return ok();
-    return make_error(Pst::kServerProtocol, "request sent during COPY");
+    return make_error(pst::kServerProtocol, "request sent during COPY");
   }
   return ok();
 }

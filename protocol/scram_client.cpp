@@ -1,6 +1,7 @@
 // The client's side of SCRAM; see scram.hpp.
 #include <charconv>
 
+#include "base/codes/auth.hpp"
 #include "protocol/base64.hpp"
 #include "protocol/scram.hpp"
 #include "protocol/scram_text.hpp"
@@ -9,7 +10,7 @@ namespace postern::protocol {
 namespace {
 
 Error crypto_failed() {
-  return make_error(Pst::kCryptoFailed);
+  return make_error(pst::kCryptoFailed);
 }
 
 Bytes gs2_header(ScramClient::Binding binding) {
@@ -114,7 +115,7 @@ Status ScramClient::verify(ByteView message) {
   POSTERN_TRY(in.skip_extensions());
   const std::optional<Bytes> signature = from_base64(text);
   if (!signature || !equal_constant_time(*signature, expected_signature_.reveal())) {
-    return make_error(Pst::kUpstreamNotProven);
+    return make_error(pst::kUpstreamNotProven);
   }
   return ok();
 }

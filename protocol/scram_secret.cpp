@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/codes/auth.hpp"
 #include "protocol/base64.hpp"
 #include "protocol/scram.hpp"
 
@@ -12,11 +13,11 @@ namespace {
 constexpr std::size_t kNonceBytes = 18;  // SCRAM_RAW_NONCE_LEN
 
 Error bad_secret() {
-  return make_error(Pst::kBadScramSecret);
+  return make_error(pst::kBadScramSecret);
 }
 
 Error crypto_failed() {
-  return make_error(Pst::kCryptoFailed);
+  return make_error(pst::kCryptoFailed);
 }
 
 /// Cuts `text` at the first `separator`: what was before it is returned, the rest stays.

@@ -1,6 +1,7 @@
 // The server's side of SCRAM; see scram.hpp.
 #include <algorithm>
 
+#include "base/codes/auth.hpp"
 #include "protocol/base64.hpp"
 #include "protocol/scram.hpp"
 #include "protocol/scram_text.hpp"
@@ -11,7 +12,7 @@ namespace {
 constexpr ByteView kBindingType = "tls-server-end-point";
 
 Error crypto_failed() {
-  return make_error(Pst::kCryptoFailed);
+  return make_error(pst::kCryptoFailed);
 }
 
 }  // namespace
@@ -69,7 +70,7 @@ Status ScramServer::check_binding(ByteView attribute) const {
   if (bound_) expected += options_.channel_binding;
   if (equal_constant_time(attribute, to_base64(expected))) return ok();
   // With PLUS a mismatch means another TLS session than ours; without, the header was altered.
-  if (bound_) return make_error(Pst::kAuthFailed, "channel binding does not match");
+  if (bound_) return make_error(pst::kAuthFailed, "channel binding does not match");
   return sasl_error("channel binding attribute differs from the first message");
 }
 
@@ -89,7 +90,7 @@ Result<Bytes> ScramServer::final(ByteView message) {
   if (!proof || proof->size() != kScramKeyBytes) return sasl_error("malformed proof");
   auth_message_.append(",").append(message.substr(0, proof_at - 1));
   POSTERN_ASSIGN(const bool fits, proof_fits(*proof));
-  if (!fits || options_.credential == Credential::kMock) return make_error(Pst::kAuthFailed);
+  if (!fits || options_.credential == Credential::kMock) return make_error(pst::kAuthFailed);
   ScramKey signature;
   if (!options_.primitives->hmac_sha256(options_.secret.server_key.reveal(), auth_message_,
                                         signature.data())) {

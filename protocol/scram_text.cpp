@@ -2,10 +2,12 @@
 
 #include <algorithm>
 
+#include "base/codes/auth.hpp"
+
 namespace postern::protocol {
 
 Error sasl_error(std::string_view what) {
-  return make_error(Pst::kSaslMalformed, std::string(what));
+  return make_error(pst::kSaslMalformed, std::string(what));
 }
 
 Result<ByteView> ScramReader::attribute(char name) {

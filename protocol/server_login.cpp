@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/codes/auth.hpp"
+#include "base/codes/wire.hpp"
 #include "protocol/cursor.hpp"
 #include "protocol/rows.hpp"
 #include "protocol/session_setup.hpp"
@@ -14,13 +16,13 @@ using Kind = ServerStep::Kind;
 constexpr std::optional<Kind> kGoOn = std::nullopt;
 
 Error out_of_step(std::string_view what) {
-  return make_error(Pst::kServerProtocol, std::string(what));
+  return make_error(pst::kServerProtocol, std::string(what));
 }
 
 /// A decoder's error, seen from this side: it is the server who sent the bytes.
 Error blame_server(Error error) {
-  const bool theirs = error.code == Pst::kProtocolViolation || error.code == Pst::kSaslMalformed;
-  if (theirs) error.code = Pst::kServerProtocol;
+  const bool theirs = error.code == pst::kProtocolViolation || error.code == pst::kSaslMalformed;
+  if (theirs) error.code = pst::kServerProtocol;
   return error;
 }
 
@@ -94,7 +96,7 @@ Result<std::optional<ServerStep>> ServerLogin::on_ssl_reply(ByteView unread) {
     state_ = State::kTlsHandshake;
     return Step(ServerStep{Kind::kUpgradeTls, 1, 0});
   }
-  if (options_.ssl == SslMode::kRequire) return make_error(Pst::kUpstreamTlsRefused);
+  if (options_.ssl == SslMode::kRequire) return make_error(pst::kUpstreamTlsRefused);
   options_.ssl = SslMode::kDisable;
   state_ = State::kStart;
   return Step{};
@@ -204,7 +206,7 @@ Status ServerLogin::on_auth_request(const Authentication& message, Bytes& out) {
       break;
   }
   return make_error(
-      Pst::kUpstreamAuthMethod,
+      pst::kUpstreamAuthMethod,
       "authentication request " + std::to_string(static_cast<std::uint32_t>(message.kind)));
 }
 
@@ -215,7 +217,7 @@ Status ServerLogin::start_scram(const Authentication& message, Bytes& out) {
     binding = offers(message, kScramSha256Plus) ? Binding::kUsed : Binding::kNotOffered;
   }
   if (binding != Binding::kUsed && !offers(message, kScramSha256)) {
-    return make_error(Pst::kUpstreamAuthMethod, "none of the SASL mechanisms is known");
+    return make_error(pst::kUpstreamAuthMethod, "none of the SASL mechanisms is known");
   }
   if (options_.password.empty()) return no_password();
   POSTERN_ASSIGN(Bytes nonce, make_scram_nonce(*options_.primitives));
@@ -231,7 +233,7 @@ Status ServerLogin::start_scram(const Authentication& message, Bytes& out) {
 }
 
 Error ServerLogin::no_password() {
-  return make_error(Pst::kUpstreamAuthMethod, "the server asks for a password, none is configured");
+  return make_error(pst::kUpstreamAuthMethod, "the server asks for a password, none is configured");
 }
 
 Status ServerLogin::send_password(Bytes& out) {
@@ -245,9 +247,9 @@ Status ServerLogin::send_md5(ByteView salt, Bytes& out) {
   if (options_.password.empty()) return no_password();
   Bytes digest(16, '\0');
   const Secret inner(Bytes(options_.password.reveal()) + options_.user);
-  if (!options_.md5(inner.reveal(), digest.data())) return make_error(Pst::kCryptoFailed);
+  if (!options_.md5(inner.reveal(), digest.data())) return make_error(pst::kCryptoFailed);
   const Secret outer(to_hex(digest) + Bytes(salt));
-  if (!options_.md5(outer.reveal(), digest.data())) return make_error(Pst::kCryptoFailed);
+  if (!options_.md5(outer.reveal(), digest.data())) return make_error(pst::kCryptoFailed);
   state_ = State::kAuthOk;
   return PasswordMessage{"md5" + to_hex(digest)}.encode(out);
 }
@@ -291,7 +293,7 @@ Error ServerLogin::on_error(ByteView body) {
   if (!fields) return std::move(fields).error();
   server_error_ = OwnedErrorFields::copy(*fields);
   const ByteView message = server_error_->get(kFieldMessage);
-  return make_error(Pst::kUpstreamLoginFailed, Bytes(message));
+  return make_error(pst::kUpstreamLoginFailed, Bytes(message));
 }
 
 }  // namespace postern::protocol

@@ -1,5 +1,6 @@
 #include "protocol/startup.hpp"
 
+#include "base/codes/wire.hpp"
 #include "protocol/cursor.hpp"
 #include "protocol/wire.hpp"
 #include "protocol/writer.hpp"
@@ -75,7 +76,7 @@ Result<StartupPacket> decode_startup(ByteView body) {
     return StartupPacket(GssEncRequest{});
   }
   if (protocol_major(version) != 3) {
-    return make_error(Pst::kUnsupportedProtocol, std::to_string(protocol_major(version)) + "." +
+    return make_error(pst::kUnsupportedProtocol, std::to_string(protocol_major(version)) + "." +
                                                      std::to_string(protocol_minor(version)));
   }
   return decode_parameters(version, in);

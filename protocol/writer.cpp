@@ -1,5 +1,6 @@
 #include "protocol/writer.hpp"
 
+#include "base/codes/wire.hpp"
 #include "protocol/cursor.hpp"
 
 namespace postern::protocol {
@@ -27,7 +28,7 @@ Status MessageWriter::finish(std::uint32_t limit) {
   state_ = State::kFinished;
   if (!sendable) {
     out_.resize(start_);
-    return make_error(Pst::kNotEncodable);
+    return make_error(pst::kNotEncodable);
   }
   store_be32(out_.data() + length_at_, static_cast<std::uint32_t>(length));
   return ok();

@@ -5,6 +5,7 @@
 #include <libpq-fe.h>
 
 #include "base/bytes.hpp"
+#include "base/codes/tools.hpp"
 
 namespace postern::schema {
 namespace {
@@ -28,7 +29,7 @@ Error refused(const pg_conn* connection, const PGresult* result) {
   const std::string state = text_of(PQresultErrorField(result, PG_DIAG_SQLSTATE));
   std::string message = text_of(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
   if (message.empty()) message = first_line(text_of(PQerrorMessage(connection)));
-  return make_error(Pst::kDatabaseRefused, state.empty() ? message : state + " " + message);
+  return make_error(pst::kDatabaseRefused, state.empty() ? message : state + " " + message);
 }
 
 bool succeeded(const PGresult* result) {
@@ -96,11 +97,11 @@ Result<Connection> Connection::open(const Conninfo& info) {
                  std::make_unique<Notices>());
   pg_conn* connection = out.connection_.get();
   if (connection == nullptr || PQstatus(connection) != CONNECTION_OK) {
-    return make_error(Pst::kDatabaseUnreachable, first_line(text_of(PQerrorMessage(connection))));
+    return make_error(pst::kDatabaseUnreachable, first_line(text_of(PQerrorMessage(connection))));
   }
   PQsetNoticeReceiver(connection, keep_notice, out.notices_.get());
   if (out.server_version() < kLeastServerVersion) {
-    return make_error(Pst::kServerTooOld, text_of(PQparameterStatus(connection, "server_version")));
+    return make_error(pst::kServerTooOld, text_of(PQparameterStatus(connection, "server_version")));
   }
   POSTERN_TRY(out.run("SET search_path = ''; SET standard_conforming_strings = on"));
   return out;

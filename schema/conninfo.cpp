@@ -6,6 +6,8 @@
 
 #include <libpq-fe.h>
 
+#include "base/codes/tools.hpp"
+
 namespace postern::schema {
 namespace {
 
@@ -36,7 +38,7 @@ Result<Conninfo> Conninfo::parse(const std::string& text) {
   const std::unique_ptr<PQconninfoOption, FreeOptions> options(
       PQconninfoParse(text.c_str(), &reason));
   PQfreemem(reason);  // it may quote a part of the password
-  if (options == nullptr) return make_error(Pst::kBadConnectionString);
+  if (options == nullptr) return make_error(pst::kBadConnectionString);
   Conninfo out;
   for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
     if (option->val == nullptr) continue;

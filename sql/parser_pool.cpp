@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/codes/sql.hpp"
+
 namespace postern::sql {
 
 namespace {
@@ -33,12 +35,12 @@ Status ParserPool::start(const ParserPoolOptions& options) {
   queue_limit_ = options.queue;
   Attributes attributes;
   if (pthread_attr_setstacksize(attributes.get(), options.stack_bytes) != 0) {
-    return make_error(Pst::kAnalysisUnavailable, "stack size not accepted");
+    return make_error(pst::kAnalysisUnavailable, "stack size not accepted");
   }
   for (std::size_t i = 0; i < options.threads; ++i) {
     pthread_t thread{};
     if (pthread_create(&thread, attributes.get(), &ParserPool::enter, this) != 0) {
-      return make_error(Pst::kAnalysisUnavailable, "thread cannot be created");
+      return make_error(pst::kAnalysisUnavailable, "thread cannot be created");
     }
     threads_.push_back(thread);
   }
@@ -48,7 +50,7 @@ Status ParserPool::start(const ParserPoolOptions& options) {
 Status ParserPool::submit(Job job) {
   {
     const std::lock_guard lock(mutex_);
-    if (jobs_.size() >= queue_limit_) return make_error(Pst::kAnalysisBusy);
+    if (jobs_.size() >= queue_limit_) return make_error(pst::kAnalysisBusy);
     jobs_.push_back(std::move(job));
   }
   wake_.notify_one();

@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 
+#include "base/codes/types.hpp"
 #include "types/date.hpp"
 #include "types/date_scan.hpp"
 
@@ -22,10 +23,10 @@ struct RawDate {
 };
 
 Error not_understood() {
-  return make_error(Pst::kValueNotUnderstood, "date");
+  return make_error(pst::kValueNotUnderstood, "date");
 }
 Error invalid() {
-  return make_error(Pst::kInvalidDatetime, "date");
+  return make_error(pst::kInvalidDatetime, "date");
 }
 
 std::optional<int> month_named(std::string_view word) {
@@ -163,7 +164,7 @@ Result<RawDate> read_date(Scanner& in, DateOrder order) {
 Result<Days> validated(RawDate date, Era era) {
   constexpr int kCentury = 100;
   constexpr int kFirstYearOf1900s = 70;
-  const auto overflow = [] { return make_error(Pst::kDatetimeFieldOverflow, "date"); };
+  const auto overflow = [] { return make_error(pst::kDatetimeFieldOverflow, "date"); };
   const bool adjusts = date.two_digit_year && era != Era::kBc;
   if (!adjusts && date.year <= 0) return overflow();
   if (era == Era::kBc) date.year = 1 - date.year;
@@ -175,7 +176,7 @@ Result<Days> validated(RawDate date, Era era) {
   }
   if (date.day > days_in_month(date.year, date.month)) return overflow();
   const std::int64_t days = days_from_civil({date.year, date.month, date.day});
-  if (days < kFirstDate || days > kLastDate) return make_error(Pst::kDateOutOfRange);
+  if (days < kFirstDate || days > kLastDate) return make_error(pst::kDateOutOfRange);
   return static_cast<Days>(days);
 }
 

@@ -2,11 +2,13 @@
 
 #include <charconv>
 
+#include "base/codes/types.hpp"
+
 namespace postern::types {
 namespace {
 
 Error not_understood() {
-  return make_error(Pst::kValueNotUnderstood, "date");
+  return make_error(pst::kValueNotUnderstood, "date");
 }
 
 std::optional<int> two_digits(Scanner& in, int max) {
@@ -81,7 +83,7 @@ Result<Era> read_date_tail(Scanner& in, bool after_word) {
   if (!in.at_end()) return not_understood();
   if (word.empty()) return Era::kNone;
   if (word != "bc" && word != "ad") return not_understood();
-  if (junction.joins_word()) return make_error(Pst::kInvalidDatetime, "date");
+  if (junction.joins_word()) return make_error(pst::kInvalidDatetime, "date");
   return word == "bc" ? Era::kBc : Era::kAd;
 }
 

@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "base/codes/types.hpp"
+
 namespace postern::types {
 namespace {
 
@@ -32,7 +34,7 @@ Result<std::int64_t> parse_integer(std::string_view text, IntWidth width) {
   skip_spaces(text);
   const bool negative = !text.empty() && text.front() == '-';
   if (negative || (!text.empty() && text.front() == '+')) text.remove_prefix(1);
-  if (text.empty() || !is_digit(text.front())) return make_error(Pst::kInvalidTextValue);
+  if (text.empty() || !is_digit(text.front())) return make_error(pst::kInvalidTextValue);
   // Collected as a negative number, whose range is larger by one. PostgreSQL reports an overflow as
   // soon as it happens, before looking at what follows the digits.
   std::int64_t value = 0;
@@ -40,13 +42,13 @@ Result<std::int64_t> parse_integer(std::string_view text, IntWidth width) {
     const bool overflow = __builtin_mul_overflow(value, std::int64_t{10}, &value) ||
                           __builtin_sub_overflow(value, std::int64_t{text.front() - '0'}, &value) ||
                           value < smallest(width);
-    if (overflow) return make_error(Pst::kNumberOutOfRange);
+    if (overflow) return make_error(pst::kNumberOutOfRange);
     text.remove_prefix(1);
   }
   skip_spaces(text);
-  if (!text.empty()) return make_error(Pst::kInvalidTextValue);
+  if (!text.empty()) return make_error(pst::kInvalidTextValue);
   if (negative) return value;
-  if (value == smallest(width)) return make_error(Pst::kNumberOutOfRange);
+  if (value == smallest(width)) return make_error(pst::kNumberOutOfRange);
   return -value;
 }
 

@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 
+#include "base/codes/types.hpp"
+
 namespace postern::types {
 namespace {
 
@@ -34,7 +36,7 @@ const Row& row_of(TypeKind kind) {
 }
 
 Error unsupported(std::string_view what) {
-  return make_error(Pst::kTypeNotSupported, std::string(what));
+  return make_error(pst::kTypeNotSupported, std::string(what));
 }
 
 bool is_space(char c) {

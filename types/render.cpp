@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/codes/types.hpp"
+
 namespace postern::types {
 namespace {
 
@@ -94,7 +96,7 @@ Status apply_setting(Render& render, std::string_view name, std::string_view val
   } else if (setting == "client_encoding") {
     understood = set_encoding(render, choice);
   }
-  if (!understood) return make_error(Pst::kSettingNotSupported, setting);
+  if (!understood) return make_error(pst::kSettingNotSupported, setting);
   return ok();
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/codes/types.hpp"
+
 namespace postern::types {
 namespace {
 
@@ -38,7 +40,7 @@ Result<ByteView> fit_text(ByteView text, std::int32_t length) {
   const bool only_spaces =
       std::all_of(excess.begin(), excess.end(), [](char c) { return c == ' '; });
   if (!only_spaces) {
-    return make_error(Pst::kStringTooLong, "character varying(" + std::to_string(length) + ")");
+    return make_error(pst::kStringTooLong, "character varying(" + std::to_string(length) + ")");
   }
   return text.substr(0, kept);
 }

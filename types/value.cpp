@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/check.hpp"
+#include "base/codes/types.hpp"
 #include "types/date.hpp"
 #include "types/integer.hpp"
 #include "types/text.hpp"
@@ -37,7 +38,7 @@ Secret canonical_date(Days days) {
 }
 
 Error bad_canonical(const LogicalType& type) {
-  return make_error(Pst::kBadCanonicalValue, sql_name(type));
+  return make_error(pst::kBadCanonicalValue, sql_name(type));
 }
 
 IntWidth width_of(const LogicalType& type) {
@@ -46,8 +47,8 @@ IntWidth width_of(const LogicalType& type) {
 
 // PostgreSQL's pq_getmsg and bind checks: all bytes of a fixed-length type, no more.
 Status check_length(ByteView bytes, std::size_t expected) {
-  if (bytes.size() < expected) return make_error(Pst::kShortBinaryValue);
-  if (bytes.size() > expected) return make_error(Pst::kInvalidBinaryValue);
+  if (bytes.size() < expected) return make_error(pst::kShortBinaryValue);
+  if (bytes.size() > expected) return make_error(pst::kInvalidBinaryValue);
   return ok();
 }
 
@@ -91,13 +92,13 @@ Result<Secret> parse_date_value(const Input& input, const Render& settings) {
   }
   POSTERN_TRY(check_length(input.bytes, kDateBytes));
   const auto days = static_cast<Days>(load_be32(input.bytes.data()));
-  if (!is_valid_date(days)) return make_error(Pst::kDateOutOfRange);
+  if (!is_valid_date(days)) return make_error(pst::kDateOutOfRange);
   return canonical_date(days);
 }
 
 Result<Secret> parse_text_value(const Input& input, const LogicalType& type,
                                 const Render& settings) {
-  if (!settings.utf8) return make_error(Pst::kSettingNotSupported, "client_encoding");
+  if (!settings.utf8) return make_error(pst::kSettingNotSupported, "client_encoding");
   POSTERN_ASSIGN(const ByteView stored, fit_text(input.bytes, type.length));
   return Secret(Bytes(stored));
 }
@@ -164,7 +165,7 @@ Result<Secret> parse(const Input& input, const LogicalType& type, const Render& 
   // The server checks the encoding of every text value before its type's input function.
   const bool checked = input.format == Format::kText || type_family(type) == TypeFamily::kText;
   if (checked && find_bad_character(input.bytes) != ByteView::npos) {
-    return make_error(Pst::kBadCharacter);
+    return make_error(pst::kBadCharacter);
   }
   switch (type_family(type)) {
     case TypeFamily::kText:
@@ -176,13 +177,13 @@ Result<Secret> parse(const Input& input, const LogicalType& type, const Render& 
     case TypeFamily::kDate:
       return parse_date_value(input, render);
   }
-  return make_error(Pst::kTypeNotSupported);
+  return make_error(pst::kTypeNotSupported);
 }
 
 Status render(ByteView canonical, const LogicalType& type, const Output& output, Bytes& out) {
   switch (type_family(type)) {
     case TypeFamily::kText:
-      if (!output.settings.utf8) return make_error(Pst::kSettingNotSupported, "client_encoding");
+      if (!output.settings.utf8) return make_error(pst::kSettingNotSupported, "client_encoding");
       out.append(canonical);
       return ok();
     case TypeFamily::kInteger:
@@ -192,24 +193,24 @@ Status render(ByteView canonical, const LogicalType& type, const Output& output,
     case TypeFamily::kDate:
       return render_date(canonical, type, output, out);
   }
-  return make_error(Pst::kTypeNotSupported);
+  return make_error(pst::kTypeNotSupported);
 }
 
 std::string client_message(const Error& error, const Input& input, const LogicalType& type) {
   const std::string name = sql_name(type);
   switch (error.code) {
-    case Pst::kInvalidTextValue:
-    case Pst::kInvalidDatetime:
+    case pst::kInvalidTextValue:
+    case pst::kInvalidDatetime:
       return "invalid input syntax for type " + name + ": " + quoted(input);
-    case Pst::kNumberOutOfRange:
+    case pst::kNumberOutOfRange:
       return "value " + quoted(input) + " is out of range for type " + name;
-    case Pst::kStringTooLong:
+    case pst::kStringTooLong:
       return "value too long for type " + name;
-    case Pst::kBadCharacter:
+    case pst::kBadCharacter:
       return bad_character_message(input.bytes);
-    case Pst::kDatetimeFieldOverflow:
+    case pst::kDatetimeFieldOverflow:
       return "date/time field value out of range: " + quoted(input);
-    case Pst::kDateOutOfRange:
+    case pst::kDateOutOfRange:
       return input.format == Format::kBinary ? "date out of range"
                                              : "date out of range: " + quoted(input);
     default:

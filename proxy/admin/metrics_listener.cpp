@@ -7,6 +7,7 @@
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 
+#include "base/codes/session.hpp"
 #include "proxy/net/acceptor.hpp"
 #include "proxy/runtime/runtime.hpp"
 #include "proxy/sinks/log.hpp"
@@ -70,9 +71,9 @@ Result<std::string> target_of(ByteView unread) {
   boost::system::error_code error;
   parser.put(asio::buffer(unread.data(), unread.size()), error);
   if (error == http::error::need_more) return std::string();
-  if (error) return make_error(Pst::kBadHttpRequest, error.message());
+  if (error) return make_error(pst::kBadHttpRequest, error.message());
   if (!parser.is_header_done()) return std::string();
-  if (parser.get().method() != http::verb::get) return make_error(Pst::kBadHttpRequest, "GET only");
+  if (parser.get().method() != http::verb::get) return make_error(pst::kBadHttpRequest, "GET only");
   return std::string(parser.get().target());
 }
 

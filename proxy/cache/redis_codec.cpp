@@ -5,6 +5,8 @@
 
 #include <hiredis/hiredis.h>
 
+#include "base/codes/cache.hpp"
+
 namespace postern::proxy {
 namespace {
 
@@ -83,10 +85,10 @@ RedisReader::RedisReader() : reader_(redisReaderCreateWithFunctions(&functions))
 
 Status RedisReader::feed(ByteView bytes) {
   if (reader_->len - reader_->pos + bytes.size() > kMaxReplyBytes) {
-    return make_error(Pst::kCacheProtocol, "reply too long");
+    return make_error(pst::kCacheProtocol, "reply too long");
   }
   if (redisReaderFeed(reader_.get(), bytes.data(), bytes.size()) != REDIS_OK) {
-    return make_error(Pst::kCacheProtocol);
+    return make_error(pst::kCacheProtocol);
   }
   return ok();
 }
@@ -94,7 +96,7 @@ Status RedisReader::feed(ByteView bytes) {
 Result<std::optional<RedisReply>> RedisReader::next() {
   void* made = nullptr;
   if (redisReaderGetReply(reader_.get(), &made) != REDIS_OK) {
-    return make_error(Pst::kCacheProtocol);
+    return make_error(pst::kCacheProtocol);
   }
   if (made == nullptr) return std::optional<RedisReply>();
   const std::unique_ptr<RedisReply> reply(static_cast<RedisReply*>(made));

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/codes/cache.hpp"
 #include "proxy/net/connect.hpp"
 #include "proxy/net/event.hpp"
 #include "proxy/sinks/log.hpp"
@@ -33,7 +34,7 @@ struct RedisLink::Channel {
   explicit Channel(const Executor& executor) : wake(executor) {}
 
   void push(std::shared_ptr<Pending> pending) {
-    if (closed) return pending->finish(make_error(Pst::kCacheUnavailable));
+    if (closed) return pending->finish(make_error(pst::kCacheUnavailable));
     in_flight += pending->size;
     queue.push_back(std::move(pending));
     wake.set();
@@ -84,8 +85,8 @@ void RedisLink::Channel::format(const Pending& pending, Bytes& out) const {
 }
 
 Task<Result<RedisReply>> RedisLink::call(RedisCall call, std::chrono::milliseconds deadline) {
-  if (overloaded(call)) co_return make_error(Pst::kCacheUnavailable, "too much is under way");
-  if (!breaker_.allow(SteadyClock::now())) co_return make_error(Pst::kCacheUnavailable);
+  if (overloaded(call)) co_return make_error(pst::kCacheUnavailable, "too much is under way");
+  if (!breaker_.allow(SteadyClock::now())) co_return make_error(pst::kCacheUnavailable);
   Result<RedisReply> outcome = co_await exchange(std::move(call), deadline);
   settle(outcome);
   co_return outcome;
@@ -102,12 +103,12 @@ Task<Result<RedisReply>> RedisLink::exchange(RedisCall call, std::chrono::millis
   }
   if (!pending->outcome) {
     pending->given_up = true;
-    co_return make_error(Pst::kCacheUnavailable, "no reply in time");
+    co_return make_error(pst::kCacheUnavailable, "no reply in time");
   }
   if (*pending->outcome && (*pending->outcome)->type == RedisReply::Type::kError) {
     // The first word is Redis' own code; what follows may quote arguments.
     const Bytes& text = (*pending->outcome)->text;
-    const Error error = make_error(Pst::kCacheProtocol, text.substr(0, text.find(' ')));
+    const Error error = make_error(pst::kCacheProtocol, text.substr(0, text.find(' ')));
     if (text.starts_with("NOSCRIPT")) channel->close(error);
     co_return error;
   }
@@ -153,7 +154,7 @@ Task<void> RedisLink::run(ChannelPtr channel, Worker* worker, const RedisAccess*
     worker->spawn(write_calls(channel));
     status = co_await read_replies(channel.get());
   }
-  channel->close(status ? make_error(Pst::kCacheUnavailable, "connection ended") : status.error());
+  channel->close(status ? make_error(pst::kCacheUnavailable, "connection ended") : status.error());
 }
 
 Task<Result<RedisReply>> RedisLink::read_reply(Channel* channel) {
@@ -165,7 +166,7 @@ Task<Result<RedisReply>> RedisLink::read_reply(Channel* channel) {
     const Result<std::size_t> got =
         co_await channel->transport->read_some(buffer.data(), buffer.size());
     if (!got) co_return got.error();
-    if (*got == 0) co_return make_error(Pst::kCacheUnavailable, "connection ended");
+    if (*got == 0) co_return make_error(pst::kCacheUnavailable, "connection ended");
     const Status fed = channel->reader.feed(ByteView(buffer.data(), *got));
     if (!fed) co_return fed.error();
   }
@@ -199,7 +200,7 @@ Task<Status> RedisLink::prepare(Channel* channel, const RedisAccess* access) {
     if (!reply) co_return reply.error();
     if (reply->type != RedisReply::Type::kText) {
       const std::string word = reply->text.substr(0, reply->text.find(' '));
-      co_return make_error(Pst::kCacheProtocol, "opening: " + word);
+      co_return make_error(pst::kCacheProtocol, "opening: " + word);
     }
     if (i >= skipped) channel->digests[i - skipped] = std::move(reply->text);
   }
@@ -211,7 +212,7 @@ Task<Status> RedisLink::read_replies(Channel* channel) {
     Result<RedisReply> reply = co_await read_reply(channel);
     if (!reply) co_return reply.error();
     if (channel->closed) break;
-    if (channel->sent.empty()) co_return make_error(Pst::kCacheProtocol, "reply to nothing");
+    if (channel->sent.empty()) co_return make_error(pst::kCacheProtocol, "reply to nothing");
     channel->answer(std::move(*reply));
   }
   co_return ok();

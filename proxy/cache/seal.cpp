@@ -1,5 +1,6 @@
 #include "proxy/cache/seal.hpp"
 
+#include "base/codes/cache.hpp"
 #include "crypto/aead.hpp"
 #include "crypto/hash.hpp"
 #include "crypto/init.hpp"
@@ -82,12 +83,12 @@ Result<std::optional<CachedAnswer>> open_answer(const SealScope& scope, ByteView
     return std::optional<CachedAnswer>();
   }
   const ByteView nonce = outer.take(crypto::kAeadNonceBytes);
-  if (!outer.good) return make_error(Pst::kCacheEntry);
+  if (!outer.good) return make_error(pst::kCacheEntry);
   const Secret key = tenant_key(scope);
   const Bytes aad = associated_data(scope);
   Bytes plain;
   if (!crypto::aead_open({key.reveal(), nonce, aad}, outer.left, plain)) {
-    return make_error(Pst::kCacheEntry);
+    return make_error(pst::kCacheEntry);
   }
   Cursor inner{plain};
   const std::uint64_t expires_at = inner.be64();
@@ -100,7 +101,7 @@ Result<std::optional<CachedAnswer>> open_answer(const SealScope& scope, ByteView
   answer.rows = inner.left;
   const bool good = inner.good;
   wipe(plain);
-  if (!good) return make_error(Pst::kCacheEntry);
+  if (!good) return make_error(pst::kCacheEntry);
   if (now >= expires_at) return std::optional<CachedAnswer>();
   return std::optional<CachedAnswer>(std::move(answer));
 }

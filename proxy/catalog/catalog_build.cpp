@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "base/codes/pool.hpp"
 #include "proxy/catalog/catalog_source.hpp"
 
 namespace postern::proxy {
@@ -69,7 +70,7 @@ class RowReader {
 using Relations = std::map<Oid, Relation>;
 
 Error unreadable(const char* what) {
-  return make_error(Pst::kCatalogUnreadable, what);
+  return make_error(pst::kCatalogUnreadable, what);
 }
 
 Status read_relations(const Rows& rows, Relations& relations) {

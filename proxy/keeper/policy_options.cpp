@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include "base/codes/pool.hpp"
 #include "config/values.hpp"
 #include "crypto/hash.hpp"
 
@@ -25,7 +26,7 @@ policy::Mode to_mode(config::PolicyMode mode) {
 }
 
 Error not_built(const std::string& what) {
-  Error error = make_error(Pst::kProtectionBlocked, what + " are not supported yet");
+  Error error = make_error(pst::kProtectionBlocked, what + " are not supported yet");
   error.hint = "Remove them from the configuration; nothing passes while they are not in force.";
   return error;
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/codes/net.hpp"
+#include "base/codes/pool.hpp"
 #include "protocol/error_message.hpp"
 #include "proxy/session/plain_query.hpp"
 
@@ -20,8 +22,8 @@ Error login_error(UpstreamFailure failure) {
   if (!failure.server) return std::move(failure.error);
   const ByteView state = failure.server->get(protocol::kFieldSqlstate);
   const ByteView message = failure.server->get(protocol::kFieldMessage);
-  if (state == kUnknownDatabaseState) return make_error(Pst::kUnknownDatabase, Bytes(message));
-  return make_error(Pst::kUpstreamQuery, Bytes(state) + " " + Bytes(message));
+  if (state == kUnknownDatabaseState) return make_error(pst::kUnknownDatabase, Bytes(message));
+  return make_error(pst::kUpstreamQuery, Bytes(state) + " " + Bytes(message));
 }
 
 }  // namespace
@@ -91,7 +93,7 @@ Task<Result<Rows>> ServiceConnection::query(std::string text) {
   }
   std::string first_text = text;
   Result<Rows> rows = co_await query_same(std::move(first_text));
-  const bool was_dead = !rows && kept && rows.error().code == Pst::kUpstreamLost;
+  const bool was_dead = !rows && kept && rows.error().code == pst::kUpstreamLost;
   if (!was_dead) co_return rows;
   const Status reopened = co_await open();
   if (!reopened) co_return reopened.error();
@@ -100,14 +102,14 @@ Task<Result<Rows>> ServiceConnection::query(std::string text) {
 }
 
 Task<Result<Rows>> ServiceConnection::query_same(std::string text) {
-  if (open_ == nullptr) co_return make_error(Pst::kUpstreamLost);
+  if (open_ == nullptr) co_return make_error(pst::kUpstreamLost);
   Deadline deadline(worker_->deadlines(), close_transport, &open_->transport);
   deadline.arm(SteadyClock::now() + timeout_);
   Result<Rows> rows = co_await plain_query(&open_->transport, &open_->input, std::move(text));
   deadline.disarm();
-  if (rows || rows.error().code == Pst::kUpstreamQuery) co_return rows;
+  if (rows || rows.error().code == pst::kUpstreamQuery) co_return rows;
   close();
-  if (deadline.expired()) co_return make_error(Pst::kConnectTimeout, "no answer to a query");
+  if (deadline.expired()) co_return make_error(pst::kConnectTimeout, "no answer to a query");
   co_return rows;
 }
 
@@ -120,7 +122,7 @@ const ServerFacts* ServiceConnection::facts() const {
 }
 
 std::string_view upstream_sqlstate(const Error& error) {
-  const bool has_one = error.code == Pst::kUpstreamQuery && error.what.size() >= kSqlstateLength;
+  const bool has_one = error.code == pst::kUpstreamQuery && error.what.size() >= kSqlstateLength;
   return has_one ? std::string_view(error.what).substr(0, kSqlstateLength) : std::string_view();
 }
 

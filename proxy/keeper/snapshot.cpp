@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "base/codes/pool.hpp"
 #include "proxy/catalog/catalog_source.hpp"
 
 namespace postern::proxy {
@@ -14,13 +15,13 @@ constexpr std::string_view kInvalidSchema = "3F000";
 
 Error unreadable(const Error& cause) {
   const bool final_already =
-      cause.code == Pst::kUnknownDatabase || cause.code == Pst::kCatalogUnreadable;
-  return final_already ? cause : make_error(Pst::kCatalogUnreadable, cause.line());
+      cause.code == pst::kUnknownDatabase || cause.code == pst::kCatalogUnreadable;
+  return final_already ? cause : make_error(pst::kCatalogUnreadable, cause.line());
 }
 
 Result<std::string> single_value(const Rows& rows) {
   if (rows.size() != 1 || rows.front().size() != 1 || !rows.front().front()) {
-    return make_error(Pst::kCatalogUnreadable, "the fingerprint is not one value");
+    return make_error(pst::kCatalogUnreadable, "the fingerprint is not one value");
   }
   return *rows.front().front();
 }
@@ -51,7 +52,7 @@ Result<std::vector<policy::WallRow>> wall_rows(const Rows& rows) {
   for (const Row& row : rows) {
     const bool whole = row.size() == kColumns &&
                        std::all_of(row.begin(), row.end(), [](const auto& v) { return v; });
-    if (!whole) return make_error(Pst::kCatalogUnreadable, "a row of the wall's verification");
+    if (!whole) return make_error(pst::kCatalogUnreadable, "a row of the wall's verification");
     out.push_back({*row[0], *row[1], *row[2], *row[3]});
   }
   return out;

@@ -1,6 +1,7 @@
 // The part of WatchedDatabase that verifies the wall and acts on what it finds.
 #include <utility>
 
+#include "base/codes/wall.hpp"
 #include "proxy/keeper/policy_options.hpp"
 #include "proxy/keeper/watched_database.hpp"
 #include "proxy/sinks/log.hpp"
@@ -79,7 +80,7 @@ void WatchedDatabase::verification_failed(const Error& error) {
   log_failure("wall_not_verified", error, {{"database", database_->name()}});
   if (!enforces()) return;
   if (wall_was_seen_ && failed_verifications_ < kMaxFailedVerifications) return;
-  Error problem = make_error(Pst::kWallDrift, "it cannot be verified: " + error.message());
+  Error problem = make_error(pst::kWallDrift, "it cannot be verified: " + error.message());
   problem.hint = "Check that the login of [service] reaches the primary.";
   set_wall(std::move(problem));
 }

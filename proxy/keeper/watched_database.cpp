@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/codes/pool.hpp"
 #include "proxy/keeper/keeper.hpp"
 #include "proxy/keeper/policy_options.hpp"
 #include "proxy/sinks/log.hpp"
@@ -70,7 +71,7 @@ Task<Status> WatchedDatabase::first_load() {
     publish();
     co_return ok();
   }
-  const bool unreadable = loaded.error().code == Pst::kCatalogUnreadable;
+  const bool unreadable = loaded.error().code == pst::kCatalogUnreadable;
   if (must_protect || !unreadable) co_return loaded;
   // Nothing is protected here: serve without knowing the catalog, and go on trying.
   note_failure(loaded.error());
@@ -86,14 +87,14 @@ Task<Status> WatchedDatabase::connect() {
     co_return co_await connection_->open();
   }
   if (connection_->is_open()) co_return ok();
-  Status last = make_error(Pst::kUpstreamUnavailable);
+  Status last = make_error(pst::kUpstreamUnavailable);
   std::optional<std::size_t> standby;
   for (std::size_t i = 0; i < database_->cluster().nodes().size(); ++i) {
     connection_->move_to(i);
     last = co_await connection_->open();
     if (last && !connection_->facts()->standby) co_return ok();
     if (last) standby = i;
-    if (!last && last.error().code == Pst::kUnknownDatabase) co_return last;
+    if (!last && last.error().code == pst::kUnknownDatabase) co_return last;
   }
   if (!standby) co_return last;
   connection_->move_to(*standby);
@@ -104,8 +105,8 @@ Task<Status> WatchedDatabase::connect() {
 Task<Status> WatchedDatabase::load() {
   const Status connected = co_await connect();
   if (!connected) {
-    if (connected.error().code == Pst::kUnknownDatabase) co_return connected;
-    co_return make_error(Pst::kCatalogUnreadable, connected.error().line());
+    if (connected.error().code == pst::kUnknownDatabase) co_return connected;
+    co_return make_error(pst::kCatalogUnreadable, connected.error().line());
   }
   const auto options = policy_options(*config_, database_->name());
   if (!options) co_return options.error();
@@ -170,7 +171,7 @@ void WatchedDatabase::note_failure(const Error& error) {
 // A server that cannot be asked changes nothing yet; a catalog that the rules do not fit does.
 void WatchedDatabase::reload_failed(const Error& error) {
   note_failure(error);
-  if (error.code == Pst::kCatalogUnreadable || error.code == Pst::kUnknownDatabase) {
+  if (error.code == pst::kCatalogUnreadable || error.code == pst::kUnknownDatabase) {
     fingerprint_.clear();
     return;
   }
@@ -184,7 +185,7 @@ void WatchedDatabase::publish_without_catalog() {
   protection->is_protected = config::is_protected(*config_, database_->name());
   if (protection->is_protected) {
     Error error =
-        make_error(Pst::kProtectionBlocked, "its catalog cannot be read without [service]");
+        make_error(pst::kProtectionBlocked, "its catalog cannot be read without [service]");
     error.hint = "Configure [service] with a login that may connect to the database.";
     log_failure("protection_blocked", error, {{"database", database_->name()}});
     protection->blocked = std::move(error);

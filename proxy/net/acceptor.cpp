@@ -8,6 +8,7 @@
 
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 
+#include "base/codes/net.hpp"
 #include "proxy/net/listen.hpp"
 
 namespace postern::proxy {
@@ -69,7 +70,7 @@ Result<Acceptor> Acceptor::open(Worker& home, WorkerGroup& group, AcceptorOption
     boost::system::error_code error;
     Descriptor descriptor(home.executor());
     descriptor.assign(fd.get(), error);
-    if (error) return make_error(Pst::kListenFailed, errno_text(error.value()));
+    if (error) return make_error(pst::kListenFailed, errno_text(error.value()));
     (void)fd.release();  // the descriptor owns it now
     state->listeners.push_back(std::move(descriptor));
   }
@@ -119,7 +120,7 @@ void Acceptor::State::hand_over(const std::shared_ptr<State>& self, UniqueFd fd)
 
 void Acceptor::State::report(int error) {
   if (std::exchange(troubled, true) || !options.on_trouble) return;
-  options.on_trouble(make_error(Pst::kAcceptPaused, errno_text(error)));
+  options.on_trouble(make_error(pst::kAcceptPaused, errno_text(error)));
 }
 
 void Acceptor::State::close_all() {

@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "base/codes/net.hpp"
+
 namespace postern::proxy {
 namespace {
 
@@ -67,7 +69,7 @@ ReadBuffer::~ReadBuffer() {
 Result<std::span<char>> ReadBuffer::reserve(std::size_t size) {
   POSTERN_CHECK(size > 0);
   if (size > max_bytes_ || size_ > max_bytes_ - size) {
-    return make_error(Pst::kBufferLimit, std::to_string(size_) + " bytes waiting and " +
+    return make_error(pst::kBufferLimit, std::to_string(size_) + " bytes waiting and " +
                                              std::to_string(size) + " more exceed " +
                                              std::to_string(max_bytes_));
   }

@@ -9,6 +9,8 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 
+#include "base/codes/net.hpp"
+
 namespace postern::proxy {
 namespace {
 
@@ -71,9 +73,9 @@ Task<Result<std::vector<Address>>> resolve(Attempt* attempt, Endpoint endpoint) 
   auto waiting = attempt->lookup->done.async_wait(kAwait);
   co_await std::move(waiting);
   const std::shared_ptr<Lookup> lookup = std::exchange(attempt->lookup, nullptr);
-  if (!lookup->finished) co_return make_error(Pst::kConnectTimeout, "resolving " + endpoint.host);
+  if (!lookup->finished) co_return make_error(pst::kConnectTimeout, "resolving " + endpoint.host);
   if (lookup->error || lookup->addresses.empty()) {
-    co_return make_error(Pst::kResolveFailed, endpoint.host + ": " + lookup->error.message());
+    co_return make_error(pst::kResolveFailed, endpoint.host + ": " + lookup->error.message());
   }
   co_return std::move(lookup->addresses);
 }
@@ -96,7 +98,7 @@ Result<Transport> hand_out(Attempt& attempt, const Endpoint& endpoint) {
   UnboundTransport fresh = UnboundTransport::from_fd(std::move(fd));
   // A unix socket whose backlog is full looks connected to a readiness wait.
   if (fresh.peer.empty()) {
-    return make_error(Pst::kConnectFailed, endpoint.text() + ": " + errno_text(EAGAIN));
+    return make_error(pst::kConnectFailed, endpoint.text() + ": " + errno_text(EAGAIN));
   }
   return Transport::adopt(attempt.socket.get_executor(), std::move(fresh));
 }
@@ -110,14 +112,14 @@ Task<Result<Transport>> connect(Worker* worker, Endpoint endpoint,
   deadline.arm(SteadyClock::now() + timeout);
   const Result<std::vector<Address>> addresses = co_await resolve(&attempt, endpoint);
   if (!addresses) co_return addresses.error();
-  if (deadline.expired()) co_return make_error(Pst::kConnectTimeout, endpoint.text());
+  if (deadline.expired()) co_return make_error(pst::kConnectTimeout, endpoint.text());
   int error = 0;
   for (const Address& address : *addresses) {
     error = co_await connect_one(&attempt, address);
-    if (deadline.expired()) co_return make_error(Pst::kConnectTimeout, endpoint.text());
+    if (deadline.expired()) co_return make_error(pst::kConnectTimeout, endpoint.text());
     if (error == 0) co_return hand_out(attempt, endpoint);
   }
-  co_return make_error(Pst::kConnectFailed, endpoint.text() + ": " + errno_text(error));
+  co_return make_error(pst::kConnectFailed, endpoint.text() + ": " + errno_text(error));
 }
 
 }  // namespace postern::proxy

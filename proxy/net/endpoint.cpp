@@ -3,11 +3,13 @@
 #include <charconv>
 #include <optional>
 
+#include "base/codes/net.hpp"
+
 namespace postern::proxy {
 namespace {
 
 Error bad(std::string_view text, const char* why) {
-  return make_error(Pst::kAddressSyntax, "\"" + std::string(text) + "\": " + why);
+  return make_error(pst::kAddressSyntax, "\"" + std::string(text) + "\": " + why);
 }
 
 bool is_host_char(char c) {

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <utility>
 
+#include "base/codes/net.hpp"
 #include "proxy/net/socket_ops.hpp"
 
 namespace postern::proxy {
@@ -20,7 +21,7 @@ constexpr int kSocketType = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
 using AddressList = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
 
 Error listen_error(const Endpoint& endpoint, int error) {
-  return make_error(Pst::kListenFailed, endpoint.text() + ": " + errno_text(error));
+  return make_error(pst::kListenFailed, endpoint.text() + ": " + errno_text(error));
 }
 
 Result<AddressList> resolve_local(const Endpoint& endpoint) {
@@ -31,7 +32,7 @@ Result<AddressList> resolve_local(const Endpoint& endpoint) {
   const char* node = endpoint.host == "*" ? nullptr : endpoint.host.c_str();
   const int error = ::getaddrinfo(node, std::to_string(endpoint.port).c_str(), &hints, &found);
   if (error != 0) {
-    return make_error(Pst::kResolveFailed, endpoint.host + ": " + ::gai_strerror(error));
+    return make_error(pst::kResolveFailed, endpoint.host + ": " + ::gai_strerror(error));
   }
   return AddressList(found, &::freeaddrinfo);
 }

@@ -8,6 +8,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include "base/codes/net.hpp"
+
 namespace postern::proxy {
 namespace {
 
@@ -42,7 +44,7 @@ int choose_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const 
 }
 
 Error file_error(const std::string& file) {
-  return make_error(Pst::kTlsFileUnreadable, file + ": " + take_openssl_error());
+  return make_error(pst::kTlsFileUnreadable, file + ": " + take_openssl_error());
 }
 
 Status load_key_pair(SSL_CTX* ctx, const std::string& cert_file, const std::string& key_file) {
@@ -54,11 +56,11 @@ Status load_key_pair(SSL_CTX* ctx, const std::string& cert_file, const std::stri
     // OpenSSL checks the key against the certificate while it loads it.
     const bool mismatch = ERR_GET_LIB(ERR_peek_last_error()) == ERR_LIB_X509;
     const std::string reason = take_openssl_error();
-    return make_error(mismatch ? Pst::kTlsKeyMismatch : Pst::kTlsFileUnreadable,
+    return make_error(mismatch ? pst::kTlsKeyMismatch : pst::kTlsFileUnreadable,
                       key_file + ": " + reason);
   }
   if (SSL_CTX_check_private_key(ctx) != 1) {
-    return make_error(Pst::kTlsKeyMismatch, key_file + ": " + take_openssl_error());
+    return make_error(pst::kTlsKeyMismatch, key_file + ": " + take_openssl_error());
   }
   return ok();
 }
@@ -66,7 +68,7 @@ Status load_key_pair(SSL_CTX* ctx, const std::string& cert_file, const std::stri
 Status trust_clients(SSL_CTX* ctx, const TlsServerSettings& settings) {
   if (settings.client_ca_file.empty()) {
     if (!settings.require_client_cert) return ok();
-    return make_error(Pst::kTlsSettings, "client certificates are required without a client CA");
+    return make_error(pst::kTlsSettings, "client certificates are required without a client CA");
   }
   ERR_clear_error();
   const char* file = settings.client_ca_file.c_str();
@@ -85,13 +87,13 @@ Status trust_server(SSL_CTX* ctx, const TlsClientSettings& settings, const TlsMo
   const bool require_with_ca = settings.mode == TlsMode::kRequire && !settings.ca_file.empty();
   if (!rules.verify_chain && !require_with_ca) return ok();
   if (settings.ca_file.empty()) {
-    return make_error(Pst::kTlsSettings, "the server's certificate cannot be verified without CA");
+    return make_error(pst::kTlsSettings, "the server's certificate cannot be verified without CA");
   }
   ERR_clear_error();
   if (settings.ca_file == kSystemCa) {
     // Anyone can get a certificate from a public CA, so the name has to be checked as well.
     if (!rules.verify_host) {
-      return make_error(Pst::kTlsSettings, "the system's CAs without verify-full");
+      return make_error(pst::kTlsSettings, "the system's CAs without verify-full");
     }
     if (SSL_CTX_set_default_verify_paths(ctx) != 1) return file_error(settings.ca_file);
   } else if (SSL_CTX_load_verify_file(ctx, settings.ca_file.c_str()) != 1) {
@@ -140,7 +142,7 @@ Result<TlsContext> TlsContext::make(Role role) {
       SSL_CTX_new(role == Role::kServer ? TLS_server_method() : TLS_client_method()));
   SSL_CTX* ctx = context.native();
   if (ctx == nullptr || SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1) {
-    return make_error(Pst::kTlsSettings, take_openssl_error());
+    return make_error(pst::kTlsSettings, take_openssl_error());
   }
   SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET |
                                SSL_OP_CIPHER_SERVER_PREFERENCE);
@@ -151,7 +153,7 @@ Result<TlsContext> TlsContext::make(Role role) {
   if (role == Role::kServer) {
     SSL_CTX_set_alpn_select_cb(ctx, choose_alpn, nullptr);
   } else if (SSL_CTX_set_alpn_protos(ctx, kAlpn, kAlpnSize) != 0) {  // 0 is success here
-    return make_error(Pst::kTlsSettings, take_openssl_error());
+    return make_error(pst::kTlsSettings, take_openssl_error());
   }
   return context;
 }
@@ -169,7 +171,7 @@ Result<TlsContext> TlsContext::client(const TlsClientSettings& settings) {
   context.verify_host_ = rules.verify_host;
   POSTERN_TRY(trust_server(context.native(), settings, rules));
   if (settings.cert_file.empty() != settings.key_file.empty()) {
-    return make_error(Pst::kTlsSettings, "a client certificate needs its key and the reverse");
+    return make_error(pst::kTlsSettings, "a client certificate needs its key and the reverse");
   }
   if (!settings.cert_file.empty()) {
     POSTERN_TRY(load_key_pair(context.native(), settings.cert_file, settings.key_file));
@@ -181,15 +183,15 @@ Result<Bytes> server_end_point(x509_st* certificate) {
   int hash = NID_undef;
   if (certificate == nullptr ||
       X509_get_signature_info(certificate, &hash, nullptr, nullptr, nullptr) != 1) {
-    return make_error(Pst::kTlsBinding, "there is no certificate or its signature is unknown");
+    return make_error(pst::kTlsBinding, "there is no certificate or its signature is unknown");
   }
   if (hash == NID_md5 || hash == NID_sha1) hash = NID_sha256;
   const EVP_MD* digest = hash == NID_undef ? nullptr : EVP_get_digestbynid(hash);
-  if (digest == nullptr) return make_error(Pst::kTlsBinding, "its signature names no hash");
+  if (digest == nullptr) return make_error(pst::kTlsBinding, "its signature names no hash");
   unsigned char value[EVP_MAX_MD_SIZE];
   unsigned size = 0;
   if (X509_digest(certificate, digest, value, &size) != 1) {
-    return make_error(Pst::kTlsBinding, take_openssl_error());
+    return make_error(pst::kTlsBinding, take_openssl_error());
   }
   return Bytes(reinterpret_cast<const char*>(value), size);
 }

@@ -9,6 +9,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "base/codes/net.hpp"
+
 namespace postern::proxy {
 
 /// OpenSSL's view of an engine: a BIO that reads from its input and appends to its output. Memory
@@ -78,7 +80,7 @@ Result<std::unique_ptr<TlsEngine>> TlsEngine::create(const TlsContext& context,
   std::unique_ptr<TlsEngine> engine(new TlsEngine);
   engine->ssl_.reset(SSL_new(context.native()));
   BIO* bio = engine->ssl_ == nullptr ? nullptr : TlsBio::make(engine.get());
-  if (bio == nullptr) return make_error(Pst::kTlsHandshake, take_openssl_error());
+  if (bio == nullptr) return make_error(pst::kTlsHandshake, take_openssl_error());
   SSL_set_bio(engine->ssl_.get(), bio, bio);  // takes ownership
   if (context.role() == TlsContext::Role::kServer) {
     SSL_set_accept_state(engine->ssl_.get());
@@ -92,7 +94,7 @@ Result<std::unique_ptr<TlsEngine>> TlsEngine::create(const TlsContext& context,
 Status TlsEngine::set_host(const TlsContext& context, const std::string& host) {
   if (host.empty()) {
     if (!context.verifies_host()) return ok();
-    return make_error(Pst::kTlsSettings, "verify-full without a host name");
+    return make_error(pst::kTlsSettings, "verify-full without a host name");
   }
   SSL* ssl = ssl_.get();
   const bool ip = is_ip_address(host);
@@ -103,7 +105,7 @@ Status TlsEngine::set_host(const TlsContext& context, const std::string& host) {
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     done = done && SSL_set1_host(ssl, host.c_str()) == 1;
   }
-  if (!done) return make_error(Pst::kTlsSettings, "host: " + take_openssl_error());
+  if (!done) return make_error(pst::kTlsSettings, "host: " + take_openssl_error());
   return ok();
 }
 
@@ -127,7 +129,7 @@ Result<TlsEngine::Handshake> TlsEngine::handshake() {
 Result<std::size_t> TlsEngine::decrypt(ByteView more, std::span<char> into) {
   POSTERN_CHECK(!into.empty());
   if (failed_) return *failed_;
-  if (!open_) return make_error(Pst::kTlsHandshake, "data before the end of the handshake");
+  if (!open_) return make_error(pst::kTlsHandshake, "data before the end of the handshake");
   ERR_clear_error();
   const std::size_t out_before = out_.size();
   more_ = more;
@@ -155,7 +157,7 @@ void TlsEngine::note_read_stop(int result) {
   if (why == SSL_ERROR_ZERO_RETURN) {
     peer_closed_ = true;
   } else {
-    set_failed(Pst::kTlsProtocol, take_openssl_error());
+    set_failed(pst::kTlsProtocol, take_openssl_error());
   }
 }
 
@@ -163,7 +165,7 @@ void TlsEngine::note_read_stop(int result) {
 /// else makes reading TLS 1.2 produce output (a fatal alert apart), so the first one ends it.
 void TlsEngine::refuse_renegotiation(std::size_t replied) {
   if (replied == 0 || failed_ || SSL_version(ssl_.get()) != TLS1_2_VERSION) return;
-  set_failed(Pst::kTlsProtocol, "the peer asked for renegotiation");
+  set_failed(pst::kTlsProtocol, "the peer asked for renegotiation");
 }
 
 bool TlsEngine::wants_input() const {
@@ -173,18 +175,18 @@ bool TlsEngine::wants_input() const {
 Status TlsEngine::end_of_input() {
   if (failed_) return *failed_;
   if (peer_closed_) return ok();
-  return fail(Pst::kTlsTruncated, open_ ? "" : "during the handshake");
+  return fail(pst::kTlsTruncated, open_ ? "" : "during the handshake");
 }
 
 Status TlsEngine::encrypt(ByteView plaintext) {
   POSTERN_CHECK(!plaintext.empty() && plaintext.size() <= kMaxRecord);
   if (failed_) return *failed_;
-  if (!open_ || closed_) return make_error(Pst::kTransportClosed, "no TLS connection to write to");
+  if (!open_ || closed_) return make_error(pst::kTransportClosed, "no TLS connection to write to");
   ERR_clear_error();
   std::size_t written = 0;
   const int result = SSL_write_ex(ssl_.get(), plaintext.data(), plaintext.size(), &written);
   if (result == 1 && written == plaintext.size()) return ok();
-  return fail(Pst::kTlsProtocol, take_openssl_error());
+  return fail(pst::kTlsProtocol, take_openssl_error());
 }
 
 void TlsEngine::close() {
@@ -235,10 +237,10 @@ Error TlsEngine::fail_handshake() {
   const long verdict = SSL_get_verify_mode(ssl_.get()) == SSL_VERIFY_NONE
                            ? X509_V_OK
                            : SSL_get_verify_result(ssl_.get());
-  if (verdict == X509_V_OK) return fail(Pst::kTlsHandshake, reason);
+  if (verdict == X509_V_OK) return fail(pst::kTlsHandshake, reason);
   const bool host =
       verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH;
-  return fail(host ? Pst::kTlsHostMismatch : Pst::kTlsCertificate,
+  return fail(host ? pst::kTlsHostMismatch : pst::kTlsCertificate,
               X509_verify_cert_error_string(verdict));
 }
 

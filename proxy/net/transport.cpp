@@ -7,6 +7,8 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 
+#include "base/codes/net.hpp"
+
 namespace postern::proxy {
 namespace {
 
@@ -46,7 +48,7 @@ class Busy {
 };
 
 Error closed_here() {
-  return make_error(Pst::kTransportClosed);
+  return make_error(pst::kTransportClosed);
 }
 
 IdleState peek_stream(int fd, const TlsEngine* tls) {
@@ -80,7 +82,7 @@ Result<Transport> Transport::adopt(const Executor& executor, UnboundTransport un
   // The family matters only to a socket Asio opens itself.
   const asio::generic::stream_protocol protocol(AF_UNSPEC, 0);
   socket.assign(protocol, unbound.fd.get(), error);
-  if (error) return make_error(Pst::kTransportBroken, errno_text(error.value()));
+  if (error) return make_error(pst::kTransportBroken, errno_text(error.value()));
   (void)unbound.fd.release();  // the socket owns it now
   return Transport(std::move(socket), std::move(unbound));
 }
@@ -101,7 +103,7 @@ IdleState Transport::peek() const {
 }
 
 Error Transport::broken(int error) const {
-  return make_error(Pst::kTransportBroken, errno_text(error));
+  return make_error(pst::kTransportBroken, errno_text(error));
 }
 
 // ---- waiting ---------------------------------------------------------------------------------
@@ -278,7 +280,7 @@ Task<Status> Transport::upgrade_client(const TlsContext* context, std::string ho
 Status Transport::start_tls(const TlsContext& context, const std::string& host) {
   POSTERN_CHECK(!reading_ && !writing_);
   if (!is_open()) return closed_here();
-  if (tls_ != nullptr) return make_error(Pst::kTlsHandshake, "TLS is already in place");
+  if (tls_ != nullptr) return make_error(pst::kTlsHandshake, "TLS is already in place");
   POSTERN_ASSIGN(tls_, TlsEngine::create(context, host));
   return ok();
 }

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/codes/pool.hpp"
+
 namespace postern::proxy {
 namespace {
 
@@ -23,7 +25,7 @@ Task<Result<PoolTicket>> Broker::acquire(Worker* worker, Request request) {
   std::shared_ptr<Waiter> waiter;
   std::uint64_t id = 0;
   Grant<IdleServer> grant = try_acquire(request, waiter, id, worker);
-  if (waiter != nullptr && waiter->failed) co_return make_error(Pst::kShuttingDown);
+  if (waiter != nullptr && waiter->failed) co_return make_error(pst::kShuttingDown);
   if (grant.kind == GrantKind::kWait) {
     TimeoutContext context{&waiter->event};
     Deadline deadline(worker->deadlines(), on_timeout, &context);
@@ -32,10 +34,10 @@ Task<Result<PoolTicket>> Broker::acquire(Worker* worker, Request request) {
       co_await waiter->event.wait();
       if (waiter->served || !context.passed) continue;
       context.passed = false;
-      if (cancel(request.key, id)) co_return make_error(Pst::kPoolTimeout);
+      if (cancel(request.key, id)) co_return make_error(pst::kPoolTimeout);
       // Too late to give up: what was granted is already on its way here.
     }
-    if (waiter->failed) co_return make_error(Pst::kShuttingDown);
+    if (waiter->failed) co_return make_error(pst::kShuttingDown);
     grant = std::move(waiter->grant);
   }
   // An evicted connection closes here, outside the lock.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/codes/pool.hpp"
 #include "proxy/sinks/log.hpp"
 
 namespace postern::proxy {
@@ -27,7 +28,7 @@ const char* to_word(NodeRole role) {
 
 // The server is there and answers, but not to this login.
 bool is_refusal(const Error& error) {
-  if (error.code == Pst::kUnknownDatabase) return true;
+  if (error.code == pst::kUnknownDatabase) return true;
   const std::string_view state = upstream_sqlstate(error);
   return !state.empty() && !state.starts_with(kStartingOrStopping) &&
          !state.starts_with(kLostClass);
@@ -110,7 +111,7 @@ Task<NodeReport> Monitor::probe(std::size_t index) {
 }
 
 NodeReport Monitor::failed(Node& node, const Error& error) {
-  if (error.code == Pst::kUnknownDatabase) {
+  if (error.code == pst::kUnknownDatabase) {
     node.database = (node.database + 1) % databases_.size();
     node.connection.use_database(databases_[node.database]);
   }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/codes/routing.hpp"
+#include "base/codes/wire.hpp"
 #include "proxy/route/token.hpp"
 
 namespace postern::proxy {
@@ -114,7 +116,7 @@ class Judge {
     node.probed = report.at;
     if (!is_ours(i)) {
       node = NodeState{NodeRole::kDown, 0, 0, report.at};
-      verdict_.faults.emplace_back(i, make_error(Pst::kForeignNode));
+      verdict_.faults.emplace_back(i, make_error(pst::kForeignNode));
       return;
     }
     node.timeline = report.timeline;
@@ -125,7 +127,7 @@ class Judge {
       node.role = NodeRole::kPrimary;
     } else {
       node.role = NodeRole::kDown;
-      verdict_.faults.emplace_back(i, make_error(Pst::kRivalPrimaries, "this one is not served"));
+      verdict_.faults.emplace_back(i, make_error(pst::kRivalPrimaries, "this one is not served"));
     }
   }
 
@@ -155,7 +157,7 @@ std::string_view probe_sql() {
 }
 
 Result<NodeReport> read_report(const Rows& rows, std::chrono::steady_clock::time_point now) {
-  const Error bad = make_error(Pst::kServerProtocol, "the answer to a probe has not its form");
+  const Error bad = make_error(pst::kServerProtocol, "the answer to a probe has not its form");
   if (rows.size() != 1 || rows.front().size() != kProbeColumns) return bad;
   const Row& row = rows.front();
   if (!std::all_of(row.begin(), row.end(), [](const auto& value) { return value.has_value(); })) {

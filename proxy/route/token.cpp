@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cstdio>
 
+#include "base/codes/routing.hpp"
+
 namespace postern::proxy {
 namespace {
 
@@ -45,7 +47,7 @@ Result<std::uint64_t> parse_lsn(std::string_view text) {
   std::uint32_t low = 0;
   const bool good = slash != std::string_view::npos && read_half(text.substr(0, slash), high) &&
                     read_half(text.substr(slash + 1), low);
-  if (!good) return make_error(Pst::kBadWalPosition);
+  if (!good) return make_error(pst::kBadWalPosition);
   return (std::uint64_t{high} << 32) | low;
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/bytes.hpp"
+#include "base/codes/crypto.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -12,7 +13,7 @@ namespace {
 Result<crypto::Uuid> uuid_of(const std::string& digits) {
   const auto bytes = from_hex(digits);
   crypto::Uuid uuid{};
-  if (!bytes || bytes->size() != uuid.size()) return make_error(Pst::kBadUuid);
+  if (!bytes || bytes->size() != uuid.size()) return make_error(pst::kBadUuid);
   std::copy(bytes->begin(), bytes->end(), uuid.begin());
   return uuid;
 }
@@ -59,7 +60,7 @@ bool KeyService::reload() {
 
 Result<crypto::ColumnCipher*> ColumnCiphers::get(KeyService* keys, const policy::Ruleset& rules,
                                                  policy::ColumnId column) {
-  if (keys == nullptr) return make_error(Pst::kTenantHasNoKey, "no [keys] are configured");
+  if (keys == nullptr) return make_error(pst::kTenantHasNoKey, "no [keys] are configured");
   auto snapshot = keys->snapshot();
   if (ruleset_epoch_ != rules.epoch || keys_ != snapshot) {
     ciphers_.clear();

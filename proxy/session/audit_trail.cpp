@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include "base/codes/audit.hpp"
 #include "protocol/error_message.hpp"
 #include "protocol/rows.hpp"
 #include "proxy/session/audit_record.hpp"
@@ -82,7 +83,7 @@ Task<Result<std::uint64_t>> append_waiting(Session* session, audit::EncodedRecor
     audit::EncodedRecord copy = record;
     Result<std::uint64_t> index = log->append(std::move(copy), urgency);
     if (index) session->runtime().metrics.audit_records.add();
-    if (index || index.error().code != Pst::kAuditBusy) co_return index;
+    if (index || index.error().code != pst::kAuditBusy) co_return index;
     co_await waiting.event().wait();
   }
 }
@@ -194,7 +195,7 @@ Result<std::optional<std::uint64_t>> close_current(Session* session, Execution* 
   if (!ticket) return Answer();
   const bool strict = rigor(*session, *execution, execution->index) == AuditRigor::kStrict;
   const auto index = log->close(*ticket, outcome, strict ? Urgency::kNow : Urgency::kBatch);
-  if (!index && index.error().code == Pst::kAuditBusy) return index.error();
+  if (!index && index.error().code == pst::kAuditBusy) return index.error();
   ticket.reset();
   if (!index) {
     // A success that cannot be recorded must not be told, where the policy says so.
@@ -226,7 +227,7 @@ Task<Status> wait_durable(Session* session, std::uint64_t index) {
   Waiting waiting(session);
   while (!log->is_durable(index)) {
     if (log->state() != audit::LogState::kRunning) {
-      co_return on_log_failure(session, make_error(Pst::kAuditUnavailable), true);
+      co_return on_log_failure(session, make_error(pst::kAuditUnavailable), true);
     }
     co_await waiting.event().wait();
   }

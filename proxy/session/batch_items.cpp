@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/codes/pool.hpp"
+#include "base/codes/session.hpp"
+#include "base/codes/wire.hpp"
 #include "protocol/extended.hpp"
 #include "protocol/rows.hpp"
 #include "protocol/simple.hpp"
@@ -139,7 +142,7 @@ Task<Result<ItemResult>> run_bind(Session* session, const BatchItem* item) {
     // What Postern does not know it cannot seal, whatever the server may know under this name.
     if (gated(*session)) {
       const std::string name = "\"" + std::string(bind->statement) + "\"";
-      co_return refused(make_error(Pst::kUnknownStatement, name));
+      co_return refused(make_error(pst::kUnknownStatement, name));
     }
     session->portals.erase(std::string(bind->portal));
     link->out().add_view(item->whole);
@@ -154,7 +157,7 @@ Task<Result<ItemResult>> run_bind(Session* session, const BatchItem* item) {
   Bytes sealed;
   const bool seals = seals_parameters(*statement);
   if (seals && session->effect_under_way) {
-    co_return refused(make_error(Pst::kSettingInBatch));
+    co_return refused(make_error(pst::kSettingInBatch));
   }
   if (seals) {
     const Status status = seal_bind(session, *statement, *bind, sealed);
@@ -307,10 +310,10 @@ Task<Result<ItemResult>> run_execute(Session* session, const BatchItem* item) {
   const auto it = session->portals.find(execute->portal);
   const std::shared_ptr<Portal> portal = it != session->portals.end() ? it->second : nullptr;
   if (portal == nullptr && gated(*session)) {
-    co_return refused(make_error(Pst::kUnknownPortal, "\"" + std::string(execute->portal) + "\""));
+    co_return refused(make_error(pst::kUnknownPortal, "\"" + std::string(execute->portal) + "\""));
   }
   if (portal != nullptr && gated(*session) && outdated(*session, *portal->statement->analysed)) {
-    co_return refused(make_error(Pst::kPolicyChanged));
+    co_return refused(make_error(pst::kPolicyChanged));
   }
   auto execution = portal != nullptr ? execution_of(session, *portal) : opaque_execution(session);
   const auto cleared = co_await clear_execution(session, execution.get());
@@ -376,7 +379,7 @@ Task<Result<ItemResult>> run_item(Session* session, const BatchItem* item) {
     case FrontendType::kExecute:
       co_return co_await run_execute(session, item);
     default:
-      co_return make_error(Pst::kProtocolViolation, "not a message of a batch");
+      co_return make_error(pst::kProtocolViolation, "not a message of a batch");
   }
 }
 
@@ -413,7 +416,7 @@ Task<Status> drain_primary(Session* session) {
     if (!flushed) co_return flushed.error();
     co_await link->drained.wait();
   }
-  if (link->broken) co_return make_error(Pst::kUpstreamLost);
+  if (link->broken) co_return make_error(pst::kUpstreamLost);
   co_return ok();
 }
 

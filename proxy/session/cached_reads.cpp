@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/codes/audit.hpp"
 #include "config/options.hpp"
 #include "protocol/extended.hpp"
 #include "protocol/rows.hpp"
@@ -120,7 +121,7 @@ Task<Status> replay(Session* session, const ReadRequest* read, const CachedAnswe
   const Bytes complete = complete_message(*answer);
   const Frame frame = first_frame(complete);
   auto settled = settle(session, unit, frame);
-  while (!settled && settled.error().code == Pst::kAuditBusy) {
+  while (!settled && settled.error().code == pst::kAuditBusy) {
     co_await room_in_log(session);
     settled = settle(session, unit, frame);
   }

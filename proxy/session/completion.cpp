@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/codes/session.hpp"
 #include "protocol/error_message.hpp"
 #include "protocol/rows.hpp"
 #include "proxy/session/audit_trail.hpp"
@@ -24,11 +25,11 @@ bool succeeded(const Completion& completion) {
 
 // The one row of arming and disarming must repeat what was asked for, byte for byte.
 Status expect_value(Unit& unit, const Frame& frame, ByteView expected) {
-  if (frame.backend() == BackendType::kErrorResponse) return make_error(Pst::kArmingFailed);
+  if (frame.backend() == BackendType::kErrorResponse) return make_error(pst::kArmingFailed);
   if (frame.backend() != BackendType::kDataRow) return ok();
   POSTERN_ASSIGN(const auto row, protocol::DataRow::decode(frame.body));
   const bool same = row.values.size() == 1 && row.values[0] == protocol::Value(expected);
-  if (!same || unit.answered) return make_error(Pst::kArmingFailed);
+  if (!same || unit.answered) return make_error(pst::kArmingFailed);
   unit.answered = true;
   return ok();
 }
@@ -101,7 +102,7 @@ Status on_internal(Session* session, ServerLink* link, Unit& unit, const Frame& 
     case Internal::kDisarm:
       return expect_value(unit, frame, "");
     case Internal::kReset:
-      if (frame.backend() == BackendType::kErrorResponse) return make_error(Pst::kResetFailed);
+      if (frame.backend() == BackendType::kErrorResponse) return make_error(pst::kResetFailed);
       return ok();
     case Internal::kPosition:
       return on_position_reply(session, link, frame);
@@ -133,7 +134,7 @@ Status on_completion(Session* session, ServerLink* link, const Completion& compl
       break;
     case Request::kExecute:
       if (unit.internal == Internal::kArm || unit.internal == Internal::kDisarm) {
-        if (!success || !unit.answered) return make_error(Pst::kArmingFailed);
+        if (!success || !unit.answered) return make_error(pst::kArmingFailed);
       }
       break;
     default:

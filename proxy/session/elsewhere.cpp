@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/codes/pool.hpp"
 #include "crypto/init.hpp"
 #include "protocol/extended.hpp"
 #include "protocol/simple.hpp"
@@ -70,7 +71,7 @@ Task<Result<ServerLink*>> replica_link(Session* session, Endpoint node) {
   if (!(*link)->facts().standby) {
     // Promoted since it was probed: the monitor will say so soon.
     co_await release_link(session, std::move(*link));
-    co_return make_error(Pst::kUpstreamUnavailable, "the node is no replica any more");
+    co_return make_error(pst::kUpstreamUnavailable, "the node is no replica any more");
   }
   session->replica = std::move(*link);
   co_return session->replica.get();

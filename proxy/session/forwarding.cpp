@@ -3,6 +3,9 @@
 #include <charconv>
 #include <utility>
 
+#include "base/codes/audit.hpp"
+#include "base/codes/session.hpp"
+#include "base/codes/wire.hpp"
 #include "protocol/error_message.hpp"
 #include "protocol/rows.hpp"
 #include "protocol/session_setup.hpp"
@@ -63,12 +66,12 @@ Status forward_parameters(Session* session, Unit& unit, const Frame& frame) {
 }
 
 Status forward_row(Session* session, Unit& unit, const Frame& frame) {
-  if (unit.execution == nullptr) return make_error(Pst::kServerProtocol, "a row out of turn");
+  if (unit.execution == nullptr) return make_error(pst::kServerProtocol, "a row out of turn");
   Execution& execution = *unit.execution;
   const bool checked = execution.rows_checked || execution.analysed->decision == nullptr ||
                        execution.analysed->protection->rules == nullptr ||
                        execution.analysed->protection->rules->columns.empty();
-  if (!checked) return make_error(Pst::kColumnCheckFailed, "rows that nobody described");
+  if (!checked) return make_error(pst::kColumnCheckFailed, "rows that nobody described");
   ++execution.rows;
   execution.bytes += frame.whole.size();
   collect_row(execution, frame);
@@ -159,7 +162,7 @@ Result<std::optional<Pause>> hold_back(Session* session, ServerLink* link, Unit&
     case BackendType::kPortalSuspended:
     case BackendType::kErrorResponse: {
       auto settled = settle(session, unit, frame);
-      const bool busy = !settled && settled.error().code == Pst::kAuditBusy;
+      const bool busy = !settled && settled.error().code == pst::kAuditBusy;
       if (busy) return Answer(Pause{Pause::Kind::kAuditRoom, 0, 0});
       if (!settled) return std::move(settled).error();
       index = *settled;

@@ -3,6 +3,9 @@
 #include <utility>
 
 #include "base/bytes.hpp"
+#include "base/codes/pool.hpp"
+#include "base/codes/session.hpp"
+#include "base/codes/wire.hpp"
 #include "proxy/keeper/policy_options.hpp"
 #include "proxy/session/login.hpp"
 
@@ -15,14 +18,14 @@ constexpr std::string_view kTenantOption = "postern.tenant";
 Result<TenantId> tenant_of(const config::UserOptions& user, std::string_view asked) {
   if (!user.tenant.is_none()) {
     if (!asked.empty() && asked != user.tenant.text()) {
-      return make_error(Pst::kTenantNotAllowed, "this login belongs to one tenant");
+      return make_error(pst::kTenantNotAllowed, "this login belongs to one tenant");
     }
     return user.tenant;
   }
   if (asked.empty()) return TenantId::none();
   POSTERN_ASSIGN(TenantId tenant, TenantId::parse(asked));
   if (!user.tenants.permits(tenant)) {
-    return make_error(Pst::kTenantNotAllowed, "this login may not act for the tenant asked for");
+    return make_error(pst::kTenantNotAllowed, "this login may not act for the tenant asked for");
   }
   return tenant;
 }
@@ -73,7 +76,7 @@ Status check_startup(std::string_view name, std::string_view value) {
   const bool foreign_encoding = folded == "client_encoding" && lower(value) != "utf8" &&
                                 lower(value) != "utf-8" && lower(value) != "unicode";
   if (!allowed || foreign_encoding) {
-    return make_error(Pst::kStartupParameterRefused, std::string(name));
+    return make_error(pst::kStartupParameterRefused, std::string(name));
   }
   return ok();
 }
@@ -105,11 +108,11 @@ Result<std::string> read_parameters(Session* session, protocol::LoginRequest& re
 
 Status find_database(Session* session, const protocol::LoginRequest& request) {
   if (request.replication != protocol::Replication::kNone) {
-    return make_error(Pst::kReplicationRefused);
+    return make_error(pst::kReplicationRefused);
   }
   session->database = session->runtime().databases.find(request.database);
   if (session->database == nullptr) {
-    return make_error(Pst::kUnknownDatabase, "\"" + std::string(request.database) + "\"");
+    return make_error(pst::kUnknownDatabase, "\"" + std::string(request.database) + "\"");
   }
   return ok();
 }

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include "base/codes/pool.hpp"
+#include "base/codes/session.hpp"
 #include "config/guard_key.hpp"
 #include "crypto/context_mac.hpp"
 #include "policy/arming.hpp"
@@ -146,10 +148,10 @@ Task<Result<std::unique_ptr<ServerLink>>> acquire_link(Session* session, Endpoin
 
 Task<Status> attach_primary(Session* session) {
   if (session->primary != nullptr) {
-    if (session->primary->broken) co_return make_error(Pst::kUpstreamLost);
+    if (session->primary->broken) co_return make_error(pst::kUpstreamLost);
     co_return ok();
   }
-  Error last = make_error(Pst::kUpstreamUnavailable);
+  Error last = make_error(pst::kUpstreamUnavailable);
   for (const Endpoint& node : primary_candidates(session->database->cluster())) {
     Endpoint copy = node;
     Result<std::unique_ptr<ServerLink>> link = co_await acquire_link(session, std::move(copy));
@@ -160,7 +162,7 @@ Task<Status> attach_primary(Session* session) {
     if ((*link)->facts().standby && session->database->cluster().nodes().size() > 1) {
       (*link)->broken = true;
       co_await release_link(session, std::move(*link));
-      last = make_error(Pst::kUpstreamUnavailable, "no node of the cluster is a primary");
+      last = make_error(pst::kUpstreamUnavailable, "no node of the cluster is a primary");
       continue;
     }
     session->primary = std::move(*link);
@@ -182,7 +184,7 @@ bool arming_due(const Session& session, const ServerLink& link) {
 
 Status arm_link(Session* session, ServerLink* link) {
   if (session->runtime().guard_key == nullptr || !session->config().tenant) {
-    return make_error(Pst::kNoGuardKey);
+    return make_error(pst::kNoGuardKey);
   }
   // Arming starts from the empty context only.
   if (link->context_issued != 0) {
@@ -227,7 +229,7 @@ void close_link(void* owner) {
 Task<void> release_link(Session* session, std::unique_ptr<ServerLink> link) {
   while (link->cancels > 0) co_await link->cancels_done.wait();
   Metrics& metrics = session->runtime().metrics;
-  close_open_executions(session, link.get(), make_error(Pst::kUpstreamLost));
+  close_open_executions(session, link.get(), make_error(pst::kUpstreamLost));
   bool clean = !link->broken && link->queue().releasable() && link->out().empty();
   if (clean) {
     Deadline deadline(session->worker()->deadlines(), close_link, link.get());

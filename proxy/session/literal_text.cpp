@@ -3,12 +3,13 @@
 #include <array>
 
 #include "base/bytes.hpp"
+#include "base/codes/session.hpp"
 
 namespace postern::proxy {
 namespace {
 
 Error not_understood(const char* what) {
-  return make_error(Pst::kLiteralNotUnderstood, what);
+  return make_error(pst::kLiteralNotUnderstood, what);
 }
 
 Result<Secret> plain_string(std::string_view body) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/codes/net.hpp"
+#include "base/codes/session.hpp"
 #include "protocol/error_message.hpp"
 #include "protocol/rows.hpp"
 #include "protocol/session_setup.hpp"
@@ -45,7 +47,7 @@ Task<Status> read_login(Session* session, std::size_t need) {
     const std::size_t size = room->size();
     const Result<std::size_t> got = co_await session->client.read_some(into, size);
     if (!got) co_return got.error();
-    if (*got == 0) co_return make_error(Pst::kTransportClosed);
+    if (*got == 0) co_return make_error(pst::kTransportClosed);
     session->input.commit(*got);
   }
   co_return ok();
@@ -108,7 +110,7 @@ Status check_reported(Session* session) {
        {std::pair{"client_encoding", "UTF8"}, std::pair{"standard_conforming_strings", "on"}}) {
     const auto it = reported.find(name);
     if (it == reported.end() || it->second != wanted) {
-      return make_error(Pst::kSettingRefused, name);
+      return make_error(pst::kSettingRefused, name);
     }
   }
   return ok();
@@ -159,7 +161,7 @@ Task<LoginOutcome> log_in(Session* session) {
   session->identity.login = login.request().user;
   if (!authenticated) {
     // Scans and health checks that just close are not failed logins.
-    const bool gone = authenticated.error().code == Pst::kTransportClosed;
+    const bool gone = authenticated.error().code == pst::kTransportClosed;
     if (!gone) co_await refuse_login(session, &authenticated.error(), false);
     co_return LoginOutcome::kClosed;
   }

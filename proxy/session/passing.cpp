@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/codes/pool.hpp"
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/completion.hpp"
 #include "proxy/session/forwarding.hpp"
@@ -65,7 +66,7 @@ Result<std::optional<Pause>> pass_frame(Session* session, ServerLink* link, cons
   const Disposal disposal = *link->held;
   if (disposal.action == Disposal::Action::kServerClosing) {
     POSTERN_TRY(on_server_closing(session, link, frame));
-    return make_error(Pst::kUpstreamLost);
+    return make_error(pst::kUpstreamLost);
   }
   if (disposal.asynchronous) {
     POSTERN_TRY(on_asynchronous(session, link, frame));

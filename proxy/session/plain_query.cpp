@@ -3,6 +3,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/codes/pool.hpp"
+#include "base/codes/wire.hpp"
 #include "protocol/error_message.hpp"
 #include "protocol/framer.hpp"
 #include "protocol/rows.hpp"
@@ -34,7 +36,7 @@ class Answer {
       case BackendType::kNotificationResponse:
         return ok();
       default:
-        return make_error(Pst::kServerProtocol, "unexpected message in the answer to a query");
+        return make_error(pst::kServerProtocol, "unexpected message in the answer to a query");
     }
   }
   [[nodiscard]] bool done() const { return done_; }
@@ -60,7 +62,7 @@ class Answer {
     POSTERN_ASSIGN(const auto fields, protocol::ErrorFields::decode(body));
     std::string what(fields.get(protocol::kFieldSqlstate).value_or("?????"));
     what.append(" ").append(fields.get(protocol::kFieldMessage).value_or("no message"));
-    error_ = make_error(Pst::kUpstreamQuery, std::move(what));
+    error_ = make_error(pst::kUpstreamQuery, std::move(what));
     return ok();
   }
 
@@ -88,7 +90,7 @@ Task<Result<Rows>> plain_query(Transport* transport, ReadBuffer* input, std::str
   if (!encoded) co_return encoded.error();
   const ByteView view(message);
   const Status sent = co_await transport->write(view);
-  if (!sent) co_return make_error(Pst::kUpstreamLost);
+  if (!sent) co_return make_error(pst::kUpstreamLost);
   Answer answer;
   while (!answer.done()) {
     constexpr std::size_t kReadSize = 8192;
@@ -97,7 +99,7 @@ Task<Result<Rows>> plain_query(Transport* transport, ReadBuffer* input, std::str
     char* into = room->data();
     const std::size_t size = room->size();
     const Result<std::size_t> got = co_await transport->read_some(into, size);
-    if (!got || *got == 0) co_return make_error(Pst::kUpstreamLost);
+    if (!got || *got == 0) co_return make_error(pst::kUpstreamLost);
     input->commit(*got);
     const Status taken = take_frames(*input, answer);
     if (!taken) co_return taken.error();

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/codes/session.hpp"
 #include "protocol/rows.hpp"
 #include "protocol/simple.hpp"
 #include "proxy/session/analyse.hpp"
@@ -43,7 +44,7 @@ std::optional<Error> mixes_settings(const Session& session, const AnalysedText& 
     touches = touches || !statement.relations.empty();
   }
   if (!changes || !touches) return std::nullopt;
-  return make_error(Pst::kSettingInBatch);
+  return make_error(pst::kSettingInBatch);
 }
 
 // Connection, context and gates of an execution bound for the primary. A value is the refusal that
@@ -62,7 +63,7 @@ Task<Result<std::optional<Error>>> clear_for_primary(Session* session,
   }
   co_await mark_writes(session, execution.get());
   if (gated(*session) && outdated(*session, *execution->analysed)) {
-    co_return Answer(make_error(Pst::kPolicyChanged));
+    co_return Answer(make_error(pst::kPolicyChanged));
   }
   co_return Answer();
 }

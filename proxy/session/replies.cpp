@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/codes/pool.hpp"
 #include "protocol/error_message.hpp"
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/passing.hpp"
@@ -23,7 +24,7 @@ Task<Status> read_server(ServerLink* link, std::size_t need) {
   char* into = room->data();
   const std::size_t size = room->size();
   const Result<std::size_t> got = co_await link->transport().read_some(into, size);
-  if (!got || *got == 0) co_return make_error(Pst::kUpstreamLost);
+  if (!got || *got == 0) co_return make_error(pst::kUpstreamLost);
   link->input().commit(*got);
   co_return ok();
 }
@@ -71,7 +72,7 @@ Task<Status> round(Session* session, ServerLink* link) {
   if (link->input().empty()) {
     link->input().trim();
     const Status ready = co_await link->transport().wait_readable();
-    if (!ready) co_return make_error(Pst::kUpstreamLost);
+    if (!ready) co_return make_error(pst::kUpstreamLost);
     if (link->stop_pump && link->queue().empty()) co_return ok();
   }
   co_return co_await read_server(link, *need);

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/bytes.hpp"
+#include "base/codes/crypto.hpp"
+#include "base/codes/session.hpp"
 #include "protocol/extended.hpp"
 #include "proxy/session/bytea.hpp"
 #include "types/value.hpp"
@@ -22,7 +24,7 @@ const OutputOp* op_of(const std::vector<OutputOp>& ops, std::size_t output) {
 }
 
 Error check_failed(const protocol::Field& field, const char* why) {
-  return make_error(Pst::kColumnCheckFailed, "\"" + std::string(field.name) + "\": " + why);
+  return make_error(pst::kColumnCheckFailed, "\"" + std::string(field.name) + "\": " + why);
 }
 
 // The column as the client may see it: logical type where it is decrypted.
@@ -50,7 +52,7 @@ Result<protocol::Field> checked(const protocol::Field& field, const OutputOp* op
 Result<Bytes> container_of(ByteView value, std::int16_t format) {
   if (format == protocol::kBinaryFormat) return Bytes(value);
   auto bytes = parse_bytea_text(value);
-  if (!bytes) return make_error(Pst::kNotAContainer);
+  if (!bytes) return make_error(pst::kNotAContainer);
   return std::move(*bytes);
 }
 
@@ -61,7 +63,7 @@ Result<Secret> open_container(Session* session, const policy::Ruleset& rules,
     POSTERN_ASSIGN(crypto::ColumnCipher * cipher,
                    session->context->ciphers.get(keys, rules, column));
     TenantId tenant = session->identity.tenant;
-    Result<Secret> plain = make_error(Pst::kInternal);
+    Result<Secret> plain = make_error(pst::kInternal);
     if (tenant.is_none()) {
       const Result<TenantId> owner = cipher->owner(container);
       plain = owner ? cipher->decrypt(*owner, container) : Result<Secret>(owner.error());
@@ -70,7 +72,7 @@ Result<Secret> open_container(Session* session, const policy::Ruleset& rules,
     }
     // Another instance may have made a key since: look once, then believe it.
     const bool retry =
-        !plain && plain.error().code == Pst::kUnknownKeyId && attempt == 0 && keys->reload();
+        !plain && plain.error().code == pst::kUnknownKeyId && attempt == 0 && keys->reload();
     if (!retry) return plain;
   }
 }
@@ -104,7 +106,7 @@ Result<bool> describe_rows(const AnalysedText& analysed, std::size_t index, Byte
   const auto& ops = decision != nullptr ? decision->outputs : kNone;
   POSTERN_ASSIGN(const auto description, protocol::RowDescription::decode(body));
   if (!ops.empty() && ops.back().output >= description.size()) {
-    return make_error(Pst::kColumnCheckFailed, "fewer columns than expected");
+    return make_error(pst::kColumnCheckFailed, "fewer columns than expected");
   }
   Bytes message;
   protocol::RowDescriptionWriter writer(message, static_cast<std::uint16_t>(description.size()));
@@ -127,7 +129,7 @@ Result<bool> describe_parameters(const PreparedStatement& statement, ByteView bo
   }
   POSTERN_ASSIGN(const auto description, protocol::ParameterDescription::decode(body));
   if (description.types.size() < statement.hidden.size()) {
-    return make_error(Pst::kColumnCheckFailed, "fewer parameters than expected");
+    return make_error(pst::kColumnCheckFailed, "fewer parameters than expected");
   }
   std::vector<Oid> types;
   for (std::size_t i = 0; i < description.types.size() - statement.hidden.size(); ++i) {

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/codes/crypto.hpp"
+#include "base/codes/session.hpp"
+#include "base/codes/types.hpp"
 #include "proxy/session/bytea.hpp"
 #include "proxy/session/literal_text.hpp"
 #include "types/value.hpp"
@@ -35,7 +38,7 @@ Result<Secret> parse_value(const Session& session, const types::LogicalType& col
     const types::Output output{types::Format::kText, session.render};
     const Status fits = types::render(canonical.reveal(), column, output, unused);
     wipe(unused);
-    if (!fits) return make_error(Pst::kNumberOutOfRange);
+    if (!fits) return make_error(pst::kNumberOutOfRange);
   }
   return canonical;
 }
@@ -46,7 +49,7 @@ Result<Bytes> seal(Session* session, const AnalysedText& analysed, const Sealing
   const policy::ProtectedColumn& column = rules.columns.at(how.column.index);
   POSTERN_ASSIGN(const Secret canonical, parse_value(*session, column.type, how, input));
   if (canonical.size() > session->config().limits.encrypted_value_bytes.bytes) {
-    return make_error(Pst::kPlaintextTooLarge, column.table + "." + column.column);
+    return make_error(pst::kPlaintextTooLarge, column.table + "." + column.column);
   }
   KeyService* keys = session->runtime().keys.get();
   POSTERN_ASSIGN(crypto::ColumnCipher * cipher,
@@ -114,7 +117,7 @@ Status add_client_value(Session* session, const PreparedStatement& statement,
       out.add(format, value);
       continue;
     }
-    if (op->array) return make_error(Pst::kEncryptedArray);
+    if (op->array) return make_error(pst::kEncryptedArray);
     const types::Input input{static_cast<types::Format>(format), *value};
     const Oid declared =
         number <= statement.client_types.size() ? statement.client_types[number - 1] : kInvalidOid;
@@ -128,7 +131,7 @@ Status add_client_value(Session* session, const PreparedStatement& statement,
 // Binary integers come as the client declared them, which need not be the column's own width.
 Status check_binary_types(const PreparedStatement& statement, const protocol::Bind& bind) {
   for (const ParamOp& op : statement.analysed->decision->params) {
-    if (op.number == 0 || op.number > bind.values.size()) return make_error(Pst::kParameterCount);
+    if (op.number == 0 || op.number > bind.values.size()) return make_error(pst::kParameterCount);
     const std::size_t i = op.number - 1u;
     const bool binary = protocol::format_of(bind.parameter_formats, i) == protocol::kBinaryFormat;
     if (!binary || i >= statement.client_types.size()) continue;
@@ -137,7 +140,7 @@ Status check_binary_types(const PreparedStatement& statement, const protocol::Bi
     if (declared == kInvalidOid) continue;
     const auto type = types::from_oid(declared, -1);
     if (!type || types::type_family(*type) != types::type_family(column.type)) {
-      return make_error(Pst::kParameterType, column.table + "." + column.column);
+      return make_error(pst::kParameterType, column.table + "." + column.column);
     }
   }
   return ok();
@@ -169,7 +172,7 @@ Status hide_literals(PreparedStatement* statement) {
   std::uint16_t next = highest_parameter(analysed, statement->client_types.size());
   constexpr std::size_t kMostParameters = 65'535;
   if (next + analysed.decision->literals.size() > kMostParameters) {
-    return make_error(Pst::kTooManyParameters);
+    return make_error(pst::kTooManyParameters);
   }
   for (const LiteralOp& op : analysed.decision->literals) {
     POSTERN_ASSIGN(Secret text, literal_text(slice(analysed.text, op.token), op.token_class));
@@ -187,7 +190,7 @@ Status hide_literals(PreparedStatement* statement) {
   statement->server_types.resize(std::max<std::size_t>(next, statement->server_types.size()));
   for (const ParamOp& op : analysed.decision->params) {
     if (op.number == 0 || op.number > statement->server_types.size()) {
-      return make_error(Pst::kTooManyParameters);
+      return make_error(pst::kTooManyParameters);
     }
     statement->server_types[op.number - 1u] = kByteaOid;
   }
@@ -213,7 +216,7 @@ Status seal_bind(Session* session, const PreparedStatement& statement, const pro
   Values values;
   POSTERN_TRY(add_client_value(session, statement, bind, values));
   for (const HiddenParam& param : statement.hidden) {
-    if (param.number != values.formats.size() + 1) return make_error(Pst::kParameterCount);
+    if (param.number != values.formats.size() + 1) return make_error(pst::kParameterCount);
     const types::Input input{types::Format::kText, param.text.reveal()};
     POSTERN_ASSIGN(const Bytes sealed, seal(session, *statement.analysed,
                                             {param.column, param.operand, kInvalidOid}, input));

@@ -2,6 +2,10 @@
 #include <exception>
 #include <utility>
 
+#include "base/codes/net.hpp"
+#include "base/codes/pool.hpp"
+#include "base/codes/session.hpp"
+#include "base/codes/wire.hpp"
 #include "protocol/error_message.hpp"
 #include "protocol/simple.hpp"
 #include "proxy/session/analyse.hpp"
@@ -52,7 +56,7 @@ Status forward_copy(Session* session, const Frame& frame) {
 // is recorded as not understood.
 Task<Status> run_function_call(Session* session, const Frame* frame) {
   if (gated(*session)) {
-    co_return co_await refuse_query(session, make_error(Pst::kFastPathRefused), Recorded::kNo);
+    co_return co_await refuse_query(session, make_error(pst::kFastPathRefused), Recorded::kNo);
   }
   const Status attached = co_await attach_primary(session);
   if (!attached) co_return attached.error();
@@ -115,7 +119,7 @@ Task<Status> take_frame(Session* session, const Frame* frame) {
     case FrontendType::kCopyFail:
       co_return forward_copy(session, *frame);
     default:
-      co_return make_error(Pst::kProtocolViolation, "message out of place");
+      co_return make_error(pst::kProtocolViolation, "message out of place");
   }
 }
 
@@ -128,7 +132,7 @@ Task<Status> know_copy_state(Session* session, FrontendType type) {
   while (copies && link != nullptr && !link->broken && !link->queue().empty() &&
          session->fsm.state() != SessionFsm::State::kCopyIn) {
     const Status sent = co_await link->flush();
-    if (!sent) co_return make_error(Pst::kUpstreamLost);
+    if (!sent) co_return make_error(pst::kUpstreamLost);
     co_await link->drained.wait();
   }
   co_return ok();
@@ -162,7 +166,7 @@ Task<Result<std::size_t>> take_messages(Session* session) {
 Task<Status> flush_all(Session* session) {
   if (session->primary != nullptr) {
     const Status sent = co_await session->primary->flush();
-    if (!sent) co_return make_error(Pst::kUpstreamLost);
+    if (!sent) co_return make_error(pst::kUpstreamLost);
   }
   session->unflushed.clear();
   co_return co_await session->out.flush();
@@ -194,7 +198,7 @@ Task<Status> read_client(Session* session, std::size_t need) {
   const std::size_t size = room->size();
   const Result<std::size_t> got = co_await session->client.read_some(into, size);
   const bool interrupted =
-      !got && got.error().code == Pst::kTransportClosed && session->client.is_open();
+      !got && got.error().code == pst::kTransportClosed && session->client.is_open();
   if (interrupted) co_return ok();
   if (!got) co_return got.error();
   if (*got == 0) session->ending = true;
@@ -210,7 +214,7 @@ Task<Status> run(Session* session) {
     if (!flushed) co_return flushed.error();
     if (session->ending) break;
     if (session->runtime().stopping && server_idle(*session)) {
-      co_return make_error(Pst::kShuttingDown);
+      co_return make_error(pst::kShuttingDown);
     }
     const Status read = co_await read_client(session, *need);
     if (!read) co_return read.error();
@@ -219,8 +223,8 @@ Task<Status> run(Session* session) {
 }
 
 bool client_gone(const Error& error) {
-  return error.code == Pst::kTransportClosed || error.code == Pst::kTransportBroken ||
-         error.code == Pst::kTlsTruncated;
+  return error.code == pst::kTransportClosed || error.code == pst::kTransportBroken ||
+         error.code == pst::kTlsTruncated;
 }
 
 // The client hears why, as a server would say it; then the connection ends.
@@ -237,7 +241,7 @@ Task<void> say_farewell(Session* session, const Error* error) {
 Task<LoginOutcome> admit(Session* session) {
   const std::int64_t limit = session->config().limits.max_clients;
   if (session->runtime().metrics.clients.value() <= limit) co_return co_await log_in(session);
-  const Error error = make_error(Pst::kTooManyClients);
+  const Error error = make_error(pst::kTooManyClients);
   session->runtime().metrics.refusals.add(error.code);
   protocol::append_error(session->out.pending().own(), error, protocol::Report::kFatal);
   (void)co_await session->out.flush();

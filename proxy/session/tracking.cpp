@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/codes/session.hpp"
 #include "protocol/rows.hpp"
 #include "proxy/session/search_path.hpp"
 
@@ -95,7 +96,7 @@ Status on_parameter(Session* session, ServerLink* link, ByteView name, ByteView 
   const bool broken = (name == "client_encoding" && value != "UTF8") ||
                       (name == "standard_conforming_strings" && value != "on");
   if (broken && session->identity.profile != policy::Profile::kAdmin) {
-    return make_error(Pst::kSettingRefused, std::string(name));
+    return make_error(pst::kSettingRefused, std::string(name));
   }
   return ok();
 }

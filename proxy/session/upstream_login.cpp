@@ -3,6 +3,8 @@
 #include <charconv>
 #include <optional>
 
+#include "base/codes/net.hpp"
+#include "base/codes/pool.hpp"
 #include "policy/arming.hpp"
 #include "protocol/server_login.hpp"
 #include "protocol/startup.hpp"
@@ -43,7 +45,7 @@ Task<Status> read_more(Transport* transport, ReadBuffer* input, std::size_t need
     const std::size_t size = one_byte ? 1 : room->size();
     const Result<std::size_t> got = co_await transport->read_some(into, size);
     if (!got) co_return got.error();
-    if (*got == 0) co_return make_error(Pst::kUpstreamLost, "during login");
+    if (*got == 0) co_return make_error(pst::kUpstreamLost, "during login");
     input->commit(*got);
   }
   co_return ok();
@@ -98,7 +100,7 @@ Task<Status> learn(Transport* transport, ReadBuffer* input, ServerFacts* facts) 
                           read_number(backend->front()[1], pid) &&
                           read_number(backend->front()[2], facts->backend_start);
   if (!understood || (facts->backend_pid != 0 && pid != facts->backend_pid)) {
-    co_return make_error(Pst::kUpstreamUnavailable, "the server does not say who its backend is");
+    co_return make_error(pst::kUpstreamUnavailable, "the server does not say who its backend is");
   }
   facts->backend_pid = pid;
   std::string path_text(kSearchPathSql);
@@ -136,7 +138,7 @@ Task<OpenResult> open_server(Worker* worker, UpstreamTarget target) {
   ServerLogin login(login_options(target));
   const Status logged_in = co_await drive(&transport, &input, &login, &target);
   if (!logged_in) {
-    Error error = deadline.expired() ? make_error(Pst::kConnectTimeout, target.endpoint.text())
+    Error error = deadline.expired() ? make_error(pst::kConnectTimeout, target.endpoint.text())
                                      : logged_in.error();
     co_return UpstreamFailure{std::move(error), login.server_error()};
   }

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/codes/auth.hpp"
 #include "crypto/init.hpp"
 #include "proxy/session/scram_primitives.hpp"
 
@@ -12,7 +13,7 @@ Result<protocol::ScramSecret> secret_of(const std::string& name,
                                         const config::UserOptions& options) {
   if (!options.scram.empty()) {
     auto secret = protocol::ScramSecret::parse(options.scram.reveal());
-    if (!secret) return make_error(Pst::kBadScramSecret, "user " + name);
+    if (!secret) return make_error(pst::kBadScramSecret, "user " + name);
     return secret;
   }
   const Bytes salt = crypto::random_bytes(protocol::kScramSaltBytes);

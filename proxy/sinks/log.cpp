@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include "base/bytes.hpp"
+#include "base/codes/config.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -98,7 +99,7 @@ Status open_log(const config::LogOptions& options) {
     logger->flush_on(spdlog::level::info);
     spdlog::set_default_logger(std::move(logger));
   } catch (const spdlog::spdlog_ex&) {
-    return make_error(Pst::kConfigUnreadable, "log file " + options.file.path);
+    return make_error(pst::kConfigUnreadable, "log file " + options.file.path);
   }
   g_format = options.format;
   return ok();

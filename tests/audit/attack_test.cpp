@@ -3,6 +3,7 @@
 #include <random>
 #include <thread>
 
+#include "base/codes/audit.hpp"
 #include "tests/audit/support.hpp"
 
 using namespace postern;
@@ -332,7 +333,7 @@ TEST_CASE("a cut tail is caught through the anchor, and said to be invisible wit
     CHECK(has(scene.verify(), FindingKind::kRolledBack));
     const auto log = open_log(scene.options);
     REQUIRE_FALSE(log);
-    CHECK(log.error().code == Pst::kAuditRolledBack);
+    CHECK(log.error().code == pst::kAuditRolledBack);
     const auto blind = verify_log({scene.options.folder, scene.key(), ""});
     CHECK(blind.intact());
     CHECK(blind.blind_spots.front().find("No anchor file") == 0);

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <sys/stat.h>
 
+#include "base/codes/audit.hpp"
 #include "tests/audit/support.hpp"
 
 using namespace postern;
@@ -53,7 +54,7 @@ TEST_CASE("no other bytes pass as the same checkpoint") {
   }
   const auto longer = open_checkpoint(key.verifier(), note + "\n");
   REQUIRE_FALSE(longer);
-  CHECK(longer.error().code == Pst::kAuditCheckpointBad);
+  CHECK(longer.error().code == pst::kAuditCheckpointBad);
   CHECK_FALSE(open_checkpoint(key.verifier(), note + note));
   CHECK_FALSE(open_checkpoint(LogKey::generate("example.org/log").verifier(), note));
   const LogKey renamed{"example.org/other", signing_key_from_seed(std::string(32, 'k'))};
@@ -96,7 +97,7 @@ TEST_CASE("key files: private, readable again, never overwritten") {
   REQUIRE(::chmod(path.c_str(), 0640) == 0);
   const auto open_key = load_log_key(path);
   REQUIRE_FALSE(open_key);
-  CHECK(open_key.error().code == Pst::kAuditKeyBad);
+  CHECK(open_key.error().code == pst::kAuditKeyBad);
   const std::string text(key.text().reveal());
   CHECK_FALSE(LogKey::parse(text + " "));
   CHECK_FALSE(LogKey::parse(text.substr(0, text.size() - 1)));

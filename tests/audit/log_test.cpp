@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/codes/audit.hpp"
 #include "tests/audit/support.hpp"
 
 using namespace postern;
@@ -64,7 +65,7 @@ TEST_CASE("a log begins with start and ends with stop, and every record is where
     CHECK(log->state() == LogState::kStopped);
     const auto late = log->append(encode_intent(sample_intent()), Urgency::kNow);
     REQUIRE_FALSE(late);
-    CHECK(late.error().code == Pst::kAuditUnavailable);
+    CHECK(late.error().code == pst::kAuditUnavailable);
     CHECK(log->stop());
   }
   const auto records = kinds_only(scene);
@@ -176,7 +177,7 @@ TEST_CASE("the queue holds at its limit, refuses one past it, drops nothing, and
   }
   const auto refused = log->append({Kind::kAdmin, "{\"v\":1}"}, Urgency::kBatch);
   REQUIRE_FALSE(refused);
-  CHECK(refused.error().code == Pst::kAuditBusy);
+  CHECK(refused.error().code == pst::kAuditBusy);
   CHECK(log->stats().refused_busy == 1);
   const int before = wakes;
   gate->set(false);
@@ -199,7 +200,7 @@ TEST_CASE("a record holds at its limit and is refused one past it") {
   append_durably(*log, {Kind::kAdmin, "{\"v\":\"" + fill + "\"}"});
   const auto refused = log->append({Kind::kAdmin, "{\"v\":\"" + fill + "x\"}"}, Urgency::kNow);
   REQUIRE_FALSE(refused);
-  CHECK(refused.error().code == Pst::kAuditBadOption);
+  CHECK(refused.error().code == pst::kAuditBadOption);
   REQUIRE(log->stop());
   CHECK(scene.verify().intact());
 }
@@ -258,7 +259,7 @@ TEST_CASE("options outside their range are refused") {
     Scene scene;
     change(scene.options);
     const auto log = open_log(scene.options);
-    return !log && log.error().code == Pst::kAuditBadOption;
+    return !log && log.error().code == pst::kAuditBadOption;
   };
   const auto accepts = [](auto change) {
     Scene scene;
@@ -286,7 +287,7 @@ TEST_CASE("a folder serves one process at a time, and the next after it") {
   auto log = scene.open();
   const auto second = open_log(scene.options);
   REQUIRE_FALSE(second);
-  CHECK(second.error().code == Pst::kAuditLocked);
+  CHECK(second.error().code == pst::kAuditLocked);
   REQUIRE(log->stop());
   CHECK(open_log(scene.options));
   CHECK(count(scene, Kind::kStart) == 2);
@@ -299,7 +300,7 @@ TEST_CASE("keys: a lost, foreign or readable key is refused") {
   std::filesystem::remove(scene.options.key_file);
   auto refused = open_log(scene.options);
   REQUIRE_FALSE(refused);
-  CHECK(refused.error().code == Pst::kAuditKeyBad);
+  CHECK(refused.error().code == pst::kAuditKeyBad);
   CHECK_FALSE(std::filesystem::exists(scene.options.key_file));
 
   const LogKey other = LogKey::generate("postern.test/other");
@@ -307,14 +308,14 @@ TEST_CASE("keys: a lost, foreign or readable key is refused") {
   REQUIRE(store_log_key(scene.options.key_file, other));
   refused = open_log(scene.options);
   REQUIRE_FALSE(refused);
-  CHECK(refused.error().code == Pst::kAuditKeyBad);
+  CHECK(refused.error().code == pst::kAuditKeyBad);
 
   std::filesystem::remove(scene.options.key_file);
   std::filesystem::remove(scene.options.key_file + ".pub");
   REQUIRE(store_log_key(scene.options.key_file, LogKey::generate(scene.options.origin)));
   refused = open_log(scene.options);
   REQUIRE_FALSE(refused);
-  CHECK(refused.error().code == Pst::kAuditCorrupt);
+  CHECK(refused.error().code == pst::kAuditCorrupt);
 
   write_file(scene.options.key_file, key);
   CHECK(open_log(scene.options));
@@ -325,7 +326,7 @@ TEST_CASE("a folder that cannot be one is refused") {
   write_file(scene.options.folder, "x");
   const auto refused = open_log(scene.options);
   REQUIRE_FALSE(refused);
-  CHECK(refused.error().code == Pst::kAuditUnreadable);
+  CHECK(refused.error().code == pst::kAuditUnreadable);
 }
 
 TEST_CASE("throughput" * doctest::skip()) {

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/codes/audit.hpp"
 #include "tests/audit/support.hpp"
 
 using namespace postern;
@@ -180,7 +181,7 @@ TEST_CASE("every byte changed in the middle refuses to start") {
     bad[i] = static_cast<char>(bad[i] ^ 1);
     write_file(path, bad);
     const Pst code = refusal_of(scene);
-    CHECK((code == Pst::kAuditCorrupt || code == Pst::kAuditRolledBack));
+    CHECK((code == pst::kAuditCorrupt || code == pst::kAuditRolledBack));
     CHECK(slurp(path) == bad);  // evidence is left alone
   }
 }
@@ -192,23 +193,23 @@ TEST_CASE("cut below a checkpoint, the log refuses to start") {
   const Bytes content = slurp(path);
   const std::size_t last = content.rfind("\nR") + 1;
   write_file(path, content.substr(0, last));
-  CHECK(refusal_of(scene) == Pst::kAuditRolledBack);
+  CHECK(refusal_of(scene) == pst::kAuditRolledBack);
   write_file(path, content.substr(0, last + 9));
-  CHECK(refusal_of(scene) == Pst::kAuditRolledBack);
+  CHECK(refusal_of(scene) == pst::kAuditRolledBack);
 }
 
 TEST_CASE("an empty folder does not pass for a new log while an anchor remembers the old one") {
   Scene scene;
   write_small_log(scene, 1);
   std::filesystem::remove_all(scene.options.folder);
-  CHECK(refusal_of(scene) == Pst::kAuditRolledBack);
+  CHECK(refusal_of(scene) == pst::kAuditRolledBack);
 }
 
 TEST_CASE("an absent anchor file refuses, unless the operator starts a new one") {
   Scene scene;
   write_small_log(scene, 2);
   std::filesystem::remove(scene.options.anchor_file);
-  CHECK(refusal_of(scene) == Pst::kAuditAnchorMissing);
+  CHECK(refusal_of(scene) == pst::kAuditAnchorMissing);
   scene.options.new_anchor_file = true;
   REQUIRE(scene.open()->stop());
   CHECK(slurp(scene.options.anchor_file) == slurp(checkpoint_path(scene.options.folder)));
@@ -277,7 +278,7 @@ TEST_CASE("whichever call fails: waiters are told, nothing more is written, a re
       {
         auto log = open_log(scene.options);
         if (!log) {
-          CHECK(log.error().code == Pst::kAuditUnavailable);
+          CHECK(log.error().code == pst::kAuditUnavailable);
         } else {
           std::atomic<int> wakes{0};
           (*log)->add_waker([&wakes] { ++wakes; });
@@ -290,7 +291,7 @@ TEST_CASE("whichever call fails: waiters are told, nothing more is written, a re
           CHECK(stopped == ((*log)->state() == LogState::kStopped));
           if (!stopped) {
             CHECK((*log)->state() == LogState::kFailed);
-            CHECK((*log)->failure().code == Pst::kAuditUnavailable);
+            CHECK((*log)->failure().code == pst::kAuditUnavailable);
             CHECK_FALSE((*log)->append(encode_refusal(sample_intent()), Urgency::kNow));
             CHECK(wakes > 0);
           }

@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
 #include "base/bytes.hpp"
+#include "base/codes/config.hpp"
+#include "base/codes/wire.hpp"
 #include "base/error.hpp"
 #include "base/ids.hpp"
 #include "base/secret.hpp"
@@ -20,15 +22,15 @@ TEST_CASE("every error row has a five-character SQLSTATE and a hint") {
 }
 
 TEST_CASE("pst_find accepts label and number in any case, and nothing else") {
-  CHECK(pst_find("pst-1101")->code == Pst::kProtocolViolation);
-  CHECK(pst_find("1101")->code == Pst::kProtocolViolation);
+  CHECK(pst_find("pst-1101")->code == pst::kProtocolViolation);
+  CHECK(pst_find("1101")->code == pst::kProtocolViolation);
   CHECK_FALSE(pst_find("PST-"));
   CHECK_FALSE(pst_find("1101x"));
   CHECK_FALSE(pst_find("99999999999"));
 }
 
 TEST_CASE("Error::line names code, message, particulars and hint") {
-  const Error e{Pst::kConfigUnknownKey, "\"prot\" at line 3", {}, 0};
+  const Error e{pst::kConfigUnknownKey, "\"prot\" at line 3", {}, 0};
   CHECK(e.line() ==
         "PST-1003 unknown configuration key: \"prot\" at line 3 (Use the nearest known key named "
         "in the message, or see docs/config.md.)");

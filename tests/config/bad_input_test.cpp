@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "base/codes/config.hpp"
 #include "tests/config/files.hpp"
 
 using namespace postern;
@@ -20,67 +21,67 @@ struct Case {
 
 const Case kCases[] = {
     // Unknown keys, with the nearest one.
-    {"[limits]\nmax_client = 1\n", Pst::kConfigUnknownKey, 2, "did you mean \"max_clients\"?"},
-    {"[listen.tsl]\n", Pst::kConfigUnknownKey, 1, "listen.tsl"},
-    {"[polici]\n", Pst::kConfigUnknownKey, 1, "did you mean \"policy\"?"},
-    {"[zebra]\n", Pst::kConfigUnknownKey, 1, "zebra: there is no such section"},
-    {"[cluster.main.tls]\nmod = 1\n", Pst::kConfigUnknownKey, 2, "did you mean \"mode\"?"},
-    {"[[column]]\ntable='a.b'\nname='c'\ntyp='text'\n", Pst::kConfigUnknownKey, 4,
+    {"[limits]\nmax_client = 1\n", pst::kConfigUnknownKey, 2, "did you mean \"max_clients\"?"},
+    {"[listen.tsl]\n", pst::kConfigUnknownKey, 1, "listen.tsl"},
+    {"[polici]\n", pst::kConfigUnknownKey, 1, "did you mean \"policy\"?"},
+    {"[zebra]\n", pst::kConfigUnknownKey, 1, "zebra: there is no such section"},
+    {"[cluster.main.tls]\nmod = 1\n", pst::kConfigUnknownKey, 2, "did you mean \"mode\"?"},
+    {"[[column]]\ntable='a.b'\nname='c'\ntyp='text'\n", pst::kConfigUnknownKey, 4,
      "column[0].typ: there is no such key; did you mean \"type\"?"},
-    {"[[table]]\nname='a.b'\n[[table.policies]]\nnam='x'\n", Pst::kConfigUnknownKey, 4,
+    {"[[table]]\nname='a.b'\n[[table.policies]]\nnam='x'\n", pst::kConfigUnknownKey, 4,
      "table[0].policies[0].nam"},
     // Reserved names.
-    {"[alerts]\n", Pst::kConfigNotHandled, 1, "alerts"},
-    {"[peers]\n", Pst::kConfigNotHandled, 1, "peers"},
-    {"[admin]\nport = 1\n", Pst::kConfigNotHandled, 1, "admin"},
+    {"[alerts]\n", pst::kConfigNotHandled, 1, "alerts"},
+    {"[peers]\n", pst::kConfigNotHandled, 1, "peers"},
+    {"[admin]\nport = 1\n", pst::kConfigNotHandled, 1, "admin"},
     // Wrong types.
-    {"[listen]\nport = \"6432\"\n", Pst::kConfigBadValue, 2, "expected an integer, found a string"},
-    {"[listen]\nport = 1.5\n", Pst::kConfigBadValue, 2, "found a fraction or date"},
-    {"[listen]\naddress = 1\n", Pst::kConfigBadValue, 2, "expected a string"},
-    {"[routing]\nenabled = 1\n", Pst::kConfigBadValue, 2, "expected true or false"},
-    {"[tenant]\nshared = \"a.b\"\n", Pst::kConfigBadValue, 2, "expected a list"},
-    {"[tenant]\nshared = [1]\n", Pst::kConfigBadValue, 2, "expected a string"},
-    {"[cluster]\nmain2 = 1\n", Pst::kConfigBadValue, 2, "the name is missing"},
-    {"[column]\nname = 'x'\n", Pst::kConfigBadValue, 1, "expected [[column]]"},
+    {"[listen]\nport = \"6432\"\n", pst::kConfigBadValue, 2, "expected an integer, found a string"},
+    {"[listen]\nport = 1.5\n", pst::kConfigBadValue, 2, "found a fraction or date"},
+    {"[listen]\naddress = 1\n", pst::kConfigBadValue, 2, "expected a string"},
+    {"[routing]\nenabled = 1\n", pst::kConfigBadValue, 2, "expected true or false"},
+    {"[tenant]\nshared = \"a.b\"\n", pst::kConfigBadValue, 2, "expected a list"},
+    {"[tenant]\nshared = [1]\n", pst::kConfigBadValue, 2, "expected a string"},
+    {"[cluster]\nmain2 = 1\n", pst::kConfigBadValue, 2, "the name is missing"},
+    {"[column]\nname = 'x'\n", pst::kConfigBadValue, 1, "expected [[column]]"},
     // Notations.
-    {"[routing]\nmax_wait = \"20 ms\"\n", Pst::kConfigBadValue, 2, "is not a duration"},
-    {"[routing]\nmax_wait = \"5sec\"\n", Pst::kConfigBadValue, 2, "is not a duration"},
-    {"[routing]\nmax_wait = \"-5s\"\n", Pst::kConfigBadValue, 2, "is not a duration"},
-    {"[routing]\nmax_wait = \"99999999999999999999s\"\n", Pst::kConfigBadValue, 2,
+    {"[routing]\nmax_wait = \"20 ms\"\n", pst::kConfigBadValue, 2, "is not a duration"},
+    {"[routing]\nmax_wait = \"5sec\"\n", pst::kConfigBadValue, 2, "is not a duration"},
+    {"[routing]\nmax_wait = \"-5s\"\n", pst::kConfigBadValue, 2, "is not a duration"},
+    {"[routing]\nmax_wait = \"99999999999999999999s\"\n", pst::kConfigBadValue, 2,
      "is not a duration"},
-    {"[limits]\nquery_bytes = \"1mb\"\n", Pst::kConfigBadValue, 2, "is not a size"},
-    {"[limits]\nquery_bytes = -1\n", Pst::kConfigBadValue, 2, "-1 is outside 1KB to 64MB"},
-    {"[cache]\nredis = \"localhost\"\n", Pst::kConfigBadValue, 2, "is not \"host:port\""},
-    {"[cache]\nredis = \"localhost:0\"\n", Pst::kConfigBadValue, 2, "is not \"host:port\""},
-    {"[cache]\nredis = \"::1:6379\"\n", Pst::kConfigBadValue, 2, "is not \"host:port\""},
-    {"[policy]\nmode = \"off\"\n", Pst::kConfigBadValue, 2, "is none of observe, gate, enforce"},
-    {"[log]\nfile = \"\"\n", Pst::kConfigBadValue, 2, "is empty"},
-    {"[service]\nuser = \"${WHO}\"\n", Pst::kConfigBadValue, 2, "in passwords only"},
-    {"[[column]]\ntable='a.b'\nname='c'\nroles={bob='peek'}\n", Pst::kConfigBadValue, 4,
+    {"[limits]\nquery_bytes = \"1mb\"\n", pst::kConfigBadValue, 2, "is not a size"},
+    {"[limits]\nquery_bytes = -1\n", pst::kConfigBadValue, 2, "-1 is outside 1KB to 64MB"},
+    {"[cache]\nredis = \"localhost\"\n", pst::kConfigBadValue, 2, "is not \"host:port\""},
+    {"[cache]\nredis = \"localhost:0\"\n", pst::kConfigBadValue, 2, "is not \"host:port\""},
+    {"[cache]\nredis = \"::1:6379\"\n", pst::kConfigBadValue, 2, "is not \"host:port\""},
+    {"[policy]\nmode = \"off\"\n", pst::kConfigBadValue, 2, "is none of observe, gate, enforce"},
+    {"[log]\nfile = \"\"\n", pst::kConfigBadValue, 2, "is empty"},
+    {"[service]\nuser = \"${WHO}\"\n", pst::kConfigBadValue, 2, "in passwords only"},
+    {"[[column]]\ntable='a.b'\nname='c'\nroles={bob='peek'}\n", pst::kConfigBadValue, 4,
      "\"peek\" is none of decrypt"},
-    {"[[column]]\ntable='a.b'\nname='c'\nroles={\"profile:boss\"='deny'}\n", Pst::kConfigBadValue,
+    {"[[column]]\ntable='a.b'\nname='c'\nroles={\"profile:boss\"='deny'}\n", pst::kConfigBadValue,
      4, "names no profile"},
-    {"[[column]]\ntable='a.b'\nname='c'\nroles={bob='mask:zorro'}\n", Pst::kConfigBadValue, 4,
+    {"[[column]]\ntable='a.b'\nname='c'\nroles={bob='mask:zorro'}\n", pst::kConfigBadValue, 4,
      "there is no mask"},
     // Secrets.
-    {"[service]\nuser='s'\npassword = \"${NO_SUCH}\"\n", Pst::kConfigSecret, 3,
+    {"[service]\nuser='s'\npassword = \"${NO_SUCH}\"\n", pst::kConfigSecret, 3,
      "service.password: environment variable NO_SUCH is not set"},
-    {"[service]\nuser='s'\npassword = \"${1X}\"\n", Pst::kConfigBadValue, 3, "does not begin"},
-    {"[service]\nuser='s'\npassword = \"${OPEN\"\n", Pst::kConfigBadValue, 3, "does not begin"},
-    {"[service]\nuser='s'\npassword = \"\"\n", Pst::kConfigBadValue, 3, "is empty"},
-    {"[service]\nuser='s'\npassword_file = \"none.txt\"\n", Pst::kConfigSecret, 3,
+    {"[service]\nuser='s'\npassword = \"${1X}\"\n", pst::kConfigBadValue, 3, "does not begin"},
+    {"[service]\nuser='s'\npassword = \"${OPEN\"\n", pst::kConfigBadValue, 3, "does not begin"},
+    {"[service]\nuser='s'\npassword = \"\"\n", pst::kConfigBadValue, 3, "is empty"},
+    {"[service]\nuser='s'\npassword_file = \"none.txt\"\n", pst::kConfigSecret, 3,
      "No such file or directory"},
-    {"[service]\nuser='s'\npassword_file = \".\"\n", Pst::kConfigSecret, 3, "is a folder"},
+    {"[service]\nuser='s'\npassword_file = \".\"\n", pst::kConfigSecret, 3, "is a folder"},
     // Missing keys.
-    {"[service]\npassword = \"x\"\n", Pst::kConfigMissingKey, 1, "service.user"},
-    {"[cluster.two]\n", Pst::kConfigMissingKey, 1, "cluster.two.nodes"},
-    {"[[column]]\ntable = \"a.b\"\n", Pst::kConfigMissingKey, 1, "column[0].name"},
+    {"[service]\npassword = \"x\"\n", pst::kConfigMissingKey, 1, "service.user"},
+    {"[cluster.two]\n", pst::kConfigMissingKey, 1, "cluster.two.nodes"},
+    {"[[column]]\ntable = \"a.b\"\n", pst::kConfigMissingKey, 1, "column[0].name"},
     // Syntax.
-    {"[listen\nport = 1\n", Pst::kConfigSyntax, 1, "table header"},
-    {"[listen]\nport = 1\nport = 2\n", Pst::kConfigSyntax, 3, "cannot redefine"},
-    {"[service]\nuser='s'\npassword = hunter2\n", Pst::kConfigSyntax, 3, "value type"},
+    {"[listen\nport = 1\n", pst::kConfigSyntax, 1, "table header"},
+    {"[listen]\nport = 1\nport = 2\n", pst::kConfigSyntax, 3, "cannot redefine"},
+    {"[service]\nuser='s'\npassword = hunter2\n", pst::kConfigSyntax, 3, "value type"},
     // Files.
-    {"[auth.x]\n", Pst::kConfigUnknownKey, 1, "auth.x"},
+    {"[auth.x]\n", pst::kConfigUnknownKey, 1, "auth.x"},
 };
 
 }  // namespace
@@ -98,7 +99,7 @@ TEST_CASE("a section written as a value is refused") {
   const Folder folder;
   const auto report = load_text(folder, "log = 1\n" + std::string(kBase));
   REQUIRE(report.errors.size() == 1);
-  CHECK(report.errors[0].code == Pst::kConfigBadValue);
+  CHECK(report.errors[0].code == pst::kConfigBadValue);
   CHECK(report.errors[0].what.find("toml:1: log: expected a section, found an integer") !=
         std::string::npos);
 }
@@ -143,7 +144,7 @@ TEST_CASE("numbers, sizes, durations and texts hold at their limits and not one 
     for (const auto& value : {l.below, l.above}) {
       const auto report = load_value(value);
       REQUIRE(report.errors.size() == 1);
-      CHECK(report.errors[0].code == Pst::kConfigBadValue);
+      CHECK(report.errors[0].code == pst::kConfigBadValue);
     }
   }
 }
@@ -165,7 +166,7 @@ TEST_CASE("secrets never reach a message") {
 TEST_CASE("a main file that cannot be read names the path and the reason") {
   const auto report = load_report("/nonexistent/postern.toml", environment({}));
   REQUIRE(report.errors.size() == 1);
-  CHECK(report.errors[0].code == Pst::kConfigUnreadable);
+  CHECK(report.errors[0].code == pst::kConfigUnreadable);
   CHECK(report.errors[0].what == "/nonexistent/postern.toml: No such file or directory");
   const Folder folder;
   const auto as_folder = load_report(folder.path(), environment({}));
@@ -181,7 +182,7 @@ TEST_CASE("a file at the size limit is read, one byte more is refused") {
   CHECK(load_text(folder, text).errors.empty());
   const auto report = load_text(folder, text + "x");
   REQUIRE(report.errors.size() == 1);
-  CHECK(report.errors[0].code == Pst::kConfigUnreadable);
+  CHECK(report.errors[0].code == pst::kConfigUnreadable);
 }
 
 TEST_CASE("names and lists hold at their limits and not one past them") {
@@ -189,14 +190,14 @@ TEST_CASE("names and lists hold at their limits and not one past them") {
     return load_more("[database." + std::string(bytes, 'n') + "]\ncluster = 'main'\n");
   };
   CHECK(with_name(63).errors.empty());
-  CHECK(only_error(with_name(64), Pst::kConfigBadValue, 1, "1 to 63 bytes"));
+  CHECK(only_error(with_name(64), pst::kConfigBadValue, 1, "1 to 63 bytes"));
   const auto with_items = [](std::size_t count) {
     std::string list;
     for (std::size_t i = 0; i < count; ++i) list += "'a.b',";
     return load_more("[service]\nuser='s'\n[cache]\n[[cache.rule]]\ntables = [" + list + "]\n");
   };
   CHECK(with_items(10'000).errors.empty());
-  CHECK(only_error(with_items(10'001), Pst::kConfigBadValue, 5, "more than 10000 entries"));
+  CHECK(only_error(with_items(10'001), pst::kConfigBadValue, 5, "more than 10000 entries"));
 }
 
 TEST_CASE("the number of mistakes collected is bounded") {
@@ -212,7 +213,7 @@ TEST_CASE("a users file that is missing or wrong is reported at its own place") 
       "[auth]\nusers_file = \"users.toml\"\n";
   auto report = load_text(folder, base);
   REQUIRE(report.errors.size() == 1);
-  CHECK(report.errors[0].code == Pst::kConfigUnreadable);
+  CHECK(report.errors[0].code == pst::kConfigUnreadable);
   CHECK(report.errors[0].what.find("/postern.toml:6: auth.users_file: ") != std::string::npos);
   folder.write("users.toml", "[user.bob]\npasword = 'x'\n");
   report = load_text(folder, base);

@@ -1,6 +1,7 @@
 // What a good configuration becomes.
 #include <doctest/doctest.h>
 
+#include "base/codes/config.hpp"
 #include "tests/config/files.hpp"
 
 using namespace postern;
@@ -208,7 +209,7 @@ TEST_CASE("a key set in two files is refused with both places") {
   const auto report = load_text(
       folder, "include = [\"more.toml\"]\n" + std::string(kBase) + "[log]\nlevel = \"debug\"\n");
   REQUIRE(report.errors.size() == 1);
-  CHECK(report.errors[0].code == Pst::kConfigConflict);
+  CHECK(report.errors[0].code == pst::kConfigConflict);
   CHECK(report.errors[0].what.find("/more.toml:2: log.level: already set at ") !=
         std::string::npos);
   CHECK(report.errors[0].what.find("/postern.toml:9") != std::string::npos);
@@ -219,7 +220,7 @@ TEST_CASE("includes that are missing, circular, too deep or too many are refused
   const std::string base(kBase);
   auto report = load_text(folder, "include = [\"none.toml\"]\n" + base);
   REQUIRE(report.errors.size() == 1);
-  CHECK(report.errors[0].code == Pst::kConfigUnreadable);
+  CHECK(report.errors[0].code == pst::kConfigUnreadable);
   CHECK(report.errors[0].what.find("/postern.toml:1: include: ") != std::string::npos);
 
   report = load_text(folder, "include = [\"postern.toml\"]\n" + base);

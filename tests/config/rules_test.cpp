@@ -1,6 +1,7 @@
 // Rules across keys, each with the place it blames.
 #include <doctest/doctest.h>
 
+#include "base/codes/config.hpp"
 #include "tests/config/files.hpp"
 
 using namespace postern;
@@ -20,56 +21,56 @@ struct Case {
 constexpr std::string_view kService = "[service]\nuser = 's'\n[policy]\nmode = 'observe'\n";
 
 const Case kCases[] = {
-    {"[database.a]\ncluster = 'other'\n", Pst::kConfigConflict, 2,
+    {"[database.a]\ncluster = 'other'\n", pst::kConfigConflict, 2,
      "database.a.cluster: there is no [cluster.other]"},
-    {"[database.a]\ncluster = 'main'\nroute = 'auto'\n", Pst::kConfigConflict, 3,
+    {"[database.a]\ncluster = 'main'\nroute = 'auto'\n", pst::kConfigConflict, 3,
      "needs [routing]"},
-    {"[database.a]\ncluster = 'main'\nroute = 'replica'\n", Pst::kConfigNotHandled, 3,
+    {"[database.a]\ncluster = 'main'\nroute = 'replica'\n", pst::kConfigNotHandled, 3,
      "not served yet"},
-    {"[database.a]\ncluster = 'main'\npool_mode = 'transaction'\n", Pst::kConfigNotHandled, 3,
+    {"[database.a]\ncluster = 'main'\npool_mode = 'transaction'\n", pst::kConfigNotHandled, 3,
      "only \"session\" is served yet"},
-    {"[database.a]\ncluster = 'main'\npassword = 'p'\n", Pst::kConfigConflict, 3, "without user"},
-    {"[listen]\naddress = '0.0.0.0'\n", Pst::kConfigConflict, 0, "needs a loopback"},
-    {"[listen.tls]\nmode = 'require'\nkey_file = 'k'\n", Pst::kConfigMissingKey, 1, "cert_file"},
-    {"[listen.tls]\nmode = 'allow'\ncert_file = 'k'\n", Pst::kConfigMissingKey, 1, "key_file"},
-    {"[listen.tls]\nclient_ca_file = 'k'\n", Pst::kConfigConflict, 2, "needs mode"},
-    {"[cluster.main.tls]\nmode = 'verify-full'\n", Pst::kConfigMissingKey, 1, "ca_file"},
-    {"[cluster.main.tls]\nmode = 'require'\nca_file = 'c'\n", Pst::kConfigConflict, 3, "ca_file"},
-    {"[metrics]\nport = 6432\n", Pst::kConfigConflict, 2, "is the port of [listen]"},
-    {"[limits]\nmessage_bytes = '512KB'\nencrypted_value_bytes = '1KB'\n", Pst::kConfigConflict, 1,
+    {"[database.a]\ncluster = 'main'\npassword = 'p'\n", pst::kConfigConflict, 3, "without user"},
+    {"[listen]\naddress = '0.0.0.0'\n", pst::kConfigConflict, 0, "needs a loopback"},
+    {"[listen.tls]\nmode = 'require'\nkey_file = 'k'\n", pst::kConfigMissingKey, 1, "cert_file"},
+    {"[listen.tls]\nmode = 'allow'\ncert_file = 'k'\n", pst::kConfigMissingKey, 1, "key_file"},
+    {"[listen.tls]\nclient_ca_file = 'k'\n", pst::kConfigConflict, 2, "needs mode"},
+    {"[cluster.main.tls]\nmode = 'verify-full'\n", pst::kConfigMissingKey, 1, "ca_file"},
+    {"[cluster.main.tls]\nmode = 'require'\nca_file = 'c'\n", pst::kConfigConflict, 3, "ca_file"},
+    {"[metrics]\nport = 6432\n", pst::kConfigConflict, 2, "is the port of [listen]"},
+    {"[limits]\nmessage_bytes = '512KB'\nencrypted_value_bytes = '1KB'\n", pst::kConfigConflict, 1,
      "limits.query_bytes: is larger"},
-    {"[limits]\nmessage_bytes = '8MB'\n", Pst::kConfigConflict, 1, "encrypted_value_bytes"},
-    {"[audit]\ndir = 'log'\nkey_file = 'k'\nanchor_file = 'log/anchor'\n", Pst::kConfigConflict, 4,
+    {"[limits]\nmessage_bytes = '8MB'\n", pst::kConfigConflict, 1, "encrypted_value_bytes"},
+    {"[audit]\ndir = 'log'\nkey_file = 'k'\nanchor_file = 'log/anchor'\n", pst::kConfigConflict, 4,
      "lies inside audit.dir"},
-    {"[audit]\ndir = 'log'\nkey_file = 'log/k'\n", Pst::kConfigConflict, 3, "inside audit.dir"},
-    {"[audit]\ndir = 'log'\n", Pst::kConfigMissingKey, 1, "audit.key_file"},
-    {"[keys]\nfile = 'k'\n", Pst::kConfigMissingKey, 1, "kek_file or passphrase_file"},
-    {"[keys]\nfile = 'k'\nkek_file = 'a'\npassphrase_file = 'b'\n", Pst::kConfigConflict, 4,
+    {"[audit]\ndir = 'log'\nkey_file = 'log/k'\n", pst::kConfigConflict, 3, "inside audit.dir"},
+    {"[audit]\ndir = 'log'\n", pst::kConfigMissingKey, 1, "audit.key_file"},
+    {"[keys]\nfile = 'k'\n", pst::kConfigMissingKey, 1, "kek_file or passphrase_file"},
+    {"[keys]\nfile = 'k'\nkek_file = 'a'\npassphrase_file = 'b'\n", pst::kConfigConflict, 4,
      "beside kek_file"},
-    {"[routing]\n", Pst::kConfigMissingKey, 1, "[service] is needed"},
-    {"[cache]\n", Pst::kConfigMissingKey, 1, "[service] is needed"},
+    {"[routing]\n", pst::kConfigMissingKey, 1, "[service] is needed"},
+    {"[cache]\n", pst::kConfigMissingKey, 1, "[service] is needed"},
 };
 
 const Case kProtectionCases[] = {
-    {"[tenant]\ntype = 'jsonb'\n", Pst::kConfigBadValue, 6, "tenant.type"},
-    {"[tenant]\nshared = ['x']\n", Pst::kConfigBadValue, 6, "is not schema.table"},
-    {"[[table]]\nname = 'a.b'\n", Pst::kConfigConflict, 5, "no effect without [tenant]"},
-    {"[tenant]\n[[table]]\nname = 'ab'\n", Pst::kConfigBadValue, 7, "schema.table"},
-    {"[tenant]\n[[table]]\nname = 'a.b'\n[[table.policies]]\nname = 'p'\n", Pst::kConfigMissingKey,
+    {"[tenant]\ntype = 'jsonb'\n", pst::kConfigBadValue, 6, "tenant.type"},
+    {"[tenant]\nshared = ['x']\n", pst::kConfigBadValue, 6, "is not schema.table"},
+    {"[[table]]\nname = 'a.b'\n", pst::kConfigConflict, 5, "no effect without [tenant]"},
+    {"[tenant]\n[[table]]\nname = 'ab'\n", pst::kConfigBadValue, 7, "schema.table"},
+    {"[tenant]\n[[table]]\nname = 'a.b'\n[[table.policies]]\nname = 'p'\n", pst::kConfigMissingKey,
      8, "neither using nor check"},
-    {"[[column]]\ntable = 'a.b'\nname = 'c'\n", Pst::kConfigMissingKey, 5, "neither scheme"},
-    {"[[column]]\ntable = 'a.*'\nname = 'c'\nmask = 'fixed'\n", Pst::kConfigBadValue, 6,
+    {"[[column]]\ntable = 'a.b'\nname = 'c'\n", pst::kConfigMissingKey, 5, "neither scheme"},
+    {"[[column]]\ntable = 'a.*'\nname = 'c'\nmask = 'fixed'\n", pst::kConfigBadValue, 6,
      "is not one"},
-    {"[[column]]\ntable = 'a.b'\nname = 'c'\nmask = 'zorro'\n", Pst::kConfigBadValue, 8, "mask"},
-    {"[[column]]\ntable = 'a.b'\nname = 'c'\nroles = { bob = 'mask' }\n", Pst::kConfigConflict, 8,
+    {"[[column]]\ntable = 'a.b'\nname = 'c'\nmask = 'zorro'\n", pst::kConfigBadValue, 8, "mask"},
+    {"[[column]]\ntable = 'a.b'\nname = 'c'\nroles = { bob = 'mask' }\n", pst::kConfigConflict, 8,
      "mask is not given"},
     {"[[column]]\ntable = 'a.b'\nname = 'c'\nroles = { bob = 'ciphertext' }\n",
-     Pst::kConfigConflict, 8, "plain column"},
+     pst::kConfigConflict, 8, "plain column"},
     {"[[column]]\ntable = 'a.b'\nname = 'c'\nmask = 'fixed'\nlink_group = 'g'\n",
-     Pst::kConfigConflict, 9, "for deterministic"},
+     pst::kConfigConflict, 9, "for deterministic"},
     {"[[column]]\ntable='a.b'\nname='c'\nmask='fixed'\n[[column]]\ntable='a.b'\nname='c'\n"
      "mask='null'\n",
-     Pst::kConfigConflict, 11, "described twice"},
+     pst::kConfigConflict, 11, "described twice"},
 };
 
 // An encrypted column that is whole, with one line replaced.
@@ -111,37 +112,37 @@ TEST_CASE("an encrypted column needs keys, type, uuid and a type its scheme can 
     CAPTURE(messages(report));
     CHECK(only_error(report, code, line, part));
   };
-  breaks("[keys]\nfile = 'k'\nkek_file = 'r'\n", "", Pst::kConfigMissingKey, 6, "needs [keys]");
-  breaks("type = 'text'\n", "", Pst::kConfigMissingKey, 9, "column[0].type");
-  breaks("'text'", "'point'", Pst::kConfigBadValue, 12, "can be encrypted");
-  breaks("'text'", "'varchar(x)'", Pst::kConfigBadValue, 12, "can be encrypted");
-  breaks("'text'", "'jsonb'", Pst::kConfigConflict, 12, "not for deterministic");
-  breaks("'text'", "'numeric'", Pst::kConfigConflict, 12, "not for deterministic");
-  breaks("-555555555555", "", Pst::kConfigBadValue, 14, "is not a uuid");
-  breaks("[tenant]\n", "", Pst::kConfigConflict, 8, "\"tenant\" needs [tenant]");
+  breaks("[keys]\nfile = 'k'\nkek_file = 'r'\n", "", pst::kConfigMissingKey, 6, "needs [keys]");
+  breaks("type = 'text'\n", "", pst::kConfigMissingKey, 9, "column[0].type");
+  breaks("'text'", "'point'", pst::kConfigBadValue, 12, "can be encrypted");
+  breaks("'text'", "'varchar(x)'", pst::kConfigBadValue, 12, "can be encrypted");
+  breaks("'text'", "'jsonb'", pst::kConfigConflict, 12, "not for deterministic");
+  breaks("'text'", "'numeric'", pst::kConfigConflict, 12, "not for deterministic");
+  breaks("-555555555555", "", pst::kConfigBadValue, 14, "is not a uuid");
+  breaks("[tenant]\n", "", pst::kConfigConflict, 8, "\"tenant\" needs [tenant]");
   CHECK(load_more(encrypted("'text'", "'numeric(10,2)'")).errors.empty());
   CHECK(load_more(encrypted("'text'", "'varchar(80)'")).errors.empty());
   CHECK(load_more(encrypted("'deterministic'", "'randomized'")).errors.empty());
   const std::string second =
       "[[column]]\ntable = 'a.b'\nname = 'd'\ntype = 'text'\nscheme = 'randomized'\n"
       "uuid = '11111111-2222-3333-4444-555555555555'\n";
-  CHECK(only_error(load_more(encrypted() + second), Pst::kConfigConflict, 20,
+  CHECK(only_error(load_more(encrypted() + second), pst::kConfigConflict, 20,
                    "is also the uuid of column[0]"));
 }
 
 TEST_CASE("the tenant context needs its key except in observe mode") {
   const std::string text = "[service]\nuser = 's'\n[tenant]\n";
-  CHECK(only_error(load_more(text), Pst::kConfigMissingKey, 3, "tenant.guard_key_file"));
+  CHECK(only_error(load_more(text), pst::kConfigMissingKey, 3, "tenant.guard_key_file"));
   CHECK(load_more(text + "guard_key_file = 'g'\n").errors.empty());
   CHECK(load_more(text + "[policy]\nmode = 'observe'\n").errors.empty());
-  CHECK(only_error(load_more(text + "[policy]\nmode = 'gate'\n"), Pst::kConfigMissingKey, 3,
+  CHECK(only_error(load_more(text + "[policy]\nmode = 'gate'\n"), pst::kConfigMissingKey, 3,
                    "guard_key_file"));
 }
 
 TEST_CASE("protection needs the service login") {
   const auto report = load_more("[tenant]\nguard_key_file = 'g'\n");
   CAPTURE(messages(report));
-  CHECK(only_error(report, Pst::kConfigMissingKey, 1, "[service] is needed"));
+  CHECK(only_error(report, pst::kConfigMissingKey, 1, "[service] is needed"));
 }
 
 TEST_CASE("an empty file says what is missing") {
@@ -168,15 +169,15 @@ TEST_CASE("rules of logins") {
     CHECK(report.errors[0].code == code);
     CHECK(report.errors[0].what.find(part) != std::string::npos);
   };
-  expect("[user.bob]\n", Pst::kConfigMissingKey, "users.toml:1: user.bob: needs password");
-  expect("[user.bob]\npassword='p'\nscram='SCRAM-SHA-256$1:a$b:c'\n", Pst::kConfigConflict,
+  expect("[user.bob]\n", pst::kConfigMissingKey, "users.toml:1: user.bob: needs password");
+  expect("[user.bob]\npassword='p'\nscram='SCRAM-SHA-256$1:a$b:c'\n", pst::kConfigConflict,
          "users.toml:3: user.bob.scram: is given beside");
-  expect("[user.bob]\nscram='md5abc'\n", Pst::kConfigBadValue, "users.toml:2: user.bob.scram");
-  expect("[user.bob]\npassword='p'\ntenant='acme'\n", Pst::kConfigConflict,
+  expect("[user.bob]\nscram='md5abc'\n", pst::kConfigBadValue, "users.toml:2: user.bob.scram");
+  expect("[user.bob]\npassword='p'\ntenant='acme'\n", pst::kConfigConflict,
          "users.toml:3: user.bob.tenant: has no effect");
-  expect("[user.bob]\npassword='p'\ntenant='a b'\n", Pst::kConfigBadValue, "is not a tenant");
-  expect("[user.bob]\npassword='p'\ntenants=['*','a']\n", Pst::kConfigBadValue, "stands alone");
-  expect("[user.bob]\npassword='p'\ntenants=[]\n", Pst::kConfigBadValue, "empty list");
-  expect("[user.bob]\npassword='p'\npassword_file='users.toml'\n", Pst::kConfigConflict,
+  expect("[user.bob]\npassword='p'\ntenant='a b'\n", pst::kConfigBadValue, "is not a tenant");
+  expect("[user.bob]\npassword='p'\ntenants=['*','a']\n", pst::kConfigBadValue, "stands alone");
+  expect("[user.bob]\npassword='p'\ntenants=[]\n", pst::kConfigBadValue, "empty list");
+  expect("[user.bob]\npassword='p'\npassword_file='users.toml'\n", pst::kConfigConflict,
          "users.toml:3: user.bob.password_file: \"password\" is given too");
 }

@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include "base/codes/crypto.hpp"
 #include "tests/crypto/support.hpp"
 
 using namespace postern;
@@ -104,8 +105,8 @@ TEST_CASE("a value holds at 16 MB and is refused one byte past it, both ways") {
     const Bytes largest(kMaxPlaintextBytes, 'x');
     const Bytes container = c.encrypt(tenant("acme"), largest).value();
     CHECK(opened(c, tenant("acme"), container) == largest);
-    CHECK(c.encrypt(tenant("acme"), largest + "x").error().code == Pst::kPlaintextTooLarge);
-    CHECK(refusal(c, tenant("acme"), container + "x") == Pst::kNotAContainer);
+    CHECK(c.encrypt(tenant("acme"), largest + "x").error().code == pst::kPlaintextTooLarge);
+    CHECK(refusal(c, tenant("acme"), container + "x") == pst::kNotAContainer);
   }
 }
 
@@ -121,7 +122,7 @@ TEST_CASE("structure: what looks like a container and what does not") {
     Bytes bad = smallest;
     bad[i] = static_cast<char>(bad[i] ^ 0x40);
     CHECK_FALSE(looks_like_container(bad));
-    CHECK(read_header(bad).error().code == Pst::kNotAContainer);
+    CHECK(read_header(bad).error().code == pst::kNotAContainer);
   }
   CHECK(read_header(smallest).value() == ContainerHeader{Suite::kRandomized, kAcmeData});
 }
@@ -150,27 +151,27 @@ TEST_CASE("swaps: a value of another tenant, column, type or scheme does not ope
   for (const Scheme scheme : kSchemes) {
     ColumnCipher c = cipher(spec(scheme));
     const Bytes container = c.encrypt(acme, "value").value();
-    CHECK(refusal(c, beta, container) == Pst::kKeyOfOtherTenant);
-    CHECK(refusal(c, TenantId::none(), container) == Pst::kTenantHasNoKey);
+    CHECK(refusal(c, beta, container) == pst::kKeyOfOtherTenant);
+    CHECK(refusal(c, TenantId::none(), container) == pst::kTenantHasNoKey);
 
     ColumnSpec other_uuid = spec(scheme);
     (scheme == Scheme::kRandomized ? other_uuid.column : other_uuid.link_group) = filled_uuid(1);
     ColumnCipher moved = cipher(other_uuid);
-    CHECK(refusal(moved, acme, container) == Pst::kDecryptFailed);
+    CHECK(refusal(moved, acme, container) == pst::kDecryptFailed);
 
     ColumnSpec other_type = spec(scheme);
     (scheme == Scheme::kRandomized ? other_type.logical_type : other_type.type_family) = "uuid";
     ColumnCipher retyped = cipher(other_type);
-    CHECK(refusal(retyped, acme, container) == Pst::kDecryptFailed);
+    CHECK(refusal(retyped, acme, container) == pst::kDecryptFailed);
 
     ColumnCipher other_scheme =
         cipher(spec(scheme == Scheme::kRandomized ? Scheme::kDeterministic : Scheme::kRandomized));
-    CHECK(refusal(other_scheme, acme, container) == Pst::kSuiteNotAllowed);
+    CHECK(refusal(other_scheme, acme, container) == pst::kSuiteNotAllowed);
 
     ColumnSpec other_scope = spec(scheme);
     other_scope.scope = KeyScope::kGlobal;
     ColumnCipher global = cipher(other_scope);
-    CHECK(refusal(global, acme, container) == Pst::kKeyOfOtherTenant);
+    CHECK(refusal(global, acme, container) == pst::kKeyOfOtherTenant);
   }
 }
 
@@ -178,7 +179,7 @@ TEST_CASE("a header that names a key of the other purpose is refused") {
   ColumnCipher c = cipher(spec(Scheme::kRandomized));
   Bytes container = c.encrypt(tenant("acme"), "value").value();
   store_be32(container.data() + 4, kAcmeIndex);
-  CHECK(refusal(c, tenant("acme"), container) == Pst::kSuiteNotAllowed);
+  CHECK(refusal(c, tenant("acme"), container) == pst::kSuiteNotAllowed);
 }
 
 TEST_CASE("deterministic: equal within tenant, link group and family only; randomized: never") {
@@ -219,25 +220,25 @@ TEST_CASE("scope global uses its own key whoever asks; scope tenant never falls 
   CHECK(global.owner(container).value() == global_owner());
 
   ColumnCipher scoped = cipher(spec(Scheme::kDeterministic));
-  CHECK(scoped.encrypt(TenantId::none(), "x").error().code == Pst::kTenantHasNoKey);
-  CHECK(scoped.encrypt(tenant("gamma"), "x").error().code == Pst::kTenantHasNoKey);
-  CHECK(refusal(scoped, tenant("acme"), container) == Pst::kKeyOfOtherTenant);
+  CHECK(scoped.encrypt(TenantId::none(), "x").error().code == pst::kTenantHasNoKey);
+  CHECK(scoped.encrypt(tenant("gamma"), "x").error().code == pst::kTenantHasNoKey);
+  CHECK(refusal(scoped, tenant("acme"), container) == pst::kKeyOfOtherTenant);
 }
 
 TEST_CASE("owner names the tenant by key id; an unknown or shredded key has its own error") {
   ColumnCipher c = cipher(spec(Scheme::kRandomized));
   const Bytes container = c.encrypt(tenant("beta"), "value").value();
   CHECK(c.owner(container).value() == tenant("beta"));
-  CHECK(c.owner("no").error().code == Pst::kNotAContainer);
+  CHECK(c.owner("no").error().code == pst::kNotAContainer);
   Bytes unknown = container;
   store_be32(unknown.data() + 4, 0xFFFFFFFF);
-  CHECK(refusal(c, tenant("beta"), unknown) == Pst::kUnknownKeyId);
-  CHECK(c.owner(unknown).error().code == Pst::kUnknownKeyId);
+  CHECK(refusal(c, tenant("beta"), unknown) == pst::kUnknownKeyId);
+  CHECK(c.owner(unknown).error().code == pst::kUnknownKeyId);
 
   c.use(snapshot_of({{3, tenant("beta"), KeyPurpose::kRandomized, false, true, 0}},
                     {Bytes(32, 'b')}));
-  CHECK(refusal(c, tenant("beta"), container) == Pst::kKeyShredded);
-  CHECK(c.encrypt(tenant("beta"), "value").error().code == Pst::kKeyShredded);
+  CHECK(refusal(c, tenant("beta"), container) == pst::kKeyShredded);
+  CHECK(c.encrypt(tenant("beta"), "value").error().code == pst::kKeyShredded);
 }
 
 TEST_CASE("more keys than the cache holds: every value still opens") {

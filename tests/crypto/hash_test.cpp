@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "base/codes/crypto.hpp"
 #include "crypto/base64.hpp"
 #include "crypto/context_mac.hpp"
 #include "crypto/saslprep.hpp"
@@ -60,8 +61,8 @@ TEST_CASE("PBKDF2-HMAC-SHA-256: RFC 7914 section 11, and the iteration limits") 
         "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc");
   CHECK(to_hex(pbkdf2_sha256("Password", "NaCl", 80000).value().reveal()) ==
         "4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56");
-  CHECK(pbkdf2_sha256("p", "s", 0).error().code == Pst::kBadKeyMaterial);
-  CHECK(pbkdf2_sha256("p", "s", kMaxPbkdf2Iterations + 1).error().code == Pst::kBadKeyMaterial);
+  CHECK(pbkdf2_sha256("p", "s", 0).error().code == pst::kBadKeyMaterial);
+  CHECK(pbkdf2_sha256("p", "s", kMaxPbkdf2Iterations + 1).error().code == pst::kBadKeyMaterial);
 }
 
 TEST_CASE("SCRAM-SHA-256: the exchange of RFC 7677 section 3") {

@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include "base/codes/crypto.hpp"
 #include "crypto/base64.hpp"
 #include "crypto/column_cipher.hpp"
 #include "crypto/file_io.hpp"
@@ -121,7 +122,7 @@ TEST_CASE("rotation: new values under a new key, old ones still open, equality u
   CHECK(keys[1].state == KeyInfo::State::kCurrent);
   CHECK(keys[2].state == KeyInfo::State::kCurrent);
   REQUIRE(store.rotate_tenant(global_owner(), kNow));
-  CHECK(store.rotate_tenant(tenant("nobody"), kNow).error().code == Pst::kTenantHasNoKey);
+  CHECK(store.rotate_tenant(tenant("nobody"), kNow).error().code == pst::kTenantHasNoKey);
 }
 
 TEST_CASE("shredding: nothing opens any more, the wrappings are gone, the name stays taken") {
@@ -138,9 +139,9 @@ TEST_CASE("shredding: nothing opens any more, the wrappings are gone, the name s
   REQUIRE(store.shred_tenant(acme));
   for (const auto& snapshot : {store.snapshot(), f.open().snapshot()}) {
     c.use(snapshot);
-    CHECK(c.decrypt(acme, container).error().code == Pst::kKeyShredded);
-    CHECK(c.encrypt(acme, "value").error().code == Pst::kKeyShredded);
-    CHECK(snapshot->key_by_id(id).error().code == Pst::kKeyShredded);
+    CHECK(c.decrypt(acme, container).error().code == pst::kKeyShredded);
+    CHECK(c.encrypt(acme, "value").error().code == pst::kKeyShredded);
+    CHECK(snapshot->key_by_id(id).error().code == pst::kKeyShredded);
     CHECK(c.encrypt(tenant("beta"), "value"));
   }
   const std::string text = read_file(f.options.path);
@@ -148,11 +149,11 @@ TEST_CASE("shredding: nothing opens any more, the wrappings are gone, the name s
   CHECK(text.find(" acme randomized shredded 1700000000 -\n") != std::string::npos);
   CHECK(text.find("acme active") == std::string::npos);
   CHECK(store.list()[1].shredded);
-  CHECK(store.add_tenant(acme, kNow).error().code == Pst::kKeyShredded);
-  CHECK(store.shred_tenant(acme).error().code == Pst::kKeyShredded);
-  CHECK(store.rotate_tenant(acme, kNow).error().code == Pst::kKeyShredded);
-  CHECK(store.shred_tenant(tenant("nobody")).error().code == Pst::kTenantHasNoKey);
-  CHECK(store.shred_tenant(global_owner()).error().code == Pst::kTenantHasNoKey);
+  CHECK(store.add_tenant(acme, kNow).error().code == pst::kKeyShredded);
+  CHECK(store.shred_tenant(acme).error().code == pst::kKeyShredded);
+  CHECK(store.rotate_tenant(acme, kNow).error().code == pst::kKeyShredded);
+  CHECK(store.shred_tenant(tenant("nobody")).error().code == pst::kTenantHasNoKey);
+  CHECK(store.shred_tenant(global_owner()).error().code == pst::kTenantHasNoKey);
 }
 
 TEST_CASE("adding twice is refused and changes nothing") {
@@ -160,10 +161,10 @@ TEST_CASE("adding twice is refused and changes nothing") {
   KeyStore store = f.create();
   REQUIRE(store.add_tenant(tenant("acme"), kNow));
   const std::string before = read_file(f.options.path);
-  CHECK(store.add_tenant(tenant("acme"), kNow).error().code == Pst::kTenantExists);
-  CHECK(store.add_tenant(global_owner(), kNow).error().code == Pst::kTenantExists);
+  CHECK(store.add_tenant(tenant("acme"), kNow).error().code == pst::kTenantExists);
+  CHECK(store.add_tenant(global_owner(), kNow).error().code == pst::kTenantExists);
   const TenantId some[] = {tenant("beta"), tenant("acme"), tenant("gamma")};
-  CHECK(store.add_tenants(some, kNow).error().code == Pst::kTenantExists);
+  CHECK(store.add_tenants(some, kNow).error().code == pst::kTenantExists);
   CHECK(read_file(f.options.path) == before);
 }
 
@@ -174,11 +175,11 @@ TEST_CASE("reload: another process's key is unknown first, known after, and old 
   const auto before = serving.snapshot();
   REQUIRE(tool.add_tenant(tenant("acme"), kNow));
   const KeyId id = current(tool, tenant("acme"), KeyPurpose::kRandomized);
-  CHECK(serving.snapshot()->key_by_id(id).error().code == Pst::kUnknownKeyId);
+  CHECK(serving.snapshot()->key_by_id(id).error().code == pst::kUnknownKeyId);
   CHECK(serving.reload().value());
   CHECK(serving.snapshot()->key_by_id(id));
   CHECK(serving.snapshot()->generation() > before->generation());
-  CHECK(before->key_by_id(id).error().code == Pst::kUnknownKeyId);
+  CHECK(before->key_by_id(id).error().code == pst::kUnknownKeyId);
   CHECK_FALSE(serving.reload().value());
   // A change starts from the file, not from what this process knew.
   REQUIRE(serving.add_tenant(tenant("beta"), kNow));
@@ -194,14 +195,14 @@ TEST_CASE("reload: an older file, another store and a damaged file leave the key
   const auto snapshot = store.snapshot();
 
   write_file(f.options.path, older);
-  CHECK(store.reload().error().code == Pst::kKeyFileRolledBack);
-  CHECK(store.add_tenant(tenant("beta"), kNow).error().code == Pst::kKeyFileRolledBack);
+  CHECK(store.reload().error().code == pst::kKeyFileRolledBack);
+  CHECK(store.add_tenant(tenant("beta"), kNow).error().code == pst::kKeyFileRolledBack);
   std::filesystem::remove(f.options.path);
-  CHECK(store.reload().error().code == Pst::kKeyFileUnreadable);
+  CHECK(store.reload().error().code == pst::kKeyFileUnreadable);
   REQUIRE(KeyStore::create(f.options, kNow));
-  CHECK(store.reload().error().code == Pst::kKeyFileRolledBack);
+  CHECK(store.reload().error().code == pst::kKeyFileRolledBack);
   write_file(f.options.path, "damaged\n");
-  CHECK(store.reload().error().code == Pst::kKeyFileCorrupt);
+  CHECK(store.reload().error().code == pst::kKeyFileCorrupt);
   CHECK(store.snapshot() == snapshot);
 }
 
@@ -225,9 +226,9 @@ TEST_CASE("the wrong root key, and key file and passphrase exchanged, are told a
   f.create();
   std::filesystem::remove(f.options.root.path);
   REQUIRE(create_root_key_file(f.options.root.path));
-  CHECK(f.open_error() == Pst::kWrongRootKey);
+  CHECK(f.open_error() == pst::kWrongRootKey);
   f.options.root.kind = RootKeySource::Kind::kPassphraseFile;
-  CHECK(f.open_error() == Pst::kWrongRootKey);
+  CHECK(f.open_error() == pst::kWrongRootKey);
 }
 
 TEST_CASE("every changed, missing or doubled byte of the file is an error") {
@@ -243,15 +244,15 @@ TEST_CASE("every changed, missing or doubled byte of the file is an error") {
       std::string bad = good;
       bad[i] = static_cast<char>(bad[i] ^ mask);
       write_file(f.options.path, bad);
-      CHECK(f.open_error() == Pst::kKeyFileCorrupt);
+      CHECK(f.open_error() == pst::kKeyFileCorrupt);
     }
     write_file(f.options.path, std::string(good).erase(i, 1));
-    CHECK(f.open_error() == Pst::kKeyFileCorrupt);
+    CHECK(f.open_error() == pst::kKeyFileCorrupt);
     write_file(f.options.path, good.substr(0, i));
-    CHECK(f.open_error() == Pst::kKeyFileCorrupt);
+    CHECK(f.open_error() == pst::kKeyFileCorrupt);
   }
   write_file(f.options.path, good + "\n");
-  CHECK(f.open_error() == Pst::kKeyFileCorrupt);
+  CHECK(f.open_error() == pst::kKeyFileCorrupt);
   write_file(f.options.path, good);
   CHECK(KeyStore::open(f.options));
 }
@@ -269,7 +270,7 @@ TEST_CASE("a forger without the root key changes nothing either, sum or no sum")
     bad[i] = static_cast<char>(bad[i] ^ 0x01);
     write_file(f.options.path, with_right_sum(bad));
     const Pst code = f.open_error();
-    CHECK((code == Pst::kKeyFileCorrupt || code == Pst::kWrongRootKey));
+    CHECK((code == pst::kKeyFileCorrupt || code == pst::kWrongRootKey));
   }
   // Exchanging two tenants' names, a line less, two lines swapped.
   std::string swapped = good;
@@ -277,12 +278,12 @@ TEST_CASE("a forger without the root key changes nothing either, sum or no sum")
     swapped.replace(at, 4, "BETA");
   }
   write_file(f.options.path, with_right_sum(swapped));
-  CHECK(f.open_error() == Pst::kKeyFileCorrupt);
+  CHECK(f.open_error() == pst::kKeyFileCorrupt);
   std::string shorter = good;
   const std::size_t line = shorter.find("key ");
   shorter.erase(line, shorter.find('\n', line) + 1 - line);
   write_file(f.options.path, with_right_sum(shorter));
-  CHECK(f.open_error() == Pst::kKeyFileCorrupt);
+  CHECK(f.open_error() == pst::kKeyFileCorrupt);
 }
 
 TEST_CASE("permissions: anything for group or others refuses both files") {
@@ -292,7 +293,7 @@ TEST_CASE("permissions: anything for group or others refuses both files") {
     for (const mode_t mode : {0640, 0604, 0620, 0602, 0610, 0601, 0644, 0666}) {
       CAPTURE(mode);
       REQUIRE(::chmod(path.c_str(), mode) == 0);
-      CHECK(f.open_error() == Pst::kKeyFilePermissions);
+      CHECK(f.open_error() == pst::kKeyFilePermissions);
     }
     for (const mode_t mode : {0400, 0600, 0700}) {
       REQUIRE(::chmod(path.c_str(), mode) == 0);
@@ -303,28 +304,28 @@ TEST_CASE("permissions: anything for group or others refuses both files") {
 
 TEST_CASE("unreadable: missing, a folder, a FIFO") {
   Fixture f;
-  CHECK(f.open_error() == Pst::kKeyFileUnreadable);
+  CHECK(f.open_error() == pst::kKeyFileUnreadable);
   f.create();
   KeyStore::Options options = f.options;
   options.root.path = f.folder.file("missing");
-  CHECK(KeyStore::open(options).error().code == Pst::kKeyFileUnreadable);
+  CHECK(KeyStore::open(options).error().code == pst::kKeyFileUnreadable);
   options.root.path = f.folder.file("");
-  CHECK(KeyStore::open(options).error().code == Pst::kKeyFileUnreadable);
+  CHECK(KeyStore::open(options).error().code == pst::kKeyFileUnreadable);
   options.root.path = f.folder.file("fifo");
   REQUIRE(::mkfifo(options.root.path.c_str(), 0600) == 0);
-  CHECK(KeyStore::open(options).error().code == Pst::kKeyFileUnreadable);
+  CHECK(KeyStore::open(options).error().code == pst::kKeyFileUnreadable);
 }
 
 TEST_CASE("unwritable: no folder; existing files are never overwritten") {
   Fixture f;
   KeyStore::Options options = f.options;
   options.path = f.folder.file("no/such/keys");
-  CHECK(KeyStore::create(options, kNow).error().code == Pst::kKeyStoreWrite);
-  CHECK(create_root_key_file(options.path).error().code == Pst::kKeyStoreWrite);
+  CHECK(KeyStore::create(options, kNow).error().code == pst::kKeyStoreWrite);
+  CHECK(create_root_key_file(options.path).error().code == pst::kKeyStoreWrite);
   f.create();
   const std::string before = read_file(f.options.path);
-  CHECK(KeyStore::create(f.options, kNow).error().code == Pst::kKeyFileExists);
-  CHECK(create_root_key_file(f.options.root.path).error().code == Pst::kKeyFileExists);
+  CHECK(KeyStore::create(f.options, kNow).error().code == pst::kKeyFileExists);
+  CHECK(create_root_key_file(f.options.root.path).error().code == pst::kKeyFileExists);
   CHECK(read_file(f.options.path) == before);
 }
 
@@ -342,7 +343,7 @@ TEST_CASE("root key files: hexadecimal or base64 of exactly 32 bytes") {
        {std::string(), digits.substr(0, 63), digits.substr(0, 62), digits + "\n", "x" + digits,
         base64_encode(ByteView(key).substr(1)), base64_encode(key + "x")}) {
     write_file(f.options.root.path, text);
-    CHECK(f.open_error() == Pst::kBadKeyMaterial);
+    CHECK(f.open_error() == pst::kBadKeyMaterial);
   }
 }
 
@@ -350,9 +351,9 @@ TEST_CASE("key stores beyond their size limit are not read") {
   Fixture f;
   write_file(f.options.path, "");
   REQUIRE(::truncate(f.options.path.c_str(), kMaxKeyFileBytes) == 0);
-  CHECK(f.open_error() == Pst::kKeyFileCorrupt);
+  CHECK(f.open_error() == pst::kKeyFileCorrupt);
   REQUIRE(::truncate(f.options.path.c_str(), kMaxKeyFileBytes + 1) == 0);
-  CHECK(f.open_error() == Pst::kBadKeyMaterial);
+  CHECK(f.open_error() == pst::kBadKeyMaterial);
 }
 
 TEST_CASE("many tenants in one write") {
@@ -370,20 +371,20 @@ TEST_CASE("secret files hold at their size limit and are refused one byte past i
   write_file(path, Bytes(kMaxRootFileBytes, 'p'));
   CHECK(read_private_file(path, kMaxRootFileBytes).value().size() == kMaxRootFileBytes);
   write_file(path, Bytes(kMaxRootFileBytes + 1, 'p'));
-  CHECK(read_private_file(path, kMaxRootFileBytes).error().code == Pst::kBadKeyMaterial);
+  CHECK(read_private_file(path, kMaxRootFileBytes).error().code == pst::kBadKeyMaterial);
 }
 
 TEST_CASE("passphrase: Argon2id, its length limit, and the stored cost's bounds") {
   Fixture f;
   f.options.root = {RootKeySource::Kind::kPassphraseFile, f.folder.file("passphrase")};
   write_file(f.options.root.path, "1234567\n");
-  CHECK(KeyStore::create(f.options, kNow, kCheap).error().code == Pst::kBadKeyMaterial);
+  CHECK(KeyStore::create(f.options, kNow, kCheap).error().code == pst::kBadKeyMaterial);
   write_file(f.options.root.path, "12345678\n");
   KeyStore store = f.create();
   REQUIRE(store.add_tenant(tenant("acme"), kNow));
   CHECK(f.open().list().size() == 2);
   write_file(f.options.root.path, "12345679\n");
-  CHECK(f.open_error() == Pst::kWrongRootKey);
+  CHECK(f.open_error() == pst::kWrongRootKey);
 
   write_file(f.options.root.path, "12345678\n");
   const std::string good = read_file(f.options.path);
@@ -394,7 +395,7 @@ TEST_CASE("passphrase: Argon2id, its length limit, and the stored cost's bounds"
     std::string bad = good;
     bad.replace(bad.find(cost), cost.size(), forged);
     write_file(f.options.path, with_right_sum(bad));
-    CHECK(f.open_error() == Pst::kBadKeyMaterial);
+    CHECK(f.open_error() == pst::kBadKeyMaterial);
   }
 }
 

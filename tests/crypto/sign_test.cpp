@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "base/codes/crypto.hpp"
 #include "crypto/aead.hpp"
 #include "crypto/uuid.hpp"
 #include "tests/crypto/support.hpp"
@@ -47,8 +48,8 @@ TEST_CASE("Ed25519: every changed byte, wrong lengths and wrong keys are refused
   CHECK_FALSE(verify_signature(other.public_key(), "message", signature));
   CHECK_FALSE(verify_signature(key.public_key(), "message", signature.substr(1)));
   CHECK_FALSE(verify_signature({}, "message", signature));
-  CHECK(SigningKey::from_seed(Bytes(31, 's')).error().code == Pst::kBadKeyMaterial);
-  CHECK(SigningKey::from_seed(Bytes(33, 's')).error().code == Pst::kBadKeyMaterial);
+  CHECK(SigningKey::from_seed(Bytes(31, 's')).error().code == pst::kBadKeyMaterial);
+  CHECK(SigningKey::from_seed(Bytes(33, 's')).error().code == pst::kBadKeyMaterial);
 }
 
 TEST_CASE("XChaCha20-Poly1305: draft-irtf-cfrg-xchacha-03 appendix A.3.1") {
@@ -69,8 +70,8 @@ TEST_CASE("XChaCha20-Poly1305: draft-irtf-cfrg-xchacha-03 appendix A.3.1") {
   REQUIRE(aead_open({key, nonce, aad}, ByteView(sealed).substr(4), opened));
   CHECK(opened == "kept" + std::string(text));
   CHECK(aead_open({key, nonce, "other"}, ByteView(sealed).substr(4), opened).error().code ==
-        Pst::kDecryptFailed);
-  CHECK(aead_open({key, nonce, aad}, "short", opened).error().code == Pst::kDecryptFailed);
+        pst::kDecryptFailed);
+  CHECK(aead_open({key, nonce, aad}, "short", opened).error().code == pst::kDecryptFailed);
   CHECK(opened.size() == 4 + text.size());
 }
 
@@ -80,7 +81,7 @@ TEST_CASE("UUIDs: text both ways, strict, and random ones are version 4") {
   for (const char* bad :
        {"", "a0eebc999c0b4ef8bb6d6bb9bd380a11", "a0eebc99-9c0b-4ef8-bb6d6-bb9bd380a11",
         "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1g", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1"}) {
-    CHECK(parse_uuid(bad).error().code == Pst::kBadUuid);
+    CHECK(parse_uuid(bad).error().code == pst::kBadUuid);
   }
   REQUIRE(init());
   const std::string random = to_text(random_uuid());

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "base/codes/wall.hpp"
 #include "policy/context_token.hpp"
 #include "policy/glob.hpp"
 #include "policy/tenant_type.hpp"
@@ -28,7 +29,7 @@ bool refused(Change change) {
   ContextFields changed = fields();
   change(changed);
   const auto result = policy::build_context(changed);
-  return !result && result.error().code == Pst::kBadContext;
+  return !result && result.error().code == pst::kBadContext;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "base/codes/gate.hpp"
 #include "tests/policy/policy_fixture.hpp"
 
 using namespace postern;
@@ -71,23 +72,23 @@ TEST_CASE("a protected column is one column in the table, its partitions and chi
 
 TEST_CASE("names that do not exist are named, with the nearest one") {
   const auto table = failing([](auto& o) { o.columns[0].table = "public.userz"; });
-  CHECK(table.code == Pst::kPolicyUnknownTable);
+  CHECK(table.code == pst::kPolicyUnknownTable);
   CHECK(says(table, "did you mean \"public.users\"?"));
   const auto column = failing([](auto& o) { o.columns[0].column = "emai"; });
-  CHECK(column.code == Pst::kPolicyUnknownColumn);
+  CHECK(column.code == pst::kPolicyUnknownColumn);
   CHECK(says(column, "did you mean \"email\"?"));
   const auto rule = failing([](auto& o) { o.tables = {{"public.plan", "id"}}; });
-  CHECK(rule.code == Pst::kPolicyUnknownTable);
+  CHECK(rule.code == pst::kPolicyUnknownTable);
   CHECK(says(rule, "public.plans"));
   const auto tenant = failing([](auto& o) { o.tables = {{"public.pl*", "tenant"}}; });
-  CHECK(tenant.code == Pst::kPolicyUnknownColumn);
+  CHECK(tenant.code == pst::kPolicyUnknownColumn);
   CHECK(says(tenant, "public.plans"));
 }
 
 TEST_CASE("rules of columns that cannot be kept are refused") {
   const auto bad = [](auto change, std::string_view words) {
     const Error error = failing(change);
-    CHECK(error.code == Pst::kPolicyBadColumn);
+    CHECK(error.code == pst::kPolicyBadColumn);
     CAPTURE(error.message());
     CHECK(says(error, words));
   };

@@ -1,6 +1,8 @@
 // Verification and rollback of the wall on a real PostgreSQL 15.
 #include <doctest/doctest.h>
 
+#include "base/codes/gate.hpp"
+#include "base/codes/wall.hpp"
 #include "policy/wall_functions.hpp"
 #include "tests/policy/wall_fixture.hpp"
 
@@ -136,7 +138,7 @@ TEST_CASE("tables and partitions made after the wall are named") {
   CHECK(names(found, "\"public\".\"part_a3\"", "no wall"));
   const auto status = policy::wall_status(found);
   REQUIRE_FALSE(status);
-  CHECK(status.error().code == Pst::kWallDrift);
+  CHECK(status.error().code == pst::kWallDrift);
   CHECK(status.error().what.find("and 1 more") != std::string::npos);
   CHECK(policy::wall_status({}));
   REQUIRE(f.admin.run("RESET search_path") == "");
@@ -194,6 +196,6 @@ TEST_CASE("an unsuitable tenant column is refused before anything is planned") {
   REQUIRE(f.admin.run("CREATE TABLE money_tenant (tenant money)") == "");
   const auto plan = policy::wall_plan(*f.rules(), f.options);
   REQUIRE_FALSE(plan);
-  CHECK(plan.error().code == Pst::kPolicyBadColumn);
+  CHECK(plan.error().code == pst::kPolicyBadColumn);
   CHECK(plan.error().what.find("public.money_tenant.tenant") != std::string::npos);
 }

@@ -1,5 +1,7 @@
 #include "protocol/client_login.hpp"
 
+#include "base/codes/auth.hpp"
+#include "base/codes/wire.hpp"
 #include "protocol/auth.hpp"
 #include "protocol/error_message.hpp"
 #include "protocol/session_setup.hpp"
@@ -159,7 +161,7 @@ TEST_CASE("wrong password and unknown user look the same") {
     ScramClient client = scram_client("wrong");
     CHECK(d.feed(initial(client)) == Kind::kRead);
     CHECK(d.feed(response(client, d.take())) == Kind::kFailed);
-    CHECK(d.login.error().code == Pst::kAuthFailed);
+    CHECK(d.login.error().code == pst::kAuthFailed);
     return d.take();
   };
   CHECK(attempt(KnownUser{secret_of("pw")}) == attempt(UnknownUser{}));
@@ -169,8 +171,8 @@ TEST_CASE("a rejected user gets the caller's error, as FATAL") {
   Driver d;
   d.feed(startup(0, {{"user", "alice"}, {"replication", "true"}}));
   CHECK(d.login.request().replication == Replication::kPhysical);
-  d.answer(RejectUser{make_error(Pst::kReplicationRefused)});
-  check_failed(d, Pst::kReplicationRefused);
+  d.answer(RejectUser{make_error(pst::kReplicationRefused)});
+  check_failed(d, pst::kReplicationRefused);
 }
 
 TEST_CASE("the replication parameter is understood as PostgreSQL does") {
@@ -188,17 +190,17 @@ TEST_CASE("the replication parameter is understood as PostgreSQL does") {
   for (const char* value : {"", "o", "maybe", "truex", "2", "Database"}) {
     Driver d;
     d.feed(startup(0, {{"user", "a"}, {"replication", value}}));
-    check_failed(d, Pst::kBadStartup);
+    check_failed(d, pst::kBadStartup);
   }
 }
 
 TEST_CASE("a user is required; the last of repeated keys counts") {
   Driver none;
   none.feed(startup(0, {{"database", "app"}}));
-  check_failed(none, Pst::kBadStartup);
+  check_failed(none, pst::kBadStartup);
   Driver empty;
   empty.feed(startup(0, {{"user", ""}}));
-  check_failed(empty, Pst::kBadStartup);
+  check_failed(empty, pst::kBadStartup);
   Driver twice;
   twice.feed(startup(0, {{"user", "a"}, {"user", "b"}}));
   CHECK(twice.login.request().user == "b");
@@ -245,7 +247,7 @@ TEST_CASE("encryption requests are answered in either order, each once") {
     Driver again;
     again.feed(request);
     again.feed(request);
-    check_failed(again, Pst::kUnsupportedProtocol, "N");
+    check_failed(again, pst::kUnsupportedProtocol, "N");
   }
 }
 
@@ -270,7 +272,7 @@ TEST_CASE("inside TLS no further encryption request is taken") {
     d.take();
     d.login.tls_established();
     d.feed(request);
-    check_failed(d, Pst::kUnsupportedProtocol);
+    check_failed(d, pst::kUnsupportedProtocol);
   }
 }
 
@@ -280,7 +282,7 @@ TEST_CASE("plaintext behind an encryption request is refused (CVE-2021-23214)") 
       for (const Bytes& stuffing : {Bytes("x"), startup()}) {
         Driver d(tls);
         d.feed(request + stuffing);
-        check_failed(d, Pst::kPlaintextBeforeTls);
+        check_failed(d, pst::kPlaintextBeforeTls);
       }
     }
   }
@@ -289,7 +291,7 @@ TEST_CASE("plaintext behind an encryption request is refused (CVE-2021-23214)") 
 TEST_CASE("TLS can be required of sessions") {
   Driver d(TlsPolicy::kRequire);
   d.feed(startup());
-  check_failed(d, Pst::kTlsRequired);
+  check_failed(d, pst::kTlsRequired);
 }
 
 TEST_CASE("cancel requests, in the clear and inside TLS") {
@@ -317,15 +319,15 @@ TEST_CASE("malformed and foreign first bytes") {
     Pst code;
   };
   const Row rows[] = {
-      {be32(7), Pst::kProtocolViolation},
-      {be32(10'005), Pst::kMessageTooLarge},
-      {be32(0xFFFF'FFFF), Pst::kProtocolViolation},
-      {lit("\x16\x03\x01\x02\x00"), Pst::kUnsupportedProtocol},
-      {Bytes("GET / HTTP/1.1\r\n"), Pst::kMessageTooLarge},
-      {packet(be32(0x0002'0000) + '\0'), Pst::kUnsupportedProtocol},
-      {packet(be32(0x0003'0000) + lit("user\0a\0")), Pst::kProtocolViolation},
-      {packet(be32(0x0003'0000) + lit("user\0a\0\0x")), Pst::kProtocolViolation},
-      {packet(be32(kCancelRequestCode) + be32(1) + "abc"), Pst::kProtocolViolation}};
+      {be32(7), pst::kProtocolViolation},
+      {be32(10'005), pst::kMessageTooLarge},
+      {be32(0xFFFF'FFFF), pst::kProtocolViolation},
+      {lit("\x16\x03\x01\x02\x00"), pst::kUnsupportedProtocol},
+      {Bytes("GET / HTTP/1.1\r\n"), pst::kMessageTooLarge},
+      {packet(be32(0x0002'0000) + '\0'), pst::kUnsupportedProtocol},
+      {packet(be32(0x0003'0000) + lit("user\0a\0")), pst::kProtocolViolation},
+      {packet(be32(0x0003'0000) + lit("user\0a\0\0x")), pst::kProtocolViolation},
+      {packet(be32(kCancelRequestCode) + be32(1) + "abc"), pst::kProtocolViolation}};
   for (const Row& row : rows) {
     Driver d;
     d.feed(row.bytes);
@@ -375,5 +377,5 @@ TEST_CASE("without randomness nobody logs in") {
   d.login = ClientLogin({TlsPolicy::kRefuse, &broken, "k", 4096});
   d.feed(startup());
   d.answer(KnownUser{secret_of("pw")});
-  check_failed(d, Pst::kCryptoFailed);
+  check_failed(d, pst::kCryptoFailed);
 }

@@ -1,5 +1,8 @@
 #include "protocol/error_message.hpp"
 
+#include "base/codes/auth.hpp"
+#include "base/codes/pool.hpp"
+#include "base/codes/wire.hpp"
 #include "tests/protocol/support.hpp"
 
 using namespace postern;
@@ -8,7 +11,7 @@ using namespace postern::protocol::test;
 
 TEST_CASE("a Postern error becomes an ErrorResponse with all its fields") {
   Bytes out;
-  append_error(out, Error{Pst::kPoolTimeout, "cluster main", {}, 17});
+  append_error(out, Error{pst::kPoolTimeout, "cluster main", {}, 17});
   const auto fields = ErrorFields::decode(ByteView(out).substr(5));
   REQUIRE(fields);
   CHECK(out[0] == 'E');
@@ -24,8 +27,8 @@ TEST_CASE("a Postern error becomes an ErrorResponse with all its fields") {
 
 TEST_CASE("severity is FATAL by table or by wish; position only where known") {
   Bytes out;
-  append_error(out, make_error(Pst::kProtocolViolation));
-  append_error(out, make_error(Pst::kPoolTimeout), Report::kFatal);
+  append_error(out, make_error(pst::kProtocolViolation));
+  append_error(out, make_error(pst::kPoolTimeout), Report::kFatal);
   const std::size_t second = 1 + load_be32(out.data() + 1);
   for (const ByteView one : {ByteView(out).substr(0, second), ByteView(out).substr(second)}) {
     const auto fields = ErrorFields::decode(one.substr(5));
@@ -37,7 +40,7 @@ TEST_CASE("severity is FATAL by table or by wish; position only where known") {
 
 TEST_CASE("a zero byte in an error text cuts that text only") {
   Bytes out;
-  append_error(out, make_error(Pst::kBadStartup, lit("a\0b")));
+  append_error(out, make_error(pst::kBadStartup, lit("a\0b")));
   const auto fields = ErrorFields::decode(ByteView(out).substr(5));
   REQUIRE(fields);
   CHECK(fields->get('M') == "startup parameters are not acceptable: a");
@@ -54,9 +57,9 @@ TEST_CASE("foreign fields survive; absent ones are absent") {
   CHECK(out == message('E', body));
   CHECK(OwnedErrorFields::copy(*fields).get('z') == "unknown");
   for (std::size_t n = 0; n < body.size(); ++n) {
-    CHECK(code_of(ErrorFields::decode(ByteView(body).substr(0, n))) == Pst::kProtocolViolation);
+    CHECK(code_of(ErrorFields::decode(ByteView(body).substr(0, n))) == pst::kProtocolViolation);
   }
-  CHECK(code_of(ErrorFields::decode(body + "x")) == Pst::kProtocolViolation);
+  CHECK(code_of(ErrorFields::decode(body + "x")) == pst::kProtocolViolation);
 }
 
 TEST_CASE("notices") {

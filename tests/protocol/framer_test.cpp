@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "base/codes/wire.hpp"
 #include "tests/protocol/support.hpp"
 
 using namespace postern;
@@ -115,30 +116,30 @@ TEST_CASE("length limits hold at the limit and not one past it") {
   for (const Row& row : rows) {
     for (const char type : row.types) {
       CAPTURE(type);
-      CHECK(header_code(row.direction, row.phase, type, row.limit) == Pst::kInternal);
-      CHECK(header_code(row.direction, row.phase, type, row.limit + 1) == Pst::kMessageTooLarge);
+      CHECK(header_code(row.direction, row.phase, type, row.limit) == pst::kInternal);
+      CHECK(header_code(row.direction, row.phase, type, row.limit + 1) == pst::kMessageTooLarge);
     }
   }
 }
 
 TEST_CASE("startup packets have 8 to 10,004 bytes") {
   const Framer framer(kFe, Phase::kStartup);
-  CHECK(code_of(framer.header(be32(7))) == Pst::kProtocolViolation);
+  CHECK(code_of(framer.header(be32(7))) == pst::kProtocolViolation);
   CHECK(framer.header(be32(8)));
   CHECK(framer.header(be32(10'004)));
-  CHECK(code_of(framer.header(be32(10'005))) == Pst::kMessageTooLarge);
+  CHECK(code_of(framer.header(be32(10'005))) == pst::kMessageTooLarge);
 }
 
 TEST_CASE("lengths below 4 and negative ones are violations, not large") {
   for (const std::uint32_t length : {0U, 1U, 3U, 0x8000'0000U, 0xFFFF'FFFFU}) {
-    CHECK(header_code(kFe, Phase::kReady, 'Q', length) == Pst::kProtocolViolation);
-    CHECK(header_code(kBe, Phase::kReady, 'D', length) == Pst::kServerProtocol);
+    CHECK(header_code(kFe, Phase::kReady, 'Q', length) == pst::kProtocolViolation);
+    CHECK(header_code(kBe, Phase::kReady, 'D', length) == pst::kServerProtocol);
   }
 }
 
 TEST_CASE("the large limit can be lowered") {
   const Framer framer(kFe, Phase::kReady, 1000);
   CHECK(framer.header(header('Q', 1000)));
-  CHECK(code_of(framer.header(header('Q', 1001))) == Pst::kMessageTooLarge);
+  CHECK(code_of(framer.header(header('Q', 1001))) == pst::kMessageTooLarge);
   CHECK(framer.header(header('S', 10'000)));
 }

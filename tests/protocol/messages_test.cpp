@@ -4,6 +4,7 @@
 #include <functional>
 #include <limits>
 
+#include "base/codes/wire.hpp"
 #include "protocol/auth.hpp"
 #include "protocol/copy.hpp"
 #include "protocol/extended.hpp"
@@ -56,9 +57,9 @@ void round_trip(const Message& original, Direction direction, Phase phase, Tail 
   if (tail == Tail::kOpen) return;
   for (std::size_t n = 0; n < body.size(); ++n) {
     CAPTURE(n);
-    CHECK(code_of(Message::decode(ByteView(body).substr(0, n))) == Pst::kProtocolViolation);
+    CHECK(code_of(Message::decode(ByteView(body).substr(0, n))) == pst::kProtocolViolation);
   }
-  CHECK(code_of(Message::decode(body + '\0')) == Pst::kProtocolViolation);
+  CHECK(code_of(Message::decode(body + '\0')) == pst::kProtocolViolation);
 }
 
 template <typename Message>
@@ -203,13 +204,13 @@ TEST_CASE("writers refuse a wrong number of columns and leave nothing behind") {
     {
       DataRowWriter row(out, 2);
       for (int i = 0; i < given; ++i) row.value("x");
-      CHECK(code_of(row.finish()) == Pst::kNotEncodable);
+      CHECK(code_of(row.finish()) == pst::kNotEncodable);
     }
     CHECK(out == "kept");
     {
       RowDescriptionWriter description(out, 2);
       for (int i = 0; i < given; ++i) description.field({});
-      CHECK(code_of(description.finish()) == Pst::kNotEncodable);
+      CHECK(code_of(description.finish()) == pst::kNotEncodable);
     }
     CHECK(out == "kept");
   }
@@ -218,9 +219,9 @@ TEST_CASE("writers refuse a wrong number of columns and leave nothing behind") {
 TEST_CASE("text with a zero byte is never cut but refused") {
   Bytes out = "kept";
   const Bytes evil = lit("select 1\0; drop table t");
-  CHECK(code_of(Query{evil}.encode(out)) == Pst::kNotEncodable);
-  CHECK(code_of(Parse{"", evil, {}}.encode(out)) == Pst::kNotEncodable);
-  CHECK(code_of(PasswordMessage{evil}.encode(out)) == Pst::kNotEncodable);
+  CHECK(code_of(Query{evil}.encode(out)) == pst::kNotEncodable);
+  CHECK(code_of(Parse{"", evil, {}}.encode(out)) == pst::kNotEncodable);
+  CHECK(code_of(PasswordMessage{evil}.encode(out)) == pst::kNotEncodable);
   CHECK(out == "kept");
 }
 
@@ -235,25 +236,25 @@ TEST_CASE("a writer given up takes its bytes back") {
 TEST_CASE("password messages are bounded when written") {
   Bytes out;
   CHECK(PasswordMessage{Bytes(65'530, 'x')}.encode(out));
-  CHECK(code_of(PasswordMessage{Bytes(65'531, 'x')}.encode(out)) == Pst::kNotEncodable);
+  CHECK(code_of(PasswordMessage{Bytes(65'531, 'x')}.encode(out)) == pst::kNotEncodable);
 }
 
 TEST_CASE("counts and lengths that lie are refused before anything is sized by them") {
   const Bytes many = lit("\xFF\xFF");
-  CHECK(code_of(DataRow::decode(many)) == Pst::kProtocolViolation);
-  CHECK(code_of(RowDescription::decode(many)) == Pst::kProtocolViolation);
-  CHECK(code_of(ParameterDescription::decode(many)) == Pst::kProtocolViolation);
-  CHECK(code_of(Parse::decode(lit("\0\0\xFF\xFF"))) == Pst::kProtocolViolation);
-  CHECK(code_of(Bind::decode(lit("\0\0\xFF\xFF\0\0\0\0"))) == Pst::kProtocolViolation);
+  CHECK(code_of(DataRow::decode(many)) == pst::kProtocolViolation);
+  CHECK(code_of(RowDescription::decode(many)) == pst::kProtocolViolation);
+  CHECK(code_of(ParameterDescription::decode(many)) == pst::kProtocolViolation);
+  CHECK(code_of(Parse::decode(lit("\0\0\xFF\xFF"))) == pst::kProtocolViolation);
+  CHECK(code_of(Bind::decode(lit("\0\0\xFF\xFF\0\0\0\0"))) == pst::kProtocolViolation);
   CHECK(code_of(NegotiateProtocolVersion::decode(be32(196608) + be32(0x7FFF'FFFF) + lit("a\0"))) ==
-        Pst::kProtocolViolation);
+        pst::kProtocolViolation);
   // One value: longer than the message, negative but not -1, and one past the end.
   for (const std::uint32_t length : {0x7FFF'FFFFU, 0xFFFF'FFFEU, 0x8000'0000U, 4U}) {
-    CHECK(code_of(DataRow::decode(lit("\0\1") + be32(length) + "abc")) == Pst::kProtocolViolation);
-    CHECK(code_of(FunctionCallResponse::decode(be32(length) + "abc")) == Pst::kProtocolViolation);
+    CHECK(code_of(DataRow::decode(lit("\0\1") + be32(length) + "abc")) == pst::kProtocolViolation);
+    CHECK(code_of(FunctionCallResponse::decode(be32(length) + "abc")) == pst::kProtocolViolation);
   }
   CHECK(DataRow::decode(lit("\0\1") + be32(3) + "abc"));
-  CHECK(code_of(DataRow::decode(lit("\0\1") + be32(2) + "abc")) == Pst::kProtocolViolation);
+  CHECK(code_of(DataRow::decode(lit("\0\1") + be32(2) + "abc")) == pst::kProtocolViolation);
 }
 
 TEST_CASE("a row of 65,535 columns is read, an array of as many parameters too") {
@@ -268,7 +269,7 @@ TEST_CASE("a row of 65,535 columns is read, an array of as many parameters too")
   CHECK(ParameterDescription{OidList::pack(std::span(oids).first(65'535), storage)}.encode(out));
   CHECK(out.size() == 1 + kMaxParameterDescriptionLength);
   CHECK(code_of(ParameterDescription{OidList::pack(oids, storage)}.encode(out)) ==
-        Pst::kNotEncodable);
+        pst::kNotEncodable);
 }
 
 TEST_CASE("format codes must be known and match their values in number") {
@@ -278,21 +279,21 @@ TEST_CASE("format codes must be known and match their values in number") {
   const std::int16_t unknown[] = {2};
   Bytes out;
   REQUIRE(Bind{"", "", FormatList::pack(two, store_a), ValueList::over(values, 1), {}}.encode(out));
-  CHECK(code_of(Bind::decode(ByteView(out).substr(5))) == Pst::kProtocolViolation);
+  CHECK(code_of(Bind::decode(ByteView(out).substr(5))) == pst::kProtocolViolation);
   out.clear();
   REQUIRE(Bind{"", "", {}, {}, FormatList::pack(unknown, store_b)}.encode(out));
-  CHECK(code_of(Bind::decode(ByteView(out).substr(5))) == Pst::kProtocolViolation);
-  CHECK(code_of(CopyInResponse::decode(lit("\2\0\0"))) == Pst::kProtocolViolation);
+  CHECK(code_of(Bind::decode(ByteView(out).substr(5))) == pst::kProtocolViolation);
+  CHECK(code_of(CopyInResponse::decode(lit("\2\0\0"))) == pst::kProtocolViolation);
 }
 
 TEST_CASE("unknown codes inside messages are refused") {
-  CHECK(code_of(Describe::decode(lit("X\0"))) == Pst::kProtocolViolation);
-  CHECK(code_of(Close::decode(lit("\0\0"))) == Pst::kProtocolViolation);
-  CHECK(code_of(ReadyForQuery::decode("X")) == Pst::kProtocolViolation);
+  CHECK(code_of(Describe::decode(lit("X\0"))) == pst::kProtocolViolation);
+  CHECK(code_of(Close::decode(lit("\0\0"))) == pst::kProtocolViolation);
+  CHECK(code_of(ReadyForQuery::decode("X")) == pst::kProtocolViolation);
   for (const std::uint32_t kind : {1U, 4U, 6U, 13U, 0xFFFF'FFFFU}) {
-    CHECK(code_of(Authentication::decode(be32(kind))) == Pst::kProtocolViolation);
+    CHECK(code_of(Authentication::decode(be32(kind))) == pst::kProtocolViolation);
   }
-  CHECK(code_of(Authentication::decode(be32(10) + '\0')) == Pst::kProtocolViolation);
+  CHECK(code_of(Authentication::decode(be32(10) + '\0')) == pst::kProtocolViolation);
 }
 
 TEST_CASE("CommandComplete gives command and rows") {
@@ -318,7 +319,7 @@ TEST_CASE("startup packets") {
   for (std::size_t n = 0; n < body.size(); ++n) {
     CHECK_FALSE(decode_startup(ByteView(body).substr(0, n)).has_value());
   }
-  CHECK(code_of(decode_startup(body + "x")) == Pst::kProtocolViolation);
+  CHECK(code_of(decode_startup(body + "x")) == pst::kProtocolViolation);
 }
 
 TEST_CASE("encryption requests carry nothing") {
@@ -328,7 +329,7 @@ TEST_CASE("encryption requests carry nothing") {
   CHECK(out == lit("\0\0\0\x08\x04\xD2\x16\x2F\0\0\0\x08\x04\xD2\x16\x30"));
   CHECK(std::holds_alternative<SslRequest>(*decode_startup(out.substr(4, 4))));
   CHECK(std::holds_alternative<GssEncRequest>(*decode_startup(out.substr(12, 4))));
-  CHECK(code_of(decode_startup(out.substr(4, 5))) == Pst::kProtocolViolation);
+  CHECK(code_of(decode_startup(out.substr(4, 5))) == pst::kProtocolViolation);
 }
 
 TEST_CASE("cancel keys have 4 to 256 bytes") {
@@ -347,7 +348,7 @@ TEST_CASE("cancel keys have 4 to 256 bytes") {
 }
 
 TEST_CASE("other protocol versions are refused as such") {
-  CHECK(code_of(decode_startup(be32(0x0002'0000) + Bytes(288, '\0'))) == Pst::kUnsupportedProtocol);
-  CHECK(code_of(decode_startup(be32(0x0004'0000) + '\0')) == Pst::kUnsupportedProtocol);
-  CHECK(code_of(decode_startup(be32(80877105))) == Pst::kUnsupportedProtocol);
+  CHECK(code_of(decode_startup(be32(0x0002'0000) + Bytes(288, '\0'))) == pst::kUnsupportedProtocol);
+  CHECK(code_of(decode_startup(be32(0x0004'0000) + '\0')) == pst::kUnsupportedProtocol);
+  CHECK(code_of(decode_startup(be32(80877105))) == pst::kUnsupportedProtocol);
 }

@@ -3,6 +3,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/codes/auth.hpp"
 #include "protocol/client_login.hpp"
 #include "protocol/copy.hpp"
 #include "protocol/error_message.hpp"
@@ -234,7 +235,7 @@ void wrong_password(const PostgresServer& server) {
   const Socket socket = server.connect();
   ServerLogin login(login_options("wrong"));
   CHECK(log_in(socket, login) == ServerStep::Kind::kFailed);
-  CHECK(login.error().code == Pst::kUpstreamLoginFailed);
+  CHECK(login.error().code == pst::kUpstreamLoginFailed);
   CHECK(login.server_error()->get('C') == "28P01");
 }
 

@@ -1,5 +1,6 @@
 #include "protocol/reply_queue.hpp"
 
+#include "base/codes/wire.hpp"
 #include "tests/protocol/support.hpp"
 
 using namespace postern;
@@ -58,7 +59,7 @@ struct Script {
       const ByteView body = type == 'Z' ? types.substr(++i, 1) : ByteView{};
       const auto disposal = queue.on_backend(static_cast<BackendType>(type), body);
       if (!disposal) {
-        CHECK(disposal.error().code == Pst::kServerProtocol);
+        CHECK(disposal.error().code == pst::kServerProtocol);
         log += "#";
         return *this;
       }
@@ -337,7 +338,7 @@ TEST_CASE("sequences that break off or repeat") {
 TEST_CASE("the number of outstanding requests is bounded") {
   ReplyQueue queue(3);
   for (int i = 0; i < 3; ++i) CHECK(queue.push({Request::kSync, Disposition::kForward, 0}));
-  CHECK(code_of(queue.push({Request::kSync, Disposition::kForward, 0})) == Pst::kPipelineTooLong);
+  CHECK(code_of(queue.push({Request::kSync, Disposition::kForward, 0})) == pst::kPipelineTooLong);
   CHECK(queue.on_backend(BackendType::kReadyForQuery, "I"));
   CHECK(queue.next_completion().has_value());
   CHECK(queue.push({Request::kSync, Disposition::kForward, 0}));

@@ -1,5 +1,6 @@
 #include "protocol/scram.hpp"
 
+#include "base/codes/auth.hpp"
 #include "protocol/base64.hpp"
 #include "tests/protocol/support.hpp"
 
@@ -89,12 +90,12 @@ TEST_CASE("every byte of the client's proof matters") {
     for (const int bit : {0, 7}) {
       Bytes forged = proof;
       forged[i] = static_cast<char>(forged[i] ^ (1 << bit));
-      CHECK(final_code(Bytes(kClientFinal.substr(0, at)) + to_base64(forged)) == Pst::kAuthFailed);
+      CHECK(final_code(Bytes(kClientFinal.substr(0, at)) + to_base64(forged)) == pst::kAuthFailed);
     }
   }
   for (const std::size_t size : {0, 31, 33}) {
     CHECK(final_code(Bytes(kClientFinal.substr(0, at)) + to_base64(Bytes(size, 'x'))) ==
-          Pst::kSaslMalformed);
+          pst::kSaslMalformed);
   }
 }
 
@@ -106,32 +107,32 @@ TEST_CASE("every byte of the server's signature matters") {
     REQUIRE(c.respond(kServerFirst));
     Bytes forged = signature;
     forged[i] = static_cast<char>(forged[i] ^ 1);
-    CHECK(code_of(c.verify("v=" + to_base64(forged))) == Pst::kUpstreamNotProven);
+    CHECK(code_of(c.verify("v=" + to_base64(forged))) == pst::kUpstreamNotProven);
   }
 }
 
 TEST_CASE("no altered or shortened message of the exchange authenticates") {
   for (std::size_t i = 0; i < kClientFinal.size(); ++i) {
-    CHECK(final_code(kClientFinal.substr(0, i)) != Pst::kInternal);
+    CHECK(final_code(kClientFinal.substr(0, i)) != pst::kInternal);
     Bytes altered(kClientFinal);
     altered[i] = static_cast<char>(altered[i] ^ 1);
-    CHECK(final_code(altered) != Pst::kInternal);
+    CHECK(final_code(altered) != pst::kInternal);
   }
 }
 
 TEST_CASE("client and server agree, and disagree over the password") {
   ScramClient good = client();
   ScramServer one = vector_server();
-  CHECK(exchange(good, one) == Pst::kInternal);
+  CHECK(exchange(good, one) == pst::kInternal);
   ScramClient bad = client(ScramClient::Binding::kUnsupported, {}, "Pencil");
   ScramServer two = vector_server();
-  CHECK(exchange(bad, two) == Pst::kAuthFailed);
+  CHECK(exchange(bad, two) == pst::kAuthFailed);
 }
 
 TEST_CASE("a mock secret fails at the end, even with the right password") {
   ScramClient c = client();
   ScramServer s = vector_server({}, ScramServer::Credential::kMock);
-  CHECK(exchange(c, s) == Pst::kAuthFailed);
+  CHECK(exchange(c, s) == pst::kAuthFailed);
 }
 
 TEST_CASE("mock salts depend on user and key only") {
@@ -148,21 +149,21 @@ TEST_CASE("mock salts depend on user and key only") {
 
 TEST_CASE("messages out of order and repeated are refused, and end the exchange") {
   ScramServer server = vector_server();
-  CHECK(code_of(server.final(kClientFinal)) == Pst::kSaslMalformed);
+  CHECK(code_of(server.final(kClientFinal)) == pst::kSaslMalformed);
   REQUIRE(server.first(kScramSha256, kClientFirst));
-  CHECK(code_of(server.first(kScramSha256, kClientFirst)) == Pst::kSaslMalformed);
+  CHECK(code_of(server.first(kScramSha256, kClientFirst)) == pst::kSaslMalformed);
   REQUIRE(server.final(kClientFinal));
-  CHECK(code_of(server.final(kClientFinal)) == Pst::kSaslMalformed);
+  CHECK(code_of(server.final(kClientFinal)) == pst::kSaslMalformed);
 
   ScramClient c = client();
-  CHECK(code_of(c.respond(kServerFirst)) == Pst::kSaslMalformed);
+  CHECK(code_of(c.respond(kServerFirst)) == pst::kSaslMalformed);
   REQUIRE(c.first());
-  CHECK(code_of(c.first()) == Pst::kSaslMalformed);
-  CHECK(code_of(c.verify(kServerFinal)) == Pst::kSaslMalformed);
+  CHECK(code_of(c.first()) == pst::kSaslMalformed);
+  CHECK(code_of(c.verify(kServerFinal)) == pst::kSaslMalformed);
   REQUIRE(c.respond(kServerFirst));
-  CHECK(code_of(c.respond(kServerFirst)) == Pst::kSaslMalformed);
+  CHECK(code_of(c.respond(kServerFirst)) == pst::kSaslMalformed);
   REQUIRE(c.verify(kServerFinal));
-  CHECK(code_of(c.verify(kServerFinal)) == Pst::kSaslMalformed);
+  CHECK(code_of(c.verify(kServerFinal)) == pst::kSaslMalformed);
 }
 
 TEST_CASE("an exchange that failed once cannot be resumed") {
@@ -173,10 +174,10 @@ TEST_CASE("an exchange that failed once cannot be resumed") {
 }
 
 TEST_CASE("malformed first messages") {
-  CHECK(first_code(kClientFirst) == Pst::kInternal);
-  CHECK(first_code("n,,n=,r=abc") == Pst::kInternal);
-  CHECK(first_code("y,,n=,r=abc") == Pst::kInternal);
-  CHECK(first_code("n,,n=,r=abc,x=ext,y=ext") == Pst::kInternal);
+  CHECK(first_code(kClientFirst) == pst::kInternal);
+  CHECK(first_code("n,,n=,r=abc") == pst::kInternal);
+  CHECK(first_code("y,,n=,r=abc") == pst::kInternal);
+  CHECK(first_code("n,,n=,r=abc,x=ext,y=ext") == pst::kInternal);
   for (const char* bad : {"",
                           "n",
                           "n,",
@@ -199,19 +200,19 @@ TEST_CASE("malformed first messages") {
                           "p=,,n=,r=abc",
                           "nn,,n=,r=abc"}) {
     CAPTURE(bad);
-    CHECK(first_code(bad) == Pst::kSaslMalformed);
+    CHECK(first_code(bad) == pst::kSaslMalformed);
   }
-  CHECK(first_code(lit("n,,n=\0,r=abc")) == Pst::kSaslMalformed);
-  CHECK(first_code(lit("n,,n=,r=abc,\0=x")) == Pst::kSaslMalformed);
-  CHECK(first_code(kClientFirst, "SCRAM-SHA-1") == Pst::kSaslMalformed);
-  CHECK(first_code(kClientFirst, "scram-sha-256") == Pst::kSaslMalformed);
-  CHECK(first_code(kClientFirst, kScramSha256Plus) == Pst::kSaslMalformed);
+  CHECK(first_code(lit("n,,n=\0,r=abc")) == pst::kSaslMalformed);
+  CHECK(first_code(lit("n,,n=,r=abc,\0=x")) == pst::kSaslMalformed);
+  CHECK(first_code(kClientFirst, "SCRAM-SHA-1") == pst::kSaslMalformed);
+  CHECK(first_code(kClientFirst, "scram-sha-256") == pst::kSaslMalformed);
+  CHECK(first_code(kClientFirst, kScramSha256Plus) == pst::kSaslMalformed);
 }
 
 TEST_CASE("malformed final messages") {
   const Bytes nonce = Bytes(kClientNonce) + Bytes(kServerNonce);
   const Bytes proof = Bytes(kClientFinal.substr(kClientFinal.find("p=")));
-  CHECK(final_code("c=biws,r=" + nonce + "," + proof) == Pst::kInternal);
+  CHECK(final_code("c=biws,r=" + nonce + "," + proof) == pst::kInternal);
   for (const Bytes& bad :
        {Bytes(), "c=biws,r=" + nonce, "c=eSws,r=" + nonce + "," + proof,
         "c=biws,r=" + Bytes(kClientNonce) + "," + proof, "c=biws,r=" + nonce + "x," + proof,
@@ -219,7 +220,7 @@ TEST_CASE("malformed final messages") {
         "c=biws,r=" + nonce + ",r=" + nonce + "," + proof,
         "c=biws,r=" + nonce + "," + proof + ",x=y", "c=biws,r=" + nonce + "," + proof + ",",
         "c=biws,r=" + nonce + ",p=####", "c=biws,r=" + nonce + ",p="}) {
-    CHECK(final_code(bad) == Pst::kSaslMalformed);
+    CHECK(final_code(bad) == pst::kSaslMalformed);
   }
 }
 
@@ -231,7 +232,7 @@ TEST_CASE("the client refuses foreign nonces, bad salts and iteration counts") {
     return code_of(c.respond(message));
   };
   const Bytes tail = ",s=" + Bytes(kSalt64) + ",i=4096";
-  CHECK(respond("r=" + nonce + tail) == Pst::kInternal);
+  CHECK(respond("r=" + nonce + tail) == pst::kInternal);
   for (const Bytes& bad : {"r=" + Bytes(kClientNonce) + tail, "r=x" + nonce + tail, "r=" + tail,
                            "r=" + nonce + ",s=,i=4096", "r=" + nonce + ",s=!,i=4096",
                            "r=" + nonce + ",s=" + Bytes(kSalt64) + ",i=0",
@@ -241,9 +242,9 @@ TEST_CASE("the client refuses foreign nonces, bad salts and iteration counts") {
                            "r=" + nonce + ",s=" + Bytes(kSalt64), Bytes("e=other-error"),
                            "m=x,r=" + nonce + tail, "r=" + nonce + tail + ",i=1",
                            "r=" + nonce + ",s=" + to_base64(Bytes(1025, 's')) + ",i=1"}) {
-    CHECK(respond(bad) == Pst::kSaslMalformed);
+    CHECK(respond(bad) == pst::kSaslMalformed);
   }
-  CHECK(respond("r=" + nonce + ",s=" + to_base64(Bytes(1024, 's')) + ",i=1") == Pst::kInternal);
+  CHECK(respond("r=" + nonce + ",s=" + to_base64(Bytes(1024, 's')) + ",i=1") == pst::kInternal);
 }
 
 TEST_CASE("iterations are accepted up to one million") {
@@ -268,28 +269,28 @@ TEST_CASE("channel binding: agreed, foreign, suppressed, unknown") {
   ScramClient bound = client(Binding::kUsed, "hash");
   CHECK(bound.mechanism() == kScramSha256Plus);
   ScramServer offering = vector_server("hash");
-  CHECK(exchange(bound, offering) == Pst::kInternal);
+  CHECK(exchange(bound, offering) == pst::kInternal);
 
   ScramClient elsewhere = client(Binding::kUsed, "another hash");
   ScramServer mine = vector_server("hash");
-  CHECK(exchange(elsewhere, mine) == Pst::kAuthFailed);
+  CHECK(exchange(elsewhere, mine) == pst::kAuthFailed);
 
   // 'y' while we offered it: a man in the middle took PLUS off the list.
   ScramClient misled = client(Binding::kNotOffered, "hash");
   ScramServer offered = vector_server("hash");
-  CHECK(exchange(misled, offered) == Pst::kSaslMalformed);
+  CHECK(exchange(misled, offered) == pst::kSaslMalformed);
 
   ScramClient told = client(Binding::kNotOffered, "hash");
   ScramServer without = vector_server();
-  CHECK(exchange(told, without) == Pst::kInternal);
+  CHECK(exchange(told, without) == pst::kInternal);
 
   ScramClient unable = client();
   ScramServer tolerant = vector_server("hash");
-  CHECK(exchange(unable, tolerant) == Pst::kInternal);
+  CHECK(exchange(unable, tolerant) == pst::kInternal);
 
   for (const char* bad : {"p=tls-unique,,n=,r=abc", "n,,n=,r=abc", "y,,n=,r=abc"}) {
     ScramServer server = vector_server("hash");
-    CHECK(code_of(server.first(kScramSha256Plus, bad)) == Pst::kSaslMalformed);
+    CHECK(code_of(server.first(kScramSha256Plus, bad)) == pst::kSaslMalformed);
   }
 }
 
@@ -311,7 +312,7 @@ TEST_CASE("secrets are read and written as PostgreSQL does") {
         "SCRAM-SHA-256$4096:c2FsdA==$" + key + ":" + key + "x",
         "SCRAM-SHA-256$4096:c2FsdA==$" + key + ":" + to_base64(Bytes(31, 'k'))}) {
     const auto refused = ScramSecret::parse(bad);
-    CHECK(code_of(refused) == Pst::kBadScramSecret);
+    CHECK(code_of(refused) == pst::kBadScramSecret);
   }
 }
 
@@ -319,12 +320,12 @@ TEST_CASE("a failing primitive fails the exchange") {
   ScramPrimitives broken = kOpenssl;
   broken.hmac_sha256 = [](ByteView, ByteView, char*) { return false; };
   broken.random_bytes = [](char*, std::size_t) { return false; };
-  CHECK(code_of(make_scram_nonce(broken)) == Pst::kCryptoFailed);
-  CHECK(code_of(mock_scram_secret(broken, "k", "u")) == Pst::kCryptoFailed);
-  CHECK(code_of(build_scram_secret(broken, "p", "salt")) == Pst::kCryptoFailed);
+  CHECK(code_of(make_scram_nonce(broken)) == pst::kCryptoFailed);
+  CHECK(code_of(mock_scram_secret(broken, "k", "u")) == pst::kCryptoFailed);
+  CHECK(code_of(build_scram_secret(broken, "p", "salt")) == pst::kCryptoFailed);
   ScramServer server({&broken, vector_secret(), {}, Bytes(kServerNonce), {}});
   REQUIRE(server.first(kScramSha256, kClientFirst));
-  CHECK(code_of(server.final(kClientFinal)) == Pst::kCryptoFailed);
+  CHECK(code_of(server.final(kClientFinal)) == pst::kCryptoFailed);
 }
 
 TEST_CASE("base64 is strict") {

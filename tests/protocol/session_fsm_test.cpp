@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "base/codes/wire.hpp"
 #include "tests/protocol/support.hpp"
 
 using namespace postern;
@@ -16,7 +17,7 @@ using State = SessionFsm::State;
 char verdict(SessionFsm& fsm, char type) {
   const auto result = fsm.on_frontend(static_cast<FrontendType>(type));
   if (!result) {
-    CHECK(result.error().code == Pst::kProtocolViolation);
+    CHECK(result.error().code == pst::kProtocolViolation);
     return '!';
   }
   switch (*result) {

@@ -80,7 +80,7 @@ inline Bytes be32(std::uint32_t v) {
 /// The code of a failed result; kInternal, which no decoder returns, where it succeeded.
 template <typename T>
 Pst code_of(const Result<T>& result) {
-  return result ? Pst::kInternal : result.error().code;
+  return result ? pst::kInternal : result.error().code;
 }
 
 }  // namespace postern::protocol::test

@@ -1,6 +1,7 @@
 #include <array>
 #include <set>
 
+#include "base/codes/cache.hpp"
 #include "proxy/cache/breaker.hpp"
 #include "proxy/cache/log_limit.hpp"
 #include "proxy/cache/membership.hpp"
@@ -148,7 +149,7 @@ TEST_CASE("an entry opens only for its own key, tenant, tables, versions and tim
     altered[i] = static_cast<char>(altered[i] ^ 1);
     const auto refused = open_answer(scope, altered, 0);
     REQUIRE_FALSE(refused);
-    CHECK(refused.error().code == Pst::kCacheEntry);
+    CHECK(refused.error().code == pst::kCacheEntry);
   }
   for (std::size_t size = 32; size < entry.size(); ++size) {
     CHECK_FALSE(open_answer(scope, ByteView(entry).substr(0, size), 0));
@@ -308,7 +309,7 @@ TEST_CASE("replies outside the limits are refused before memory is taken") {
     RedisReader reader;
     REQUIRE(reader.feed(wire));
     const auto reply = reader.next();
-    if (!reply) CHECK(reply.error().code == Pst::kCacheProtocol);
+    if (!reply) CHECK(reply.error().code == pst::kCacheProtocol);
     return reply.has_value();
   };
   CHECK(outcome("*" + limit + "\r\n"));

@@ -8,6 +8,7 @@
 #include <thread>
 #include <unistd.h>
 
+#include "base/codes/cache.hpp"
 #include "proxy/cache/redis_codec.hpp"
 #include "proxy/cache/redis_link.hpp"
 #include "tests/proxy/cache_rig.hpp"
@@ -460,11 +461,11 @@ TEST_CASE("redis: a link says why there is no reply") {
   CHECK(time->integer > 1'600'000'000'000);
   const auto password = run(worker, ask_time(&refused, 1s));
   REQUIRE_FALSE(password);
-  CHECK(password.error().code == Pst::kCacheProtocol);
+  CHECK(password.error().code == pst::kCacheProtocol);
   CHECK(password.error().what.find("wrong") == std::string::npos);
   const auto late = run(worker, ask_time(&waits, 10ms));
   REQUIRE_FALSE(late);
-  CHECK(late.error().code == Pst::kCacheUnavailable);
+  CHECK(late.error().code == pst::kCacheUnavailable);
 }
 
 TEST_CASE("redis: an entry larger than what may be in flight is not stored") {

@@ -1,6 +1,7 @@
 // What the configuration says of a database, in the words of policy/.
 #include <doctest/doctest.h>
 
+#include "base/codes/pool.hpp"
 #include "proxy/keeper/policy_options.hpp"
 #include "proxy/keeper/service_connection.hpp"
 #include "proxy/route/monitor.hpp"
@@ -69,7 +70,7 @@ TEST_CASE("keeper: what is not built yet is refused, where it applies") {
   }
   const auto options = policy_options(config, "alias");
   REQUIRE_FALSE(options);
-  CHECK(options.error().code == Pst::kProtectionBlocked);
+  CHECK(options.error().code == pst::kProtectionBlocked);
   CHECK(policy_options(config, "other"));
 }
 
@@ -103,9 +104,9 @@ TEST_CASE("keeper: the wall binds the roles that applications are served as") {
 }
 
 TEST_CASE("keeper: SQLSTATE of a refused query") {
-  CHECK(upstream_sqlstate(make_error(Pst::kUpstreamQuery, "42P01 no such relation")) == "42P01");
-  CHECK(upstream_sqlstate(make_error(Pst::kUpstreamQuery, "42P")).empty());
-  CHECK(upstream_sqlstate(make_error(Pst::kUpstreamLost, "42P01 x")).empty());
+  CHECK(upstream_sqlstate(make_error(pst::kUpstreamQuery, "42P01 no such relation")) == "42P01");
+  CHECK(upstream_sqlstate(make_error(pst::kUpstreamQuery, "42P")).empty());
+  CHECK(upstream_sqlstate(make_error(pst::kUpstreamLost, "42P01 x")).empty());
 }
 
 TEST_CASE("route: databases to probe in") {

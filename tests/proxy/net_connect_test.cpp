@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/codes/net.hpp"
 #include "proxy/net/acceptor.hpp"
 #include "proxy/net/connect.hpp"
 #include "proxy/net/listen.hpp"
@@ -194,7 +195,7 @@ TEST_CASE("the acceptor survives running out of descriptors") {
   ::setrlimit(RLIMIT_NOFILE, &before);
   CHECK(accepted_meanwhile == 0);
   CHECK(troubles == 1);
-  CHECK(arrivals.troubles.front() == Pst::kAcceptPaused);
+  CHECK(arrivals.troubles.front() == pst::kAcceptPaused);
   CHECK(eventually([&] { return arrivals.count() == 5; }));
 }
 
@@ -208,11 +209,11 @@ TEST_CASE("after stop nothing is accepted, and the port can be taken again at on
   CHECK(eventually([&] { return arrivals.count() == 1; }));
   const auto taken = Acceptor::open(group.at(0), group, arrivals.options(local(port)));
   REQUIRE_FALSE(taken);
-  CHECK(taken.error().code == Pst::kListenFailed);
+  CHECK(taken.error().code == pst::kListenFailed);
   first.stop();
   first.stop();
   CHECK(eventually(
-      [&] { return code_of(connect_to(group.at(0), local(port))) == Pst::kConnectFailed; }));
+      [&] { return code_of(connect_to(group.at(0), local(port))) == pst::kConnectFailed; }));
   const Acceptor second = open_acceptor(group.at(0), group, arrivals.options(local(port)));
   CHECK(second.port() == port);
 }
@@ -224,15 +225,15 @@ TEST_CASE("listening: a stale unix socket is replaced, a live one and a foreign 
   REQUIRE(first);
   const auto second = listen_on(path, 1);
   REQUIRE_FALSE(second);
-  CHECK(second.error().code == Pst::kListenFailed);
+  CHECK(second.error().code == pst::kListenFailed);
   first->clear();  // the file stays behind, as after a crash
   CHECK(::access(path.path.c_str(), F_OK) == 0);
   CHECK(listen_on(path, 1));
   const auto foreign = listen_on({"192.0.2.1", 0, ""}, 1);
   REQUIRE_FALSE(foreign);
-  CHECK(foreign.error().code == Pst::kListenFailed);
+  CHECK(foreign.error().code == pst::kListenFailed);
   const Endpoint no_folder{"", 0, folder.file("absent/s")};
-  CHECK(listen_on(no_folder, 1).error().code == Pst::kListenFailed);
+  CHECK(listen_on(no_folder, 1).error().code == pst::kListenFailed);
 }
 
 TEST_CASE("connect: refused, unresolved, absent") {
@@ -245,12 +246,12 @@ TEST_CASE("connect: refused, unresolved, absent") {
     REQUIRE(listener);
     closed_port = local_port(listener->front().get());
   }
-  CHECK(code_of(connect_to(worker, local(closed_port))) == Pst::kConnectFailed);
-  CHECK(code_of(connect_to(worker, {"localhost", closed_port, ""})) == Pst::kConnectFailed);
-  CHECK(code_of(connect_to(worker, {"", 0, "/absent/socket"})) == Pst::kConnectFailed);
+  CHECK(code_of(connect_to(worker, local(closed_port))) == pst::kConnectFailed);
+  CHECK(code_of(connect_to(worker, {"localhost", closed_port, ""})) == pst::kConnectFailed);
+  CHECK(code_of(connect_to(worker, {"", 0, "/absent/socket"})) == pst::kConnectFailed);
   // Without a name server this is an answer, or none in time.
   const Pst unresolved = code_of(connect_to(worker, {"no-such-host.invalid", 1, ""}, 1s));
-  CHECK((unresolved == Pst::kResolveFailed || unresolved == Pst::kConnectTimeout));
+  CHECK((unresolved == pst::kResolveFailed || unresolved == pst::kConnectTimeout));
 }
 
 TEST_CASE("connect: a listener that never accepts runs into the timeout") {
@@ -266,7 +267,7 @@ TEST_CASE("connect: a listener that never accepts runs into the timeout") {
   }
   std::this_thread::sleep_for(50ms);
   const auto before = SteadyClock::now();
-  CHECK(code_of(connect_to(group.at(0), local(port), 300ms)) == Pst::kConnectTimeout);
+  CHECK(code_of(connect_to(group.at(0), local(port), 300ms)) == pst::kConnectTimeout);
   const auto taken = SteadyClock::now() - before;
   CHECK(taken >= 300ms);
   CHECK(taken < 5s);
@@ -285,6 +286,6 @@ TEST_CASE("connect: a unix listener with a full backlog is a failure, not a phan
     if (kept.back().error) break;
   }
   const Pst code = code_of(kept.back());
-  CHECK((code == Pst::kConnectFailed || code == Pst::kConnectTimeout));
+  CHECK((code == pst::kConnectFailed || code == pst::kConnectTimeout));
   CHECK(kept.size() > 1);
 }

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "base/codes/net.hpp"
 #include "proxy/net/codec_buffer.hpp"
 #include "proxy/net/deadline.hpp"
 #include "proxy/net/endpoint.hpp"
@@ -99,7 +100,7 @@ TEST_CASE("read buffer: the maximum holds at the limit and one past it") {
   CHECK(room->size() == 10000);
   const auto refused = buffer.reserve(10001);
   REQUIRE_FALSE(refused);
-  CHECK(refused.error().code == Pst::kBufferLimit);
+  CHECK(refused.error().code == pst::kBufferLimit);
   buffer.commit(0);
   put(buffer, Bytes(9999, 'x'));
   CHECK(buffer.reserve(1));
@@ -229,7 +230,7 @@ TEST_CASE("endpoints: what is refused") {
     CAPTURE(text);
     const auto endpoint = Endpoint::parse(text, 5432);
     REQUIRE_FALSE(endpoint);
-    CHECK(endpoint.error().code == Pst::kAddressSyntax);
+    CHECK(endpoint.error().code == pst::kAddressSyntax);
   }
 }
 

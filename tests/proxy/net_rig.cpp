@@ -99,10 +99,10 @@ Task<Status> read_pattern(TransportBox box, std::size_t total, unsigned seed) {
     const std::size_t room = std::min(buffer.size(), total - at);
     const Result<std::size_t> got = co_await box->read_some(buffer.data(), room);
     if (!got) co_return got.error();
-    if (*got == 0) co_return make_error(Pst::kInternal, "early end at " + std::to_string(at));
+    if (*got == 0) co_return make_error(pst::kInternal, "early end at " + std::to_string(at));
     for (std::size_t i = 0; i < *got; ++i) {
       if (buffer[i] != pattern(at + i, seed)) {
-        co_return make_error(Pst::kInternal, "difference at " + std::to_string(at + i));
+        co_return make_error(pst::kInternal, "difference at " + std::to_string(at + i));
       }
     }
     at += *got;

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <openssl/pem.h>
 
+#include "base/codes/net.hpp"
 #include "proxy/net/tls_context.hpp"
 #include "tests/proxy/net_certs.hpp"
 
@@ -56,21 +57,21 @@ TEST_CASE("server context: files that cannot serve are refused with their code")
 
   TlsServerSettings settings = server_settings();
   settings.cert_file = pki().folder.file("absent.crt");
-  CHECK(code_of(TlsContext::server(settings)) == Pst::kTlsFileUnreadable);
+  CHECK(code_of(TlsContext::server(settings)) == pst::kTlsFileUnreadable);
 
   settings = server_settings();
   settings.key_file = pki().ca.key_file;
-  CHECK(code_of(TlsContext::server(settings)) == Pst::kTlsKeyMismatch);
+  CHECK(code_of(TlsContext::server(settings)) == pst::kTlsKeyMismatch);
 
   settings = server_settings();
   settings.key_file = pki().server.cert_file;
-  CHECK(code_of(TlsContext::server(settings)) == Pst::kTlsFileUnreadable);
+  CHECK(code_of(TlsContext::server(settings)) == pst::kTlsFileUnreadable);
 
   settings = server_settings();
   settings.require_client_cert = true;
-  CHECK(code_of(TlsContext::server(settings)) == Pst::kTlsSettings);
+  CHECK(code_of(TlsContext::server(settings)) == pst::kTlsSettings);
   settings.client_ca_file = pki().folder.file("absent.crt");
-  CHECK(code_of(TlsContext::server(settings)) == Pst::kTlsFileUnreadable);
+  CHECK(code_of(TlsContext::server(settings)) == pst::kTlsFileUnreadable);
 }
 
 TEST_CASE("a key with a passphrase is refused instead of asking on the terminal") {
@@ -84,19 +85,19 @@ TEST_CASE("a key with a passphrase is refused instead of asking on the terminal"
   std::fclose(out);
   TlsServerSettings settings = server_settings();
   settings.key_file = folder.file("locked.key");
-  CHECK(code_of(TlsContext::server(settings)) == Pst::kTlsFileUnreadable);
+  CHECK(code_of(TlsContext::server(settings)) == pst::kTlsFileUnreadable);
 }
 
 TEST_CASE("client context: verification without anything to verify against is refused") {
   CHECK(TlsContext::client({.mode = TlsMode::kRequire}));
-  CHECK(code_of(TlsContext::client({.mode = TlsMode::kVerifyCa})) == Pst::kTlsSettings);
-  CHECK(code_of(TlsContext::client({.mode = TlsMode::kVerifyFull})) == Pst::kTlsSettings);
+  CHECK(code_of(TlsContext::client({.mode = TlsMode::kVerifyCa})) == pst::kTlsSettings);
+  CHECK(code_of(TlsContext::client({.mode = TlsMode::kVerifyFull})) == pst::kTlsSettings);
   CHECK(code_of(TlsContext::client({.mode = TlsMode::kVerifyCa, .ca_file = "system"})) ==
-        Pst::kTlsSettings);
+        pst::kTlsSettings);
   CHECK(TlsContext::client({.mode = TlsMode::kVerifyFull, .ca_file = "system"}));
   CHECK(code_of(TlsContext::client({.mode = TlsMode::kVerifyCa, .ca_file = "/absent"})) ==
-        Pst::kTlsFileUnreadable);
-  CHECK(code_of(TlsContext::client({.cert_file = pki().server.cert_file})) == Pst::kTlsSettings);
+        pst::kTlsFileUnreadable);
+  CHECK(code_of(TlsContext::client({.cert_file = pki().server.cert_file})) == pst::kTlsSettings);
   const auto full =
       TlsContext::client({.mode = TlsMode::kVerifyFull, .ca_file = pki().ca.cert_file});
   REQUIRE(full);
@@ -115,6 +116,6 @@ TEST_CASE("tls-server-end-point follows the certificate's signature hash, checke
   const TestCert ed = make_cert(folder, {.name = "d", .digest = "", .key_type = "ED25519"});
   const auto none = server_end_point(ed.x509.get());
   REQUIRE_FALSE(none);
-  CHECK(none.error().code == Pst::kTlsBinding);
+  CHECK(none.error().code == pst::kTlsBinding);
   CHECK_FALSE(server_end_point(nullptr));
 }

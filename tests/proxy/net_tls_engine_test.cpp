@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "base/codes/net.hpp"
 #include "proxy/net/tls_engine.hpp"
 #include "tests/proxy/net_certs.hpp"
 
@@ -157,7 +158,7 @@ TEST_CASE("a handshake that ends early never opens, wherever it is cut") {
     REQUIRE(state);
     CHECK(*state == TlsEngine::Handshake::kNeedsInput);
     CHECK_FALSE(server->wants_output());
-    CHECK(code_of(server->end_of_input()) == Pst::kTlsTruncated);
+    CHECK(code_of(server->end_of_input()) == pst::kTlsTruncated);
   }
 }
 
@@ -206,7 +207,7 @@ TEST_CASE("close_notify ends the stream, a bare end is truncation") {
   REQUIRE(p.client->encrypt("last words"));
   p.client->close();
   p.client->close();
-  CHECK(code_of(p.client->encrypt("more")) == Pst::kTransportClosed);
+  CHECK(code_of(p.client->encrypt("more")) == pst::kTransportClosed);
   auto got = p.server->decrypt(drain(*p.client), buffer);
   REQUIRE(got);
   CHECK(ByteView(buffer, *got) == "last words");
@@ -221,7 +222,7 @@ TEST_CASE("close_notify ends the stream, a bare end is truncation") {
   got = p.client->decrypt(drain(*p.server), buffer);
   REQUIRE(got);
   CHECK(ByteView(buffer, *got) == "answer");
-  CHECK(code_of(p.client->end_of_input()) == Pst::kTlsTruncated);
+  CHECK(code_of(p.client->end_of_input()) == pst::kTlsTruncated);
 }
 
 TEST_CASE("garbage instead of a handshake is an error") {
@@ -233,8 +234,8 @@ TEST_CASE("garbage instead of a handshake is an error") {
     server->feed(Bytes(64, '\0'));
     const auto state = server->handshake();
     REQUIRE_FALSE(state);
-    CHECK(state.error().code == Pst::kTlsHandshake);
-    CHECK(server->handshake().error().code == Pst::kTlsHandshake);
+    CHECK(state.error().code == pst::kTlsHandshake);
+    CHECK(server->handshake().error().code == pst::kTlsHandshake);
     CHECK_FALSE(server->is_open());
   }
 }
@@ -245,8 +246,8 @@ TEST_CASE("plaintext or an altered record after the handshake breaks the connect
     Pair p;
     const auto got = p.server->decrypt("SELECT 1, and more", buffer);
     REQUIRE_FALSE(got);
-    CHECK(got.error().code == Pst::kTlsProtocol);
-    CHECK(p.server->encrypt("x").error().code == Pst::kTlsProtocol);
+    CHECK(got.error().code == pst::kTlsProtocol);
+    CHECK(p.server->encrypt("x").error().code == pst::kTlsProtocol);
   }
   SUBCASE("every byte of a record") {
     for (std::size_t i = 0; i < 30; ++i) {
@@ -257,7 +258,7 @@ TEST_CASE("plaintext or an altered record after the handshake breaks the connect
       record[i] = static_cast<char>(record[i] ^ 0x01);
       const auto got = p.server->decrypt(record, buffer);
       CHECK((!got || *got == 0));  // a longer length makes it wait for more
-      if (!got) CHECK(got.error().code == Pst::kTlsProtocol);
+      if (!got) CHECK(got.error().code == pst::kTlsProtocol);
     }
   }
   SUBCASE("authentic bytes before the damage are delivered first") {
@@ -268,7 +269,7 @@ TEST_CASE("plaintext or an altered record after the handshake breaks the connect
     const auto got = p.server->decrypt(records, buffer);
     REQUIRE(got);
     CHECK(ByteView(buffer, *got) == "good");
-    CHECK(p.server->decrypt({}, buffer).error().code == Pst::kTlsProtocol);
+    CHECK(p.server->decrypt({}, buffer).error().code == pst::kTlsProtocol);
     CHECK(p.server->wants_output());  // the alert
   }
 }
@@ -277,8 +278,8 @@ TEST_CASE("data before the end of the handshake is refused") {
   const TlsContext server_ctx = server_context();
   Engine server = engine(server_ctx);
   char buffer[8];
-  CHECK(server->decrypt("abc", buffer).error().code == Pst::kTlsHandshake);
-  CHECK(server->encrypt("abc").error().code == Pst::kTransportClosed);
+  CHECK(server->decrypt("abc", buffer).error().code == pst::kTlsHandshake);
+  CHECK(server->encrypt("abc").error().code == pst::kTransportClosed);
 }
 
 TEST_CASE("verification of the server's certificate") {
@@ -298,16 +299,16 @@ TEST_CASE("verification of the server's certificate") {
   CHECK(attempt(full, "localhost"));
   CHECK(attempt(full, "127.0.0.1"));
   CHECK(attempt(full, "db.example.com"));
-  CHECK(code_of(attempt(full, "elsewhere.test")) == Pst::kTlsHostMismatch);
-  CHECK(code_of(attempt(full, "127.0.0.2")) == Pst::kTlsHostMismatch);
-  CHECK(code_of(attempt(full, "a.b.example.com")) == Pst::kTlsHostMismatch);
+  CHECK(code_of(attempt(full, "elsewhere.test")) == pst::kTlsHostMismatch);
+  CHECK(code_of(attempt(full, "127.0.0.2")) == pst::kTlsHostMismatch);
+  CHECK(code_of(attempt(full, "a.b.example.com")) == pst::kTlsHostMismatch);
   CHECK(attempt(ca_only, "elsewhere.test"));
   CHECK(attempt(any, "elsewhere.test"));
   CHECK(attempt(any, ""));
-  CHECK(code_of(attempt(*strange, "localhost")) == Pst::kTlsCertificate);
+  CHECK(code_of(attempt(*strange, "localhost")) == pst::kTlsCertificate);
   auto nameless = TlsEngine::create(full, "");
   REQUIRE_FALSE(nameless);
-  CHECK(nameless.error().code == Pst::kTlsSettings);
+  CHECK(nameless.error().code == pst::kTlsSettings);
 }
 
 TEST_CASE("client certificates are verified where a CA is given, demanded where required") {
@@ -330,7 +331,7 @@ TEST_CASE("client certificates are verified where a CA is given, demanded where 
   const TlsContext without = client_context();
   server = engine(*demanding);
   client = engine(without);
-  CHECK(code_of(shake(*client, *server)) == Pst::kTlsHandshake);
+  CHECK(code_of(shake(*client, *server)) == pst::kTlsHandshake);
   CHECK_FALSE(server->is_open());
 }
 

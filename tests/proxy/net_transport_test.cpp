@@ -2,6 +2,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/codes/net.hpp"
 #include "tests/proxy/net_rig.hpp"
 
 using namespace postern;
@@ -52,8 +53,8 @@ Task<Status> read_until_deadline(Worker* worker, TransportBox box) {
   deadline.arm(SteadyClock::now() + 150ms);
   char byte = 0;
   const Result<std::size_t> got = co_await box->read_some(&byte, 1);
-  if (got) co_return make_error(Pst::kInternal, "read something");
-  if (!deadline.expired()) co_return make_error(Pst::kInternal, "not by the deadline");
+  if (got) co_return make_error(pst::kInternal, "read something");
+  if (!deadline.expired()) co_return make_error(pst::kInternal, "not by the deadline");
   co_return got.error();
 }
 
@@ -185,7 +186,7 @@ TEST_CASE("a deadline closes a silent connection") {
     const auto before = SteadyClock::now();
     const Status ended = run(rig.a(), read_until_deadline(&rig.a(), ends.client));
     REQUIRE_FALSE(ended);
-    CHECK(ended.error().code == Pst::kTransportClosed);
+    CHECK(ended.error().code == pst::kTransportClosed);
     CHECK(SteadyClock::now() - before >= 150ms);
     CHECK(SteadyClock::now() - before < 5s);
     const auto rest = run(rig.b(), read_to_end(ends.server));  // a clean end, also for TLS
@@ -204,11 +205,11 @@ TEST_CASE("close ends a reader and a writer that wait, and everything after it")
   const auto written = finish(std::move(writing));
   REQUIRE_FALSE(read);
   REQUIRE_FALSE(written);
-  CHECK(read.error().code == Pst::kTransportClosed);
-  CHECK(written.error().code == Pst::kTransportClosed);
-  CHECK(run(rig.a(), read_once(ends.client, 1)).error().code == Pst::kTransportClosed);
-  CHECK(run(rig.a(), write_all(ends.client, "x")).error().code == Pst::kTransportClosed);
-  CHECK(run(rig.a(), wait_input(ends.client)).error().code == Pst::kTransportClosed);
+  CHECK(read.error().code == pst::kTransportClosed);
+  CHECK(written.error().code == pst::kTransportClosed);
+  CHECK(run(rig.a(), read_once(ends.client, 1)).error().code == pst::kTransportClosed);
+  CHECK(run(rig.a(), write_all(ends.client, "x")).error().code == pst::kTransportClosed);
+  CHECK(run(rig.a(), wait_input(ends.client)).error().code == pst::kTransportClosed);
   CHECK(ends.client->release().fd.get() == -1);
 }
 
@@ -222,8 +223,8 @@ TEST_CASE("a reset is an error, a TLS end without close_notify is truncation") {
     far.reset();
     const auto got = run(rig.a(), read_to_end(client));
     REQUIRE_FALSE(got);
-    CHECK(got.error().code == Pst::kTransportBroken);
-    CHECK(run(rig.a(), write_all(client, "x")).error().code == Pst::kTransportBroken);
+    CHECK(got.error().code == pst::kTransportBroken);
+    CHECK(run(rig.a(), write_all(client, "x")).error().code == pst::kTransportBroken);
   }
   SUBCASE("cut TLS") {
     Ends ends(rig.a(), rig.b(), true);
@@ -235,7 +236,7 @@ TEST_CASE("a reset is an error, a TLS end without close_notify is truncation") {
     CHECK(*first == "half");
     const auto end = run(rig.a(), read_once(ends.client, 100));
     REQUIRE_FALSE(end);
-    CHECK(end.error().code == Pst::kTlsTruncated);
+    CHECK(end.error().code == pst::kTlsTruncated);
   }
 }
 
@@ -248,17 +249,17 @@ TEST_CASE("TLS handshakes that fail: garbage, silence cut off, wrong host, twice
   SUBCASE("garbage") {
     const Bytes garbage(64, 'Q');
     REQUIRE(::send(far.get(), garbage.data(), garbage.size(), 0) == 64);
-    CHECK(finish(std::move(serving)).error().code == Pst::kTlsHandshake);
+    CHECK(finish(std::move(serving)).error().code == pst::kTlsHandshake);
   }
   SUBCASE("end in the middle") {
     REQUIRE(::send(far.get(), "\x16\x03\x01", 3, 0) == 3);
     far.reset();
-    CHECK(finish(std::move(serving)).error().code == Pst::kTlsTruncated);
+    CHECK(finish(std::move(serving)).error().code == pst::kTlsTruncated);
   }
   SUBCASE("closed by its session") {
     std::this_thread::sleep_for(20ms);
     CHECK(run(rig.a(), do_close(server)));
-    CHECK(finish(std::move(serving)).error().code == Pst::kTransportClosed);
+    CHECK(finish(std::move(serving)).error().code == pst::kTransportClosed);
   }
   SUBCASE("TLS inside TLS") {
     TransportBox client = adopt_box(rig.b(), std::move(far));
@@ -267,7 +268,7 @@ TEST_CASE("TLS handshakes that fail: garbage, silence cut off, wrong host, twice
     REQUIRE(finish(std::move(serving)));
     const Status again = run(rig.b(), upgrade_as_client(client, &client_ctx));
     REQUIRE_FALSE(again);
-    CHECK(again.error().code == Pst::kTlsHandshake);
+    CHECK(again.error().code == pst::kTlsHandshake);
   }
 }
 

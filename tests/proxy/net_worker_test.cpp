@@ -58,7 +58,7 @@ Task<Status> count_turns(Worker* worker, TransportBox box, int* others) {
     if (!got) co_return got.error();
     if (*others > 0) co_return ok();
   }
-  co_return make_error(Pst::kInternal, "starved");
+  co_return make_error(pst::kInternal, "starved");
 }
 
 }  // namespace

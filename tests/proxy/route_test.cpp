@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "base/codes/routing.hpp"
 #include "proxy/route/choice.hpp"
 #include "proxy/route/roles.hpp"
 #include "proxy/route/token.hpp"
@@ -239,7 +240,7 @@ TEST_CASE("route: a primary is followed by a higher timeline only") {
   const RoleVerdict promoted = judge_roles(before, {answer(false, 3), answer(false, 4)});
   CHECK(roles(promoted) == "DP");
   REQUIRE(promoted.faults.size() == 1);
-  CHECK(promoted.faults[0].second.code == Pst::kRivalPrimaries);
+  CHECK(promoted.faults[0].second.code == pst::kRivalPrimaries);
   CHECK(promoted.state.switch_lsn == 90);
   CHECK(promoted.state.timeline == 4);
 
@@ -274,7 +275,7 @@ TEST_CASE("route: a node of another system is not served") {
   CHECK(roles(verdict) == "PD");
   REQUIRE(verdict.faults.size() == 1);
   CHECK(verdict.faults[0].first == 1);
-  CHECK(verdict.faults[0].second.code == Pst::kForeignNode);
+  CHECK(verdict.faults[0].second.code == pst::kForeignNode);
 }
 
 TEST_CASE("route: answers to the probe") {

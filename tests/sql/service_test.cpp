@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include "base/codes/sql.hpp"
 #include "sql/cache.hpp"
 #include "sql/parser_pool.hpp"
 #include "tests/sql/fixture_catalog.hpp"
@@ -138,7 +139,7 @@ TEST_CASE("pool: runs every job, refuses past its queue, finishes what waits") {
     CHECK(pool.waiting() == 2);
     const Status refused = pool.submit([&] { ++done; });
     REQUIRE_FALSE(refused.has_value());
-    CHECK(refused.error().code == Pst::kAnalysisBusy);
+    CHECK(refused.error().code == pst::kAnalysisBusy);
     gate.set_value();
   }
   CHECK(done == 3);
@@ -148,7 +149,7 @@ TEST_CASE("pool: an impossible stack is an error") {
   ParserPool pool;
   const Status started = pool.start({1, 1, 2});
   REQUIRE_FALSE(started.has_value());
-  CHECK(started.error().code == Pst::kAnalysisUnavailable);
+  CHECK(started.error().code == pst::kAnalysisUnavailable);
 }
 
 TEST_CASE("parallel analysis gives the same facts") {

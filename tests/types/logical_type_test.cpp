@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "base/codes/types.hpp"
 #include "types/render.hpp"
 
 using namespace postern;
@@ -46,17 +47,17 @@ TEST_CASE("names as users write them") {
         "varchar(4)x", "varchar(4)(5)", "text(3)", "int4(2)", "numeric", "timestamp", "char(3)",
         "in t", "(4)", "varchar(99999999999)"}) {
     CAPTURE(bad);
-    CHECK(from_name(bad).error().code == Pst::kTypeNotSupported);
+    CHECK(from_name(bad).error().code == pst::kTypeNotSupported);
   }
 }
 
 TEST_CASE("other OIDs and modifiers are refused") {
-  CHECK(from_oid(1700, -1).error().code == Pst::kTypeNotSupported);
-  CHECK(from_oid(25, 10).error().code == Pst::kTypeNotSupported);
-  CHECK(from_oid(1043, 4).error().code == Pst::kTypeNotSupported);
+  CHECK(from_oid(1700, -1).error().code == pst::kTypeNotSupported);
+  CHECK(from_oid(25, 10).error().code == pst::kTypeNotSupported);
+  CHECK(from_oid(1043, 4).error().code == pst::kTypeNotSupported);
   CHECK(from_oid(1043, 5).value().length == 1);
   CHECK(from_oid(1043, kMaxVarcharLength + 4).value().length == kMaxVarcharLength);
-  CHECK(from_oid(1043, kMaxVarcharLength + 5).error().code == Pst::kTypeNotSupported);
+  CHECK(from_oid(1043, kMaxVarcharLength + 5).error().code == pst::kTypeNotSupported);
 }
 
 TEST_CASE("families") {
@@ -88,7 +89,7 @@ TEST_CASE("settings as the server reports them; what is not understood changes n
         std::pair("extra_float_digits", "4"), std::pair("extra_float_digits", "-16"),
         std::pair("extra_float_digits", "2x"), std::pair("bytea_output", "base64")}) {
     CAPTURE(name);
-    CHECK(apply_setting(render, name, value).error().code == Pst::kSettingNotSupported);
+    CHECK(apply_setting(render, name, value).error().code == pst::kSettingNotSupported);
   }
   CHECK(render.date_style == DateStyle::kPostgres);
   CHECK(render.extra_float_digits == 3);

@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include "base/codes/types.hpp"
 #include "types/value.hpp"
 
 using namespace postern;
@@ -110,7 +111,7 @@ bool agrees_on_days(const Case& c) {
 bool agrees(const Case& c, Tally& tally) {
   const Input input{Format::kText, c.input};
   const auto value = parse(input, c.type, c.settings);
-  const bool refused = !value && value.error().code == Pst::kValueNotUnderstood;
+  const bool refused = !value && value.error().code == pst::kValueNotUnderstood;
   if (refused) {
     if (c.accepted) ++tally.refused;
     return c.label == "other";

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "base/codes/types.hpp"
 #include "types/date.hpp"
 
 using namespace postern;
@@ -88,9 +89,9 @@ TEST_CASE("binary parameters: round trips, and lengths one short and one long") 
     CHECK(rendered(row.type, value, Format::kBinary) == binary);
     CHECK(canonical(row.type, rendered(row.type, value)) == value);
     CHECK(error_of(row.type, ByteView(binary).substr(1), Format::kBinary) ==
-          Pst::kShortBinaryValue);
-    CHECK(error_of(row.type, binary + "x", Format::kBinary) == Pst::kInvalidBinaryValue);
-    CHECK(error_of(row.type, "", Format::kBinary) == Pst::kShortBinaryValue);
+          pst::kShortBinaryValue);
+    CHECK(error_of(row.type, binary + "x", Format::kBinary) == pst::kInvalidBinaryValue);
+    CHECK(error_of(row.type, "", Format::kBinary) == pst::kShortBinaryValue);
   }
   CHECK(rendered("text", canonical("text", "a b", Format::kBinary), Format::kBinary) == "a b");
 }
@@ -98,26 +99,26 @@ TEST_CASE("binary parameters: round trips, and lengths one short and one long") 
 TEST_CASE("integers hold at their limits and are refused one past them") {
   CHECK(rendered("int2", canonical("int2", "32767")) == "32767");
   CHECK(rendered("int2", canonical("int2", "-32768")) == "-32768");
-  CHECK(error_of("int2", "32768") == Pst::kNumberOutOfRange);
-  CHECK(error_of("int2", "-32769") == Pst::kNumberOutOfRange);
+  CHECK(error_of("int2", "32768") == pst::kNumberOutOfRange);
+  CHECK(error_of("int2", "-32769") == pst::kNumberOutOfRange);
   CHECK(rendered("int4", canonical("int4", "-2147483648")) == "-2147483648");
-  CHECK(error_of("int4", "2147483648") == Pst::kNumberOutOfRange);
+  CHECK(error_of("int4", "2147483648") == pst::kNumberOutOfRange);
   CHECK(rendered("int8", canonical("int8", "-9223372036854775808")) == "-9223372036854775808");
-  CHECK(error_of("int8", "9223372036854775808") == Pst::kNumberOutOfRange);
-  CHECK(error_of("int8", "-9223372036854775809") == Pst::kNumberOutOfRange);
+  CHECK(error_of("int8", "9223372036854775808") == pst::kNumberOutOfRange);
+  CHECK(error_of("int8", "-9223372036854775809") == pst::kNumberOutOfRange);
 }
 
 TEST_CASE("dates hold at their limits and are refused one past them") {
   CHECK(rendered("date", canonical("date", "4714-11-24 BC")) == "4714-11-24 BC");
-  CHECK(error_of("date", "4714-11-23 BC") == Pst::kDateOutOfRange);
+  CHECK(error_of("date", "4714-11-23 BC") == pst::kDateOutOfRange);
   CHECK(rendered("date", canonical("date", "5874897-12-31")) == "5874897-12-31");
-  CHECK(error_of("date", "5874898-01-01") == Pst::kDateOutOfRange);
+  CHECK(error_of("date", "5874898-01-01") == pst::kDateOutOfRange);
   Bytes binary;
   append_be32(binary, static_cast<std::uint32_t>(kFirstDate - 1));
-  CHECK(error_of("date", binary, Format::kBinary) == Pst::kDateOutOfRange);
+  CHECK(error_of("date", binary, Format::kBinary) == pst::kDateOutOfRange);
   binary.clear();
   append_be32(binary, static_cast<std::uint32_t>(kLastDate + 1));
-  CHECK(error_of("date", binary, Format::kBinary) == Pst::kDateOutOfRange);
+  CHECK(error_of("date", binary, Format::kBinary) == pst::kDateOutOfRange);
 }
 
 TEST_CASE("the calendar: every day of eight centuries follows the one before") {
@@ -144,9 +145,9 @@ TEST_CASE("dates that depend on the clock or on names of zones are refused, not 
   for (const char* text : {"now", "Today", " tomorrow ", "yesterday", "J2451187", "1999.008",
                            "2024-01-01 04:05 Europe/Paris", "Fri Jan 08 1999", "+infinity"}) {
     CAPTURE(text);
-    CHECK(error_of("date", text) == Pst::kValueNotUnderstood);
+    CHECK(error_of("date", text) == pst::kValueNotUnderstood);
   }
-  CHECK(error_of("date", std::string(1000, '1')) == Pst::kValueNotUnderstood);
+  CHECK(error_of("date", std::string(1000, '1')) == pst::kValueNotUnderstood);
 }
 
 TEST_CASE("dates are read and written in the session's style") {
@@ -165,8 +166,8 @@ TEST_CASE("varchar(n) counts characters, cuts spaces only, and operands have no 
   CHECK(canonical("varchar(3)", euros) == euros);
   CHECK(canonical("varchar(3)", euros + "   ") == euros);
   CHECK(canonical("varchar(3)", "a ") == "a ");
-  CHECK(error_of("varchar(2)", euros) == Pst::kStringTooLong);
-  CHECK(error_of("varchar(3)", euros + " x") == Pst::kStringTooLong);
+  CHECK(error_of("varchar(2)", euros) == pst::kStringTooLong);
+  CHECK(error_of("varchar(3)", euros + " x") == pst::kStringTooLong);
   const auto operand =
       parse({Format::kText, "abcdef"}, operand_type(type("varchar(3)")), kDefaults);
   REQUIRE(operand);
@@ -198,17 +199,17 @@ TEST_CASE("a month out of range brings PostgreSQL's hint") {
 
 TEST_CASE("text with NUL or broken UTF-8 is refused in both formats, as is another encoding") {
   for (const Format format : {Format::kText, Format::kBinary}) {
-    CHECK(error_of("text", ByteView("a\0b", 3), format) == Pst::kBadCharacter);
-    CHECK(error_of("varchar(9)", "\xC0\x80", format) == Pst::kBadCharacter);
-    CHECK(error_of("text", "\xED\xA0\x80", format) == Pst::kBadCharacter);
+    CHECK(error_of("text", ByteView("a\0b", 3), format) == pst::kBadCharacter);
+    CHECK(error_of("varchar(9)", "\xC0\x80", format) == pst::kBadCharacter);
+    CHECK(error_of("text", "\xED\xA0\x80", format) == pst::kBadCharacter);
   }
   Render latin;
   CHECK(apply_setting(latin, "client_encoding", "LATIN1").error().code ==
-        Pst::kSettingNotSupported);
-  CHECK(parse({Format::kText, "x"}, type("text"), latin).error().code == Pst::kSettingNotSupported);
+        pst::kSettingNotSupported);
+  CHECK(parse({Format::kText, "x"}, type("text"), latin).error().code == pst::kSettingNotSupported);
   Bytes out;
   CHECK(render("x", type("text"), {Format::kText, latin}, out).error().code ==
-        Pst::kSettingNotSupported);
+        pst::kSettingNotSupported);
   REQUIRE(apply_setting(latin, "client_encoding", "UTF8"));
   CHECK(render("x", type("text"), {Format::kText, latin}, out));
 }
@@ -231,7 +232,7 @@ TEST_CASE("bytes that are no canonical form of the type are refused and leave th
       Bytes out = "kept";
       const Status status = render(row.bytes, type(row.type), {format, kDefaults}, out);
       REQUIRE_FALSE(status);
-      CHECK(status.error().code == Pst::kBadCanonicalValue);
+      CHECK(status.error().code == pst::kBadCanonicalValue);
       CHECK(out == "kept");
     }
   }
