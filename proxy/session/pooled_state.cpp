@@ -1,0 +1,191 @@
+#include "proxy/session/pooled_state.hpp"
+
+#include <utility>
+
+#include "policy/sql_quote.hpp"
+#include "protocol/rows.hpp"
+
+namespace postern::proxy {
+namespace {
+
+using protocol::BackendType;
+
+constexpr std::string_view kRole = "role";
+
+// Everything qualified: the client's search_path must not decide what these names mean.
+constexpr std::string_view kAskSettings =
+    "SELECT 's', name, setting FROM pg_catalog.pg_settings"
+    " WHERE source OPERATOR(pg_catalog.=) 'session'"
+    " AND NOT pg_catalog.starts_with(name, 'transaction_')"
+    " UNION ALL SELECT 's', 'role', pg_catalog.current_setting('role')"
+    " WHERE pg_catalog.current_setting('role') OPERATOR(pg_catalog.<>) 'none'";
+
+struct PinQuestion {
+  StateHint hint;
+  Pin pin;
+  std::string_view name;
+  std::string_view sql;
+};
+
+constexpr PinQuestion kPinQuestions[] = {
+    {StateHint::kTemporary, Pin::kTemporary, "temporary objects",
+     "EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace OPERATOR(pg_catalog.=)"
+     " pg_catalog.pg_my_temp_schema())"
+     " OR EXISTS (SELECT FROM pg_catalog.pg_type WHERE typnamespace OPERATOR(pg_catalog.=)"
+     " pg_catalog.pg_my_temp_schema())"
+     " OR EXISTS (SELECT FROM pg_catalog.pg_proc WHERE pronamespace OPERATOR(pg_catalog.=)"
+     " pg_catalog.pg_my_temp_schema())"},
+    {StateHint::kAdvisory, Pin::kAdvisory, "advisory locks",
+     "EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=) 'advisory'"
+     " AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())"},
+    {StateHint::kListen, Pin::kListen, "LISTEN",
+     "EXISTS (SELECT FROM pg_catalog.pg_listening_channels())"},
+    {StateHint::kCursor, Pin::kCursor, "cursors WITH HOLD",
+     "EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)"},
+    {StateHint::kPrepared, Pin::kPrepared, "SQL PREPARE",
+     "EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql)"},
+};
+
+// The same text whatever standard_conforming_strings says at the moment.
+std::string literal(std::string_view text) {
+  std::string out = "E'";
+  for (const char c : text) {
+    if (c == '\'' || c == '\\') out.push_back(c);
+    out.push_back(c);
+  }
+  return out + "'";
+}
+
+std::string setting_sql(std::string_view name, std::string_view value) {
+  return "SELECT pg_catalog.set_config(" + literal(name) + ", " +
+         literal(value) + ", false);";
+}
+
+// RESET takes names in parts; a part may need quotes.
+std::string reset_sql(std::string_view name) {
+  std::string sql = "RESET ";
+  for (;;) {
+    const std::size_t dot = name.find('.');
+    sql.append(policy::quote_ident(name.substr(0, dot)));
+    if (dot == std::string_view::npos) break;
+    sql.push_back('.');
+    name.remove_prefix(dot + 1);
+  }
+  return sql + ";";
+}
+
+}  // namespace
+
+std::string describe(Pin pins) {
+  std::string text;
+  const auto add = [&](std::string_view name) {
+    text.append(text.empty() ? "" : ", ").append(name);
+  };
+  for (const PinQuestion& row : kPinQuestions) {
+    if (has(pins, row.pin)) add(row.name);
+  }
+  if (has(pins, Pin::kUnfollowed)) add("state that cannot be followed");
+  return text;
+}
+
+void PooledState::start(Settings settings) {
+  startup_ = std::move(settings);
+  wanted_ = startup_;
+}
+
+void PooledState::note(const StateScan& scan) {
+  if (scan.hint == StateHint::kNone) return;
+  // DROP and CLOSE matter only to a session that is pinned.
+  const bool only_releases = scan.hint == StateHint::kRelease;
+  if (!only_releases || pins_ != Pin::kNone) hint_ = hint_ | scan.hint;
+  for (const std::string& name : scan.custom) custom_.insert(name);
+  const bool lost = has(scan.hint, StateHint::kUnfollowed) || custom_.size() > kMaxCustom;
+  if (lost) pins_ = pins_ | Pin::kUnfollowed;
+}
+
+void PooledState::note_unseen() {
+  hint_ = hint_ | kAllState;
+}
+
+bool PooledState::asks(StateHint hint, Pin pin) const {
+  return has(hint_, hint) || has(pins_, pin);
+}
+
+std::string PooledState::question() {
+  answer_ = {};
+  std::string sql(kAskSettings);
+  for (const std::string& name : custom_) {
+    const std::string quoted = literal(name);
+    const std::string current = "pg_catalog.current_setting(" + quoted + ", true)";
+    sql.append(" UNION ALL SELECT 's', " + quoted + ", " + current + " WHERE " + current +
+               " IS NOT NULL");
+  }
+  for (const PinQuestion& row : kPinQuestions) {
+    if (!asks(row.hint, row.pin)) continue;
+    sql.append(" UNION ALL SELECT 'p', ").append(literal(row.name));
+    sql.append(", '' WHERE ").append(row.sql);
+  }
+  hint_ = StateHint::kNone;
+  return sql;
+}
+
+Status PooledState::on_reply(const protocol::Frame& frame) {
+  if (frame.backend() == BackendType::kErrorResponse) answer_.failed = true;
+  if (frame.backend() == BackendType::kCommandComplete) answer_.complete = true;
+  if (frame.backend() != BackendType::kDataRow) return ok();
+  POSTERN_ASSIGN(const auto row, protocol::DataRow::decode(frame.body));
+  if (row.values.size() != 3 || !row.values[0] || !row.values[1] || !row.values[2]) {
+    answer_.failed = true;
+    return ok();
+  }
+  const std::string name(*row.values[1]);
+  if (*row.values[0] == "s") {
+    answer_.settings.insert_or_assign(name, std::string(*row.values[2]));
+    return ok();
+  }
+  for (const PinQuestion& pin : kPinQuestions) {
+    if (pin.name == name) answer_.pins = answer_.pins | pin.pin;
+  }
+  return ok();
+}
+
+bool PooledState::done(Settings& applied) {
+  Answer answer = std::exchange(answer_, {});
+  if (answer.failed || !answer.complete) {
+    pins_ = pins_ | Pin::kUnfollowed;
+    return false;
+  }
+  const bool lost = has(pins_, Pin::kUnfollowed);
+  pins_ = lost ? answer.pins | Pin::kUnfollowed : answer.pins;
+  applied = answer.settings;
+  wanted_ = std::move(answer.settings);
+  // What was reset goes back to what the session started with.
+  for (const auto& [name, value] : startup_) wanted_.try_emplace(name, value);
+  return true;
+}
+
+std::string settings_change(const Settings& applied, const Settings& wanted) {
+  std::string sql;
+  const auto role = wanted.find(kRole);
+  const auto applied_role = applied.find(kRole);
+  const bool same_role =
+      (role == wanted.end()) == (applied_role == applied.end()) &&
+      (role == wanted.end() || role->second == applied_role->second);
+  std::string others;
+  for (const auto& [name, value] : applied) {
+    if (name != kRole && !wanted.contains(name)) others.append(reset_sql(name));
+  }
+  for (const auto& [name, value] : wanted) {
+    if (name == kRole) continue;
+    const auto known = applied.find(name);
+    if (known == applied.end() || known->second != value) others.append(setting_sql(name, value));
+  }
+  if (others.empty() && same_role) return sql;
+  // Other settings are made as the login, which may set what the role may not.
+  if (applied_role != applied.end()) sql.append("RESET role;");
+  sql.append(others);
+  if (role != wanted.end()) sql.append(setting_sql(kRole, role->second));
+  return sql;
+}
+
+}  // namespace postern::proxy

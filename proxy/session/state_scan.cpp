@@ -1,0 +1,232 @@
+#include "proxy/session/state_scan.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "sql/lexer.hpp"
+
+namespace postern::proxy {
+namespace {
+
+using sql::Token;
+using sql::TokenKind;
+using Hint = StateHint;
+
+struct Word {
+  std::string_view text;
+  Hint hint;
+};
+
+// Statements by their first word.
+constexpr std::array<Word, 14> kCommands = {{
+    {"call", kAllState},
+    {"close", Hint::kRelease},
+    {"deallocate", Hint::kPrepared},
+    {"declare", Hint::kCursor},
+    {"discard", kAllState},
+    {"do", kAllState},
+    {"drop", Hint::kRelease},
+    {"execute", Hint::kSettings | Hint::kTemporary | Hint::kAdvisory},
+    {"listen", Hint::kListen},
+    {"load", Hint::kUnfollowed},
+    {"prepare", Hint::kPrepared},
+    {"reset", Hint::kSettings},
+    {"set", Hint::kSettings},
+    {"unlisten", Hint::kListen},
+}};
+
+constexpr std::string_view kSetConfig = "set_config";
+constexpr std::string_view kAdvisory = "advisory";
+
+bool is_word_byte(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+         c == '$' || (static_cast<unsigned char>(c) & 0x80U) != 0;
+}
+
+char fold(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+}
+
+bool starts_with_folded(std::string_view word, std::string_view prefix) {
+  return word.size() >= prefix.size() &&
+         std::equal(prefix.begin(), prefix.end(), word.begin(),
+                    [](char p, char c) { return p == fold(c); });
+}
+
+bool contains_folded(std::string_view word, std::string_view part) {
+  return std::search(word.begin(), word.end(), part.begin(), part.end(),
+                     [](char c, char p) { return fold(c) == p; }) != word.end();
+}
+
+bool is_temporary(std::string_view word) {
+  return sql::is_keyword(word, "temp") || sql::is_keyword(word, "temporary") ||
+         starts_with_folded(word, "pg_temp");
+}
+
+Hint command_hint(std::string_view word) {
+  for (const Word& command : kCommands) {
+    if (sql::is_keyword(word, command.text)) return command.hint;
+  }
+  return Hint::kNone;
+}
+
+// Could this word matter anywhere? Most texts hold none that does, and are not tokenized.
+bool is_candidate(std::string_view word) {
+  switch (fold(word.front())) {
+    case 'c':
+    case 'd':
+    case 'e':
+    case 'l':
+    case 'r':
+    case 'u':
+      return command_hint(word) != Hint::kNone;
+    case 's':
+      return command_hint(word) != Hint::kNone || contains_folded(word, kSetConfig);
+    case 'p':
+      return command_hint(word) != Hint::kNone || is_temporary(word) ||
+             contains_folded(word, kAdvisory);
+    case 't':
+      return is_temporary(word);
+    default:
+      return false;
+  }
+}
+
+bool worth_a_look(std::string_view sql) {
+  std::size_t i = 0;
+  while (i < sql.size()) {
+    if (!is_word_byte(sql[i])) {
+      // U&"..." can spell any name.
+      if (sql[i] == '&' && i + 1 < sql.size() && sql[i + 1] == '"') return true;
+      ++i;
+      continue;
+    }
+    const std::size_t begin = i;
+    while (i < sql.size() && is_word_byte(sql[i])) ++i;
+    if (is_candidate(sql.substr(begin, i - begin))) return true;
+  }
+  return false;
+}
+
+// Without quotes, folded as PostgreSQL folds names.
+std::string name_of(std::string_view token) {
+  std::string name;
+  const bool quoted = token.size() >= 2 && (token.front() == '"' || token.front() == '\'');
+  if (quoted) token = token.substr(1, token.size() - 2);
+  for (const char c : token) name.push_back(quoted ? c : fold(c));
+  return name;
+}
+
+class Scanner {
+ public:
+  Scanner(std::string_view sql, const std::vector<Token>& tokens) : sql_(sql), tokens_(tokens) {}
+
+  StateScan run() {
+    bool first = true;
+    for (std::size_t i = 0; i < tokens_.size(); ++i) {
+      const Token& token = tokens_[i];
+      if (token.kind == TokenKind::kSymbol && text(i) == ";") {
+        first = true;
+        continue;
+      }
+      if (token.kind == TokenKind::kWord) {
+        if (first) on_command(i);
+        on_word(i, text(i));
+      } else if (token.kind == TokenKind::kQuotedWord) {
+        on_quoted(i);
+      }
+      first = false;
+    }
+    return std::move(scan_);
+  }
+
+ private:
+  [[nodiscard]] std::string_view text(std::size_t i) const { return tokens_[i].text(sql_); }
+  [[nodiscard]] bool keyword(std::size_t i, std::string_view word) const {
+    return i < tokens_.size() && tokens_[i].kind == TokenKind::kWord &&
+           sql::is_keyword(text(i), word);
+  }
+  void add(Hint hint) { scan_.hint = scan_.hint | hint; }
+
+  void on_command(std::size_t i) {
+    if (keyword(i, "set")) return on_set(i + 1);
+    if (keyword(i, "reset")) remember_name(i + 1);
+    if (keyword(i, "explain")) return on_explain(i + 1);
+    add(command_hint(text(i)));
+  }
+
+  // EXPLAIN ANALYZE runs what it explains.
+  void on_explain(std::size_t i) {
+    for (; i < tokens_.size() && text(i) != ";"; ++i) {
+      if (keyword(i, "execute")) add(command_hint("execute"));
+    }
+  }
+
+  // SET LOCAL, SET TRANSACTION and SET CONSTRAINTS end with the transaction.
+  void on_set(std::size_t i) {
+    if (keyword(i, "local") || keyword(i, "transaction") || keyword(i, "constraints")) return;
+    const bool session = keyword(i, "session");
+    if (session && keyword(i + 1, "authorization")) return add(Hint::kUnfollowed);
+    add(Hint::kSettings);
+    remember_name(session ? i + 1 : i);
+  }
+
+  void remember_name(std::size_t i) {
+    if (i + 2 >= tokens_.size() || text(i + 1) != ".") return;
+    scan_.custom.push_back(name_of(text(i)) + "." + name_of(text(i + 2)));
+  }
+
+  void on_word(std::size_t i, std::string_view word) {
+    if (is_temporary(word)) add(Hint::kTemporary);
+    if (contains_folded(word, kAdvisory)) add(Hint::kAdvisory);
+    if (sql::is_keyword(word, kSetConfig)) on_set_config(i + 1);
+  }
+
+  void on_quoted(std::size_t i) {
+    const std::string_view word = text(i);
+    if (word.front() != '"') return add(kAllState | Hint::kUnfollowed);  // U&"..."
+    on_word(i, word.substr(1, word.size() - 2));
+  }
+
+  // set_config('name', value, true) ends with the transaction.
+  void on_set_config(std::size_t open) {
+    if (open >= tokens_.size() || text(open) != "(") return;
+    std::size_t depth = 0;
+    std::size_t commas = 0;
+    bool local = false;
+    for (std::size_t i = open; i < tokens_.size(); ++i) {
+      const std::string_view here = text(i);
+      if (here == "(" || here == "[") ++depth;
+      if ((here == ")" || here == "]") && --depth == 0) {
+        local = commas == 2 && keyword(i - 1, "true") && text(i - 2) == ",";
+        break;
+      }
+      if (depth == 0) break;
+      if (here == "," && depth == 1) ++commas;
+    }
+    if (local) return;
+    add(Hint::kSettings);
+    const bool literal = open + 2 < tokens_.size() &&
+                         tokens_[open + 1].kind == TokenKind::kString && text(open + 2) == ",";
+    if (!literal) return add(Hint::kUnfollowed);
+    std::string name = name_of(text(open + 1));
+    std::transform(name.begin(), name.end(), name.begin(), fold);
+    if (name.find('.') != std::string::npos) scan_.custom.push_back(std::move(name));
+  }
+
+  std::string_view sql_;
+  const std::vector<Token>& tokens_;
+  StateScan scan_;
+};
+
+}  // namespace
+
+StateScan scan_state(std::string_view sql) {
+  if (!worth_a_look(sql)) return {};
+  const sql::Tokens tokens = sql::tokenize(sql, kMaxScanTokens);
+  if (tokens.error != nullptr) return {kAllState | StateHint::kUnfollowed, {}};
+  return Scanner(sql, tokens.list).run();
+}
+
+}  // namespace postern::proxy

@@ -1,0 +1,122 @@
+#include "proxy/session/pooled_state.hpp"
+
+#include <doctest/doctest.h>
+
+#include "protocol/framer.hpp"
+#include "protocol/rows.hpp"
+
+using namespace postern;
+using namespace postern::proxy;
+
+namespace {
+
+void reply(PooledState& state, const Bytes& message) {
+  const protocol::Framer framer(protocol::Direction::kFromBackend, protocol::Phase::kReady);
+  const auto framed = framer.next(message);
+  REQUIRE(framed);
+  REQUIRE(framed->complete());
+  REQUIRE(state.on_reply(framed->item));
+}
+
+Bytes message(char type, const Bytes& body) {
+  Bytes out(1, type);
+  const std::uint32_t length = static_cast<std::uint32_t>(body.size()) + 4;
+  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(length >> shift));
+  return out + body;
+}
+
+void row(PooledState& state, std::initializer_list<std::string_view> values) {
+  Bytes body{'\0', static_cast<char>(values.size())};
+  for (const std::string_view value : values) {
+    body.append(3, '\0');
+    body.push_back(static_cast<char>(value.size()));
+    body.append(value);
+  }
+  reply(state, message('D', body));
+}
+
+void complete(PooledState& state) {
+  reply(state, message('C', Bytes("SELECT 1\0", 9)));
+}
+
+}  // namespace
+
+TEST_CASE("a quiet session is not asked about") {
+  PooledState state;
+  state.note(scan_state("SELECT 1"));
+  CHECK_FALSE(state.suspect());
+  state.note(scan_state("DROP TABLE t"));
+  CHECK_FALSE(state.suspect());
+  state.note(scan_state("SET a.b = 1"));
+  CHECK(state.suspect());
+}
+
+TEST_CASE("the question asks for what was touched") {
+  PooledState state;
+  state.note(scan_state("SET my.thing = 'x'; LISTEN jobs"));
+  const std::string sql = state.question();
+  CHECK(sql.find("E'my.thing'") != std::string::npos);
+  CHECK(sql.find("pg_listening_channels") != std::string::npos);
+  CHECK(sql.find("pg_locks") == std::string::npos);
+  CHECK_FALSE(state.suspect());
+}
+
+TEST_CASE("the server's answer becomes the session's settings and pins") {
+  PooledState state;
+  state.start({{"TimeZone", "UTC"}, {"application_name", "app"}});
+  state.note(scan_state("SET timezone = 'Asia/Tokyo'; CREATE TEMP TABLE t ()"));
+  (void)state.question();
+  row(state, {"s", "TimeZone", "Asia/Tokyo"});
+  row(state, {"p", "temporary objects", ""});
+  complete(state);
+  Settings applied;
+  REQUIRE(state.done(applied));
+  CHECK(applied == Settings{{"TimeZone", "Asia/Tokyo"}});
+  CHECK(state.wanted() == Settings{{"TimeZone", "Asia/Tokyo"}, {"application_name", "app"}});
+  CHECK(state.pins() == Pin::kTemporary);
+  CHECK(describe(state.pins()) == "temporary objects");
+
+  // DROP may free it: now it is asked, and about what pinned it.
+  state.note(scan_state("DROP TABLE t"));
+  REQUIRE(state.suspect());
+  CHECK(state.question().find("pg_my_temp_schema") != std::string::npos);
+  complete(state);
+  REQUIRE(state.done(applied));
+  CHECK(state.pins() == Pin::kNone);
+  CHECK(applied.empty());
+  CHECK(state.wanted().at("timezone") == "UTC");
+}
+
+TEST_CASE("without an answer the session keeps its connection") {
+  PooledState state;
+  state.note(scan_state("SET a.b = 1"));
+  (void)state.question();
+  reply(state, message('E', Bytes("SERROR\0C57014\0\0", 15)));
+  Settings applied;
+  CHECK_FALSE(state.done(applied));
+  CHECK(has(state.pins(), Pin::kUnfollowed));
+}
+
+TEST_CASE("more application parameters than are followed") {
+  PooledState state;
+  StateScan scan;
+  scan.hint = StateHint::kSettings;
+  for (std::size_t i = 0; i < PooledState::kMaxCustom; ++i) {
+    scan.custom.push_back("a.b" + std::to_string(i));
+  }
+  state.note(scan);
+  CHECK_FALSE(has(state.pins(), Pin::kUnfollowed));
+  scan.custom = {"one.more"};
+  state.note(scan);
+  CHECK(has(state.pins(), Pin::kUnfollowed));
+}
+
+TEST_CASE("from the settings a connection has to those a session wants") {
+  CHECK(settings_change({}, {}).empty());
+  CHECK(settings_change({{"TimeZone", "UTC"}}, {{"timezone", "UTC"}}).empty());
+  CHECK(settings_change({{"a.b", "1"}, {"role", "bob"}}, {{"x", "it's \\"}, {"role", "eve"}}) ==
+        "RESET role;RESET \"a\".\"b\";"
+        "SELECT pg_catalog.set_config(E'x', E'it''s \\\\', false);"
+        "SELECT pg_catalog.set_config(E'role', E'eve', false);");
+  CHECK(settings_change({{"role", "bob"}}, {}) == "RESET role;");
+}

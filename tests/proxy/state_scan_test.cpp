@@ -1,0 +1,78 @@
+#include "proxy/session/state_scan.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace postern::proxy;
+using Hint = StateHint;
+
+namespace {
+
+Hint hint(std::string_view sql) {
+  return scan_state(sql).hint;
+}
+
+}  // namespace
+
+TEST_CASE("texts without lasting effect are not suspected") {
+  for (const char* sql :
+       {"", "SELECT 1", "UPDATE t SET a = 1 WHERE b = 2", "INSERT INTO t VALUES ('set x = 1')",
+        "BEGIN; SET LOCAL timezone = 'UTC'; SELECT 1; COMMIT", "SET TRANSACTION READ ONLY",
+        "SET CONSTRAINTS ALL DEFERRED", "SELECT set_config('app.tenant', '7', true)",
+        "SELECT 1 AS set_config FROM t", "SELECT '; SET x = 1'", "SELECT $$; SET x = 1$$",
+        "/* SET x = 1 */ SELECT 1", "-- ; SET x = 1\nSELECT 1", "SELECT \"; set x\" FROM t",
+        "SELECT temperature, temporal FROM t", "CREATE TABLE discard_all (do_it int)"}) {
+    CAPTURE(sql);
+    CHECK(hint(sql) == Hint::kNone);
+  }
+}
+
+TEST_CASE("settings that outlive the transaction") {
+  for (const char* sql :
+       {"SET timezone = 'UTC'", "set session TimeZone to 'UTC'", "SELECT 1; SET x.y = 1",
+        "SELECT '--'; SET x.y = 1", "/* a /* b */ */ SET TIME ZONE 'UTC'", "RESET ALL",
+        "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "SET ROLE bob",
+        "SELECT set_config('search_path', 'a', false)", "SELECT \"set_config\"('a', 'b', false)",
+        "SELECT set_config('a', f(1, 2), false)", "SELECT pg_catalog.set_config('a', 'b', 1 = 2)"}) {
+    CAPTURE(sql);
+    CHECK(has(hint(sql), Hint::kSettings));
+    CHECK_FALSE(has(hint(sql), Hint::kUnfollowed));
+  }
+}
+
+TEST_CASE("application parameters are remembered by name") {
+  CHECK(scan_state("SET My.Tenant = 7").custom == std::vector<std::string>{"my.tenant"});
+  CHECK(scan_state("SET SESSION a.b TO 1; RESET c.d").custom ==
+        std::vector<std::string>{"a.b", "c.d"});
+  CHECK(scan_state("SELECT set_config('App.User', $1, false)").custom ==
+        std::vector<std::string>{"app.user"});
+  CHECK(scan_state("SET timezone = 'UTC'").custom.empty());
+}
+
+TEST_CASE("objects of the session") {
+  CHECK(has(hint("CREATE TEMP TABLE t (a int)"), Hint::kTemporary));
+  CHECK(has(hint("CREATE LOCAL TEMPORARY VIEW v AS SELECT 1"), Hint::kTemporary));
+  CHECK(has(hint("SELECT * INTO pg_temp.x FROM t"), Hint::kTemporary));
+  CHECK(has(hint("SELECT pg_advisory_lock(1)"), Hint::kAdvisory));
+  CHECK(has(hint("SELECT pg_try_advisory_lock_shared(1)"), Hint::kAdvisory));
+  CHECK(has(hint("LISTEN jobs"), Hint::kListen));
+  CHECK(has(hint("DECLARE c CURSOR WITH HOLD FOR SELECT 1"), Hint::kCursor));
+  CHECK(has(hint("PREPARE p AS SELECT 1"), Hint::kPrepared));
+  CHECK(hint("DO $$ BEGIN END $$") == kAllState);
+  CHECK(hint("CALL p()") == kAllState);
+  CHECK(hint("DROP TABLE t") == Hint::kRelease);
+}
+
+TEST_CASE("what cannot be seen through is kept") {
+  CHECK(has(hint("LOAD 'auto_explain'"), Hint::kUnfollowed));
+  CHECK(has(hint("SET SESSION AUTHORIZATION bob"), Hint::kUnfollowed));
+  CHECK(has(hint("SELECT set_config($1, $2, false)"), Hint::kUnfollowed));
+  CHECK(has(hint("SELECT U&\"set\\005fconfig\"('a', 'b', false)"), Hint::kUnfollowed));
+  CHECK(has(hint("SET x = 'unterminated"), Hint::kUnfollowed));
+  CHECK(has(hint("EXPLAIN ANALYZE EXECUTE p"), Hint::kSettings));
+}
+
+TEST_CASE("longer than the scan: anything") {
+  std::string text = "SET a.b = 1";
+  for (std::size_t i = 0; i < kMaxScanTokens / 2; ++i) text += "; x";
+  CHECK(has(hint(text), Hint::kUnfollowed));
+}
