@@ -77,6 +77,8 @@ KeyRows keys_of(DatabaseOptions& o) {
        "for how long a client keeps its server connection"},
       {"pool_size", NumberKey{&o.pool_size, 1, 10'000}, kYes,
        "server connections per pool (node, database, login, tenant)"},
+      {"max_prepared_statements", NumberKey{&o.max_prepared_statements, 1, 100'000}, kYes,
+       "prepared statements kept on a server connection under transaction pooling"},
       {"profile", choice(o.profile, kProfiles), kYes, "profile of logins that name none"},
   };
 }

@@ -105,7 +105,8 @@ struct DatabaseOptions {
   Secret password;   ///< of `user`; from `password` or `password_file`
   PoolMode pool_mode = PoolMode::kSession;
   std::uint32_t pool_size = 20;
-  Profile profile = Profile::kDefault;  ///< of logins that name none
+  std::uint32_t max_prepared_statements = 200;  ///< per server connection; transaction pooling
+  Profile profile = Profile::kDefault;          ///< of logins that name none
 };
 
 /// [service]: the login Postern itself uses for catalogs and position probes.

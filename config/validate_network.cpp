@@ -39,9 +39,6 @@ void validate_database(Findings& findings, const std::string& name, const Databa
   if (db.route == RouteDefault::kAuto && !config.routing) {
     findings.conflict(path + ".route", "needs [routing]");
   }
-  if (db.pool_mode != PoolMode::kSession) {
-    findings.add(pst::kConfigNotHandled, path + ".pool_mode", "only \"session\" is served yet");
-  }
   if (db.route == RouteDefault::kReplica) {
     findings.add(pst::kConfigNotHandled, path + ".route",
                  "\"replica\" is not served yet: \"auto\" reads from replicas");

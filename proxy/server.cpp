@@ -87,6 +87,7 @@ std::unique_ptr<ResultCache> open_cache(Runtime& runtime) {
 Status open_runtime(Runtime& runtime) {
   const config::Config& config = *runtime.config;
   runtime.mock_key = crypto::random_bytes(protocol::kScramKeyBytes);
+  runtime.statement_key = crypto::random_secret(protocol::kScramKeyBytes);
   POSTERN_TRY(runtime.users.open(config));
   POSTERN_TRY(runtime.databases.open(config));
   if (config.listen.tls.mode != config::ClientTlsMode::kDisable) {

@@ -5,23 +5,45 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 
 #include "base/bytes.hpp"
 #include "proxy/net/endpoint.hpp"
 #include "proxy/net/transport.hpp"
+#include "proxy/pool/settings.hpp"
 
 namespace postern::proxy {
 
-/// What is known of a server connection from its login on. Immutable except for `parameters`.
+/// A statement the server session has prepared.
+struct KnownStatement {
+  std::uint64_t id = 0;    ///< what the name stands for (PreparedStatement::id)
+  std::uint64_t used = 0;  ///< grows with use: the smallest goes first where there are too many
+};
+
+/// The tenant context of a server session.
+struct TenantContext {
+  bool armed = false;  ///< set and confirmed
+  /// Life of the context set last, microseconds since 1970; 0: none was set.
+  std::int64_t issued = 0;
+  std::int64_t expiry = 0;
+  Bytes expected;  ///< what the server must repeat when the context is set
+};
+
+/// What is known of a server session from its login on. What stands below `search_path` changes and
+/// stays with the connection when it is pooled.
 struct ServerFacts {
   Endpoint endpoint;
   std::uint32_t backend_pid = 0;
   Bytes cancel_key;                ///< secret part of BackendKeyData; empty: cannot be cancelled
   std::int64_t backend_start = 0;  ///< microseconds since 1970, as pg_stat_activity has it
   std::uint32_t database_oid = 0;
-  bool standby = false;     ///< in_hot_standby at login
-  std::string search_path;  ///< current_setting('search_path') after login
-  std::map<std::string, std::string, std::less<>> parameters;  ///< latest ParameterStatus values
+  bool standby = false;           ///< in_hot_standby at login
+  std::string search_path;        ///< current_setting('search_path') after login
+  ReportedParameters parameters;  ///< latest ParameterStatus values
+  Settings applied;               ///< set since login, under transaction pooling
+  std::unordered_map<std::string, KnownStatement> prepared;  ///< by name on the server
+  std::uint64_t statements_used = 0;                         ///< source of KnownStatement::used
+  TenantContext context;
 };
 
 /// An idle server connection, bound to no worker. Closing is destruction.

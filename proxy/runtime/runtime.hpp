@@ -36,6 +36,7 @@ struct Runtime {
   DatabaseDirectory databases;
   std::unique_ptr<const TlsContext> client_tls;  ///< null: TLS is not offered
   Bytes mock_key;                                ///< for logins of unknown users
+  Secret statement_key;                          ///< for names of shared prepared statements
   std::unique_ptr<sql::ParserPool> parsers;
   std::unique_ptr<Keeper> keeper;
   std::unique_ptr<KeyService> keys;         ///< null without [keys]

@@ -23,16 +23,6 @@ Task<Status> end_batch(Session* session);
 /// The client's Flush, so that the server sends what it has.
 Status send_flush(Session* session);
 
-/// Waits until nothing is under way on the primary.
-Task<Status> drain_primary(Session* session);
-
-/// Before a text is analysed: settings that decide its meaning have taken effect and are known.
-Task<Status> settle_settings(Session* session);
-
-/// Renews the tenant context where that is due and possible now. Waits for what is under way if it
-/// has to.
-Task<Status> arm_when_due(Session* session);
-
 /// Makes the statement of a Parse message: analysed, decided, its literals hidden. A refusal is in
 /// the analysed decision. Errors: kNotEncodable and others that refuse the message.
 Task<Result<std::shared_ptr<PreparedStatement>>> prepare(Session* session, ByteView body);

@@ -21,13 +21,13 @@ constexpr std::string_view kAnswerSettings[] = {"DateStyle", "IntervalStyle", "T
 
 Bytes answer_settings(const Session& session) {
   std::vector<std::pair<std::string_view, std::string_view>> settings;
-  const auto& reported = session.primary->facts().parameters;
   for (const std::string_view name : kAnswerSettings) {
-    const auto it = reported.find(name);
-    if (it != reported.end()) settings.emplace_back(name, it->second);
+    const std::string* value = session.reported.find(name);
+    if (value != nullptr) settings.emplace_back(name, *value);
   }
   // Everything the client set at startup too; a later SET keeps reads off the cache altogether.
   for (const auto& [name, value] : session.identity.startup) settings.emplace_back(name, value);
+  for (const auto& [name, value] : session.state.wanted()) settings.emplace_back(name, value);
   return canonical_settings(settings);
 }
 

@@ -4,11 +4,13 @@
 
 #include "base/codes/session.hpp"
 #include "protocol/error_message.hpp"
+#include "protocol/extended.hpp"
 #include "protocol/rows.hpp"
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/forwarding.hpp"
 #include "proxy/session/position.hpp"
 #include "proxy/session/rows.hpp"
+#include "proxy/session/state_following.hpp"
 #include "proxy/session/tracking.hpp"
 
 namespace postern::proxy {
@@ -20,7 +22,15 @@ using protocol::Frame;
 using protocol::Request;
 
 bool succeeded(const Completion& completion) {
-  return completion.outcome == Completion::Outcome::kDone;
+  return completion.outcome == Completion::Outcome::kDone ||
+         completion.outcome == Completion::Outcome::kSynthesise;
+}
+
+// What the server would have said to a message that was not sent.
+void synthesise(Session* session, Request request) {
+  Bytes& out = session->out.pending().own();
+  if (request == Request::kParse) protocol::ParseComplete{}.encode(out);
+  if (request == Request::kClose) protocol::CloseComplete{}.encode(out);
 }
 
 // The one row of arming and disarming must repeat what was asked for, byte for byte.
@@ -76,11 +86,12 @@ void conclude_name(Map& names, Map& confirmed, const std::string& name, const Va
 void end_parse(Session* session, ServerLink* link, const Unit& unit, bool success) {
   if (unit.statement == nullptr) return;
   const std::string& name = unit.statement->name;
+  const std::string& known_as = unit.statement->server_name;
   if (success) {
-    link->prepared.insert_or_assign(name, unit.statement->id);
-  } else if (const auto it = link->prepared.find(name);
-             it != link->prepared.end() && it->second == unit.statement->id) {
-    it->second = kUnknownStatement;
+    link->remember(known_as, unit.statement->id);
+  } else if (const auto it = link->prepared().find(known_as);
+             it != link->prepared().end() && it->second.id == unit.statement->id) {
+    it->second.id = kUnknownStatement;
   }
   if (unit.internal == Internal::kNone) {
     conclude_name(session->statements, session->confirmed_statements, name, unit.statement,
@@ -98,7 +109,7 @@ void end_bind(Session* session, const Unit& unit, bool success) {
 Status on_internal(Session* session, ServerLink* link, Unit& unit, const Frame& frame) {
   switch (unit.internal) {
     case Internal::kArm:
-      return expect_value(unit, frame, link->expected_context);
+      return expect_value(unit, frame, link->context().expected);
     case Internal::kDisarm:
       return expect_value(unit, frame, "");
     case Internal::kReset:
@@ -108,6 +119,10 @@ Status on_internal(Session* session, ServerLink* link, Unit& unit, const Frame& 
       return on_position_reply(session, link, frame);
     case Internal::kSearchPath:
       return on_search_path_reply(session, frame);
+    case Internal::kSettings:
+      return on_settings_reply(frame);
+    case Internal::kState:
+      return session->state.on_reply(frame);
     case Internal::kReparse:
       return pass_failure(session, link, unit, frame);
     case Internal::kDescribe:
@@ -125,6 +140,9 @@ Status on_internal(Session* session, ServerLink* link, Unit& unit, const Frame& 
 Status on_completion(Session* session, ServerLink* link, const Completion& completion) {
   const Unit unit = link->pop_unit();
   const bool success = succeeded(completion);
+  if (completion.outcome == Completion::Outcome::kSynthesise) synthesise(session, unit.request);
+  if (unit.internal == Internal::kSettings) POSTERN_TRY(on_settings_done(session, link));
+  if (unit.internal == Internal::kState) on_state_done(session, link);
   switch (unit.request) {
     case Request::kParse:
       end_parse(session, link, unit, success);

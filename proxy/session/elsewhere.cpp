@@ -16,6 +16,7 @@
 #include "proxy/session/refuse.hpp"
 #include "proxy/session/replies.hpp"
 #include "proxy/session/sealing.hpp"
+#include "proxy/session/state_following.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -25,8 +26,10 @@ using protocol::FrontendType;
 using protocol::Request;
 
 bool session_allows(const Session& session) {
-  return session.primary != nullptr && !session.primary->broken && server_idle(session) &&
-         session.primary->out_empty() && !session.settings_changed && !session.position_due &&
+  const ServerLink* link = session.primary.get();
+  const bool free =
+      link == nullptr ? session.pooled : !link->broken && server_idle(session) && link->out_empty();
+  return free && !session.state.suspect() && !session.settings_changed && !session.position_due &&
          session.search_path_known && session.marks.empty() && !session.path_due &&
          !session.effect_under_way;
 }
@@ -74,6 +77,8 @@ Task<Result<ServerLink*>> replica_link(Session* session, Endpoint node) {
     co_return make_error(pst::kUpstreamUnavailable, "the node is no replica any more");
   }
   session->replica = std::move(*link);
+  const Status brought = take_state_along(session, session->replica.get());
+  if (!brought) co_return brought.error();
   co_return session->replica.get();
 }
 
@@ -102,7 +107,10 @@ Task<Result<bool>> read_answer(Session* session, ServerLink* link) {
   const Status sent = co_await link->flush();
   Status drained = sent ? ok() : Status(sent.error());
   if (sent) drained = co_await drain_replies(session, link);
-  if (drained) co_return true;
+  if (drained) {
+    if (session->pooled) give_back(session, std::move(session->replica), link->quiet());
+    co_return true;
+  }
   link->broken = true;
   close_open_executions(session, link, drained.error());
   const bool untouched = session->out.written() == before && session->out.pending().empty();

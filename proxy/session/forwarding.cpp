@@ -124,8 +124,29 @@ Status forward_complete(Session* session, ServerLink* link, Unit& unit, const Fr
     collect_complete(session, *unit.execution, complete.tag);
     next_statement(*unit.execution);
   }
+  on_command_tag(session, link, complete.tag);
   pass(session, frame);
   return ok();
+}
+
+Status forward_ready(Session* session, ServerLink* link, const Frame& frame) {
+  on_ready(session, link, frame.body);
+  const bool open = frame.body != "I";
+  const bool allowed = session->database->options().pool_mode != config::PoolMode::kStatement;
+  if (open && !allowed) return make_error(pst::kTransactionInStatementMode);
+  pass(session, frame);
+  return ok();
+}
+
+// True: the client has to hear of it.
+Result<bool> on_parameter_status(Session* session, ServerLink* link, const Frame& frame) {
+  POSTERN_ASSIGN(const auto status, protocol::ParameterStatus::decode(frame.body));
+  POSTERN_TRY(on_parameter(session, link, status.name, status.value));
+  if (link != session->primary.get()) return false;
+  // While settings are brought along, values come and go that the client never asked for.
+  if (link->awaits(Internal::kSettings)) return false;
+  const bool news = session->reported.set(status.name, status.value);
+  return news || !session->pooled;
 }
 
 }  // namespace
@@ -204,8 +225,7 @@ Status forward(Session* session, ServerLink* link, Unit& unit, const Frame& fram
       link->drained.set();
       break;
     case BackendType::kReadyForQuery:
-      on_ready(session, link, frame.body);
-      break;
+      return forward_ready(session, link, frame);
     default:
       break;
   }
@@ -214,15 +234,15 @@ Status forward(Session* session, ServerLink* link, Unit& unit, const Frame& fram
 }
 
 Status on_asynchronous(Session* session, ServerLink* link, const Frame& frame) {
+  bool news = link == session->primary.get();
   if (frame.backend() == BackendType::kParameterStatus) {
-    POSTERN_ASSIGN(const auto status, protocol::ParameterStatus::decode(frame.body));
-    POSTERN_TRY(on_parameter(session, link, status.name, status.value));
+    POSTERN_ASSIGN(news, on_parameter_status(session, link, frame));
   }
   link->each_unit([](Unit& unit) {
     if (unit.execution != nullptr) abandon_fill(*unit.execution);
   });
   // What concerns a connection borrowed for one read is none of the client's business.
-  if (link == session->primary.get()) pass(session, frame);
+  if (news) pass(session, frame);
   return ok();
 }
 

@@ -39,11 +39,29 @@ void append_field(std::string& out, std::string_view text) {
 std::string pool_identity(const Identity& identity) {
   std::string key;
   append_field(key, identity.tenant.text());
+  // A tenant's context names its login, and is kept with the connection.
+  append_field(key, identity.tenant.is_none() ? "" : identity.login);
   for (const auto& [name, value] : identity.startup) {
     append_field(key, name);
     append_field(key, value);
   }
   return key;
+}
+
+// Under transaction pooling what a client asks for at startup follows it like any other setting, so
+// that clients with different names share connections. `options` holds several and stays.
+Settings take_settings(Identity& identity) {
+  Settings settings;
+  std::vector<std::pair<Bytes, Bytes>> kept;
+  for (auto& [name, value] : identity.startup) {
+    if (name == "options") {
+      kept.emplace_back(std::move(name), std::move(value));
+    } else {
+      settings.insert_or_assign(std::move(name), std::move(value));
+    }
+  }
+  identity.startup = std::move(kept);
+  return settings;
 }
 
 std::string lower(std::string_view text) {
@@ -129,6 +147,8 @@ Status identify(Session* session, protocol::LoginRequest request) {
                                                   : who.login;
   POSTERN_ASSIGN(const std::string asked, read_parameters(session, request));
   POSTERN_ASSIGN(who.tenant, tenant_of(user, asked));
+  session->pooled = database.pool_mode != config::PoolMode::kSession;
+  if (session->pooled) session->state.start(take_settings(who));
   who.pool_identity = pool_identity(who);
   return ok();
 }

@@ -14,6 +14,7 @@
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/replies.hpp"
 #include "proxy/session/search_path.hpp"
+#include "proxy/session/state_following.hpp"
 #include "proxy/sinks/log.hpp"
 
 namespace postern::proxy {
@@ -77,7 +78,7 @@ Status add_group(ServerLink* link, std::string_view sql, std::optional<ByteView>
     POSTERN_TRY(link->expect(std::move(unit), Disposition::kSwallow));
   }
   // The group took the unnamed statement.
-  link->prepared.erase("");
+  link->prepared().erase("");
   return ok();
 }
 
@@ -93,14 +94,6 @@ Result<std::string> make_context(Session& session, const ServerLink& link, std::
   fields.expiry_us = expiry;
   POSTERN_ASSIGN(const std::string message, policy::build_context(fields));
   return policy::attach_mac(message, crypto::context_mac_hex(key, message));
-}
-
-// Known at login of the connection, and reset to the same before it is pooled.
-void adopt_search_path(Session* session) {
-  auto path =
-      parse_search_path(session->primary->facts().search_path, session->identity.upstream_user);
-  session->search_path_known = path.has_value();
-  if (path) session->search_path = std::move(*path);
 }
 
 Task<Result<Transport>> adopt_or_open(Session* session, PoolTicket* ticket, Endpoint node,
@@ -149,7 +142,7 @@ Task<Result<std::unique_ptr<ServerLink>>> acquire_link(Session* session, Endpoin
 Task<Status> attach_primary(Session* session) {
   if (session->primary != nullptr) {
     if (session->primary->broken) co_return make_error(pst::kUpstreamLost);
-    co_return ok();
+    co_return renew_state(session, session->primary.get());
   }
   Error last = make_error(pst::kUpstreamUnavailable);
   for (const Endpoint& node : primary_candidates(session->database->cluster())) {
@@ -166,9 +159,9 @@ Task<Status> attach_primary(Session* session) {
       continue;
     }
     session->primary = std::move(*link);
-    adopt_search_path(session);
+    session->active = session->primary.get();
     start_pump(session->shared_from_this());
-    co_return ok();
+    co_return take_state_along(session, session->primary.get());
   }
   co_return last;
 }
@@ -178,8 +171,8 @@ bool arming_due(const Session& session, const ServerLink& link) {
   const bool wanted =
       protection != nullptr && protection->is_protected && !session.identity.tenant.is_none();
   if (!wanted) return false;
-  return !link.armed ||
-         policy::past_half_life(link.context_issued, link.context_expiry, unix_micros());
+  return !link.context().armed ||
+         policy::past_half_life(link.context().issued, link.context().expiry, unix_micros());
 }
 
 Status arm_link(Session* session, ServerLink* link) {
@@ -187,18 +180,18 @@ Status arm_link(Session* session, ServerLink* link) {
     return make_error(pst::kNoGuardKey);
   }
   // Arming starts from the empty context only.
-  if (link->context_issued != 0) {
+  if (link->context().issued != 0) {
     POSTERN_TRY(add_group(link, policy::kDisarmSql, {}, Internal::kDisarm));
   }
   const std::int64_t now = unix_micros();
   const std::int64_t life =
       std::chrono::duration_cast<std::chrono::microseconds>(session->config().tenant->expiry)
           .count();
-  POSTERN_ASSIGN(link->expected_context, make_context(*session, *link, now + life));
-  POSTERN_TRY(add_group(link, policy::kArmSql, link->expected_context, Internal::kArm));
-  link->context_issued = now;
-  link->context_expiry = now + life;
-  link->armed = true;
+  POSTERN_ASSIGN(link->context().expected, make_context(*session, *link, now + life));
+  POSTERN_TRY(add_group(link, policy::kArmSql, link->context().expected, Internal::kArm));
+  link->context().issued = now;
+  link->context().expiry = now + life;
+  link->context().armed = true;
   return ok();
 }
 
@@ -216,7 +209,9 @@ Task<bool> reset_link(Session* session, ServerLink* link) {
   const Status sent = co_await link->flush();
   if (!sent) co_return false;
   const Status drained = co_await drain_replies(session, link);
-  link->prepared.clear();
+  link->prepared().clear();
+  link->facts().applied.clear();
+  link->context() = TenantContext{};
   co_return drained && !link->broken && link->quiet();
 }
 
@@ -228,7 +223,6 @@ void close_link(void* owner) {
 
 Task<void> release_link(Session* session, std::unique_ptr<ServerLink> link) {
   while (link->cancels > 0) co_await link->cancels_done.wait();
-  Metrics& metrics = session->runtime().metrics;
   close_open_executions(session, link.get(), make_error(pst::kUpstreamLost));
   bool clean = !link->broken && link->queue().releasable() && link->out().empty();
   if (clean) {
@@ -236,11 +230,15 @@ Task<void> release_link(Session* session, std::unique_ptr<ServerLink> link) {
     deadline.arm(SteadyClock::now() + kResetTimeout);
     clean = co_await reset_link(session, link.get());
   }
+  give_back(session, std::move(link), clean);
+}
+
+void give_back(Session* session, std::unique_ptr<ServerLink> link, bool clean) {
   if (!clean) {
-    metrics.servers_closed.add();
+    session->runtime().metrics.servers_closed.add();
     link->transport().close();
     link->ticket().discard();
-    co_return;
+    return;
   }
   IdleServer server = link->release_server();
   link->ticket().release(std::move(server));
@@ -262,6 +260,10 @@ Task<void> detach_primary(Session* session) {
     link->transport().interrupt();
   }
   while (link->pumping) co_await link->stopped.wait();
+  const bool as_it_is = session->pooled && link->quiet() && link->out_empty() && !link->broken &&
+                        link->cancels == 0 && session->state.pins() == Pin::kNone &&
+                        !session->state.suspect();
+  if (as_it_is) co_return give_back(session, std::move(session->primary), true);
   co_await release_link(session, std::move(session->primary));
 }
 
@@ -278,7 +280,12 @@ Task<void> run_cancel(SessionPtr session, ServerLink* link, UpstreamTarget targe
 
 void cancel_statement(const SessionPtr& session) {
   ServerLink* link = session->reading != nullptr ? session->reading : session->primary.get();
-  if (link == nullptr || link->queue().empty() || link->facts().cancel_key.empty()) return;
+  if (link == nullptr || link->facts().cancel_key.empty()) return;
+  // Only what the client sent is its to cancel.
+  bool cancellable = false;
+  link->each_unit(
+      [&](const Unit& unit) { cancellable = cancellable || unit.internal == Internal::kNone; });
+  if (!cancellable) return;
   session->runtime().metrics.cancels.add();
   ++link->cancels;
   UpstreamTarget target = session->database->cluster().target(link->facts().endpoint);

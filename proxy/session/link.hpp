@@ -24,6 +24,9 @@ Status arm_link(Session* session, ServerLink* link);
 /// in doubt. The link's coroutine has ended or never ran.
 Task<void> release_link(Session* session, std::unique_ptr<ServerLink> link);
 
+/// Hands a link to the pool as it is, or closes it where it is not `clean`.
+void give_back(Session* session, std::unique_ptr<ServerLink> link, bool clean);
+
 /// Ends the primary's reply coroutine and gives the connection back. Called once, at the end.
 Task<void> detach_primary(Session* session);
 

@@ -12,6 +12,7 @@
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/link.hpp"
 #include "proxy/session/scram_primitives.hpp"
+#include "proxy/session/settling.hpp"
 #include "proxy/sinks/log.hpp"
 
 namespace postern::proxy {
@@ -105,11 +106,11 @@ Task<Result<bool>> authenticate(Session* session, ClientLogin* login) {
 // settings cannot be guarded.
 Status check_reported(Session* session) {
   if (!gated(*session)) return ok();
-  const auto& reported = session->primary->facts().parameters;
+  const ReportedParameters& reported = session->primary->facts().parameters;
   for (const auto& [name, wanted] :
        {std::pair{"client_encoding", "UTF8"}, std::pair{"standard_conforming_strings", "on"}}) {
-    const auto it = reported.find(name);
-    if (it == reported.end() || it->second != wanted) {
+    const std::string* value = reported.find(name);
+    if (value == nullptr || *value != wanted) {
       return make_error(pst::kSettingRefused, name);
     }
   }
@@ -120,7 +121,8 @@ Status check_reported(Session* session) {
 // server's own words, with a cancel key of ours.
 Task<Status> welcome(Session* session, std::uint16_t minor) {
   Bytes& out = session->out.pending().own();
-  for (const auto& [name, value] : session->primary->facts().parameters) {
+  session->reported = session->primary->facts().parameters;
+  for (const auto& [name, value] : session->reported.all()) {
     const Status encoded = protocol::ParameterStatus{name, value}.encode(out);
     if (!encoded) co_return encoded.error();
     const Status understood = types::apply_setting(session->render, name, value);
@@ -175,9 +177,11 @@ Task<LoginOutcome> log_in(Session* session) {
   }
   if (ready) ready = identify(session, std::move(request));
   if (ready) ready = co_await attach_primary(session);
+  if (ready) ready = co_await drain_primary(session);
   if (ready) ready = check_reported(session);
   if (!ready) {
-    co_await refuse_login(session, &ready.error(), true);
+    // Where the server's side found out, the client was told already.
+    co_await refuse_login(session, &ready.error(), !session->failure);
     co_return LoginOutcome::kClosed;
   }
   const Status welcomed = co_await welcome(session, minor);

@@ -51,12 +51,16 @@ Result<bool> begin_stream(Session* session, ServerLink* link, const protocol::He
   return true;
 }
 
+}  // namespace
+
 Status take_completions(Session* session, ServerLink* link) {
   while (auto completion = link->queue().next_completion()) {
     POSTERN_TRY(on_completion(session, link, *completion));
   }
   return ok();
 }
+
+namespace {
 
 // One whole message. A pause means that it was not consumed and will be looked at again.
 Result<std::optional<Pause>> pass_frame(Session* session, ServerLink* link, const Frame& frame) {
@@ -87,6 +91,8 @@ Result<std::optional<Pause>> pass_frame(Session* session, ServerLink* link, cons
 }  // namespace
 
 Result<Pause> pass_replies(Session* session, ServerLink* link) {
+  // A reply that is made here is due as soon as it stands at the head.
+  if (!link->held && link->stream_left == 0) POSTERN_TRY(take_completions(session, link));
   for (;;) {
     if (link->stream_left > 0) {
       pass_stream(session, link);

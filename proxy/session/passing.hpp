@@ -27,4 +27,7 @@ struct Pause {
 /// after the server announced its end. The client has been told then (in session->out).
 Result<Pause> pass_replies(Session* session, ServerLink* link);
 
+/// Concludes what is finished at the head of the queue, and emits replies that are made here.
+Status take_completions(Session* session, ServerLink* link);
+
 }  // namespace postern::proxy

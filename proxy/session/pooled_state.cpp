@@ -57,8 +57,7 @@ std::string literal(std::string_view text) {
 }
 
 std::string setting_sql(std::string_view name, std::string_view value) {
-  return "SELECT pg_catalog.set_config(" + literal(name) + ", " +
-         literal(value) + ", false);";
+  return "SELECT pg_catalog.set_config(" + literal(name) + ", " + literal(value) + ", false);";
 }
 
 // RESET takes names in parts; a part may need quotes.
@@ -90,10 +89,23 @@ std::string describe(Pin pins) {
 
 void PooledState::start(Settings settings) {
   startup_ = std::move(settings);
-  wanted_ = startup_;
+  want(startup_);
+}
+
+void PooledState::want(Settings settings) {
+  wanted_ = std::move(settings);
+  planning_key_.clear();
+  for (const auto& [name, value] : wanted_) {
+    // The one parameter that every client sets differently and that means nothing to a plan.
+    if (name == "application_name") continue;
+    for (const std::string& part : {name, value}) {
+      planning_key_.append(std::to_string(part.size())).append(":").append(part);
+    }
+  }
 }
 
 void PooledState::note(const StateScan& scan) {
+  altered_locally_ = altered_locally_ || scan.local;
   if (scan.hint == StateHint::kNone) return;
   // DROP and CLOSE matter only to a session that is pinned.
   const bool only_releases = scan.hint == StateHint::kRelease;
@@ -113,6 +125,7 @@ bool PooledState::asks(StateHint hint, Pin pin) const {
 
 std::string PooledState::question() {
   answer_ = {};
+  asked_ = true;
   std::string sql(kAskSettings);
   for (const std::string& name : custom_) {
     const std::string quoted = literal(name);
@@ -150,6 +163,7 @@ Status PooledState::on_reply(const protocol::Frame& frame) {
 }
 
 bool PooledState::done(Settings& applied) {
+  asked_ = false;
   Answer answer = std::exchange(answer_, {});
   if (answer.failed || !answer.complete) {
     pins_ = pins_ | Pin::kUnfollowed;
@@ -158,9 +172,9 @@ bool PooledState::done(Settings& applied) {
   const bool lost = has(pins_, Pin::kUnfollowed);
   pins_ = lost ? answer.pins | Pin::kUnfollowed : answer.pins;
   applied = answer.settings;
-  wanted_ = std::move(answer.settings);
   // What was reset goes back to what the session started with.
-  for (const auto& [name, value] : startup_) wanted_.try_emplace(name, value);
+  for (const auto& [name, value] : startup_) answer.settings.try_emplace(name, value);
+  want(std::move(answer.settings));
   return true;
 }
 
@@ -168,9 +182,8 @@ std::string settings_change(const Settings& applied, const Settings& wanted) {
   std::string sql;
   const auto role = wanted.find(kRole);
   const auto applied_role = applied.find(kRole);
-  const bool same_role =
-      (role == wanted.end()) == (applied_role == applied.end()) &&
-      (role == wanted.end() || role->second == applied_role->second);
+  const bool same_role = (role == wanted.end()) == (applied_role == applied.end()) &&
+                         (role == wanted.end() || role->second == applied_role->second);
   std::string others;
   for (const auto& [name, value] : applied) {
     if (name != kRole && !wanted.contains(name)) others.append(reset_sql(name));

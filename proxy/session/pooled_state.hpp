@@ -57,20 +57,33 @@ class PooledState {
   /// The question, for the simple protocol. Forgets the suspicion: what runs from now on is noted
   /// anew.
   [[nodiscard]] std::string question();
+  /// It was asked, and done() was not called yet.
+  [[nodiscard]] bool asked() const { return asked_; }
   /// A reply to it. `done()` is due at its ReadyForQuery.
   Status on_reply(const protocol::Frame& frame);
   /// Takes the answer over. True: complete; `applied` is what the server's session now has. False:
   /// the server could not answer, and the session is pinned to its end.
   bool done(Settings& applied);
 
+  /// The transaction ended: what was set for its length is gone.
+  void on_idle() { altered_locally_ = false; }
+  /// Settings may differ from wanted() at the moment: inside a transaction that changed some.
+  [[nodiscard]] bool altered() const { return altered_locally_ || suspect(); }
+
   [[nodiscard]] Pin pins() const { return pins_; }
   [[nodiscard]] const Settings& wanted() const { return wanted_; }
+  /// Distinguishes settings under which a text may be planned, or its constants read, differently.
+  [[nodiscard]] const std::string& planning_key() const { return planning_key_; }
 
  private:
   [[nodiscard]] bool asks(StateHint hint, Pin pin) const;
+  void want(Settings settings);
 
   Settings startup_;
   Settings wanted_;
+  std::string planning_key_;
+  bool altered_locally_ = false;
+  bool asked_ = false;
   std::set<std::string> custom_;
   StateHint hint_ = StateHint::kNone;
   Pin pins_ = Pin::kNone;

@@ -14,6 +14,7 @@
 #include "proxy/session/publish.hpp"
 #include "proxy/session/refuse.hpp"
 #include "proxy/session/sealing.hpp"
+#include "proxy/session/settling.hpp"
 #include "proxy/session/tracking.hpp"
 
 namespace postern::proxy {
@@ -98,6 +99,7 @@ Status send_query(Session* session, std::shared_ptr<Execution> execution,
   session->runtime().metrics.routed_primary.add();
   note_writes(session, *execution);
   note_effects(session, *execution->analysed);
+  if (session->pooled) session->state.note(scan_state(text));
   Unit unit;
   unit.request = Request::kQuery;
   unit.ready_number = ++session->ready_sent;

@@ -8,6 +8,7 @@
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/passing.hpp"
 #include "proxy/session/publish.hpp"
+#include "proxy/session/state_following.hpp"
 #include "proxy/sinks/log.hpp"
 
 namespace postern::proxy {
@@ -68,12 +69,16 @@ Task<Status> round(Session* session, ServerLink* link) {
   if (link->queue().empty()) {
     link->drained.set();
     if (link->stop_pump) co_return ok();
+    if (link == session->primary.get() && may_let_go(*session)) co_return ok();
   }
   if (link->input().empty()) {
     link->input().trim();
+    link->pump_waits = true;
     const Status ready = co_await link->transport().wait_readable();
+    link->pump_waits = false;
     if (!ready) co_return make_error(pst::kUpstreamLost);
     if (link->stop_pump && link->queue().empty()) co_return ok();
+    if (link == session->primary.get() && may_let_go(*session)) co_return ok();
   }
   co_return co_await read_server(link, *need);
 }
@@ -81,6 +86,7 @@ Task<Status> round(Session* session, ServerLink* link) {
 // The server is gone or cannot be trusted: the client hears it, and the session ends.
 Task<void> fail_session(Session* session, ServerLink* link, const Error* error) {
   link->broken = true;
+  session->failure = *error;
   link->transport().close();
   close_open_executions(session, link, *error);
   if (!session->ending) {
@@ -94,11 +100,34 @@ Task<void> fail_session(Session* session, ServerLink* link, const Error* error) 
   link->drained.set();
 }
 
+// Between transactions of a pooled session: what it left behind is asked for, or the connection
+// taken from it. Null: it stays.
+Task<Result<std::unique_ptr<ServerLink>>> leave(Session* session, ServerLink* link) {
+  using Answer = std::unique_ptr<ServerLink>;
+  const Result<bool> asked = ask_state(session, link);
+  if (!asked) co_return asked.error();
+  if (!*asked) {
+    session->active = nullptr;
+    co_return std::move(session->primary);
+  }
+  const Status sent = co_await link->flush();
+  if (!sent) co_return make_error(pst::kUpstreamLost);
+  co_return Answer();
+}
+
 Task<void> pump(SessionPtr session) {
   ServerLink* link = session->primary.get();
   link->pumping = true;
   for (;;) {
-    const Status status = co_await round(session.get(), link);
+    Status status = co_await round(session.get(), link);
+    if (status && may_let_go(*session)) {
+      Result<std::unique_ptr<ServerLink>> left = co_await leave(session.get(), link);
+      if (left && *left != nullptr) {
+        co_await let_go(session.get(), std::move(*left));
+        co_return;
+      }
+      if (!left) status = left.error();
+    }
     if (!status) {
       // Asked to stop, a read that was waiting for nothing in particular ends with an error too.
       const bool leaving = link->stop_pump && (link->broken || link->queue().empty());

@@ -224,6 +224,7 @@ Status seal_bind(Session* session, const PreparedStatement& statement, const pro
   }
   Bytes formats;
   protocol::Bind rewritten = bind;
+  rewritten.statement = statement.server_name;
   rewritten.parameter_formats = protocol::FormatList::pack(values.formats, formats);
   rewritten.values =
       protocol::ValueList::over(values.storage, static_cast<std::uint16_t>(values.formats.size()));

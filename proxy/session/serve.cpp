@@ -17,6 +17,7 @@
 #include "proxy/session/query_path.hpp"
 #include "proxy/session/refuse.hpp"
 #include "proxy/session/session.hpp"
+#include "proxy/session/state_following.hpp"
 #include "proxy/sinks/log.hpp"
 
 namespace postern::proxy {
@@ -68,6 +69,7 @@ Task<Status> run_function_call(Session* session, const Frame* frame) {
   if (!opened) co_return co_await refuse_query(session, opened.error(), Recorded::kNo);
   co_await mark_writes(session, execution.get());
   note_writes(session, *execution);
+  if (session->pooled) session->state.note_unseen();
   Unit unit = plain_unit(Request::kFunctionCall);
   unit.execution = std::move(execution);
   unit.ready_number = ++session->ready_sent;
@@ -182,6 +184,7 @@ Task<Status> await_client(Session* session) {
   co_return ready;
 }
 
+// One wait for more from the client; `ending` is set at its end.
 Task<Status> read_client(Session* session, std::size_t need) {
   // Before the buffer may be given back: its memory serves other sessions meanwhile.
   session->batch.detach();
@@ -216,7 +219,10 @@ Task<Status> run(Session* session) {
     if (session->runtime().stopping && server_idle(*session)) {
       co_return make_error(pst::kShuttingDown);
     }
+    session->parked = true;
+    offer_primary(session);
     const Status read = co_await read_client(session, *need);
+    session->parked = false;
     if (!read) co_return read.error();
   }
   co_return ok();

@@ -10,6 +10,7 @@ ServerLink::ServerLink(Worker* worker, Transport transport, std::unique_ptr<Serv
     : stopped(worker->executor()),
       drained(worker->executor()),
       cancels_done(worker->executor()),
+      flushed_(worker->executor()),
       transport_(std::move(transport)),
       facts_(std::move(facts)),
       ticket_(std::move(ticket)),
@@ -24,11 +25,19 @@ Status ServerLink::expect(Unit unit, protocol::Disposition disposition) {
 }
 
 Task<Status> ServerLink::flush() {
+  while (flushing_) {
+    flush_awaited_ = true;
+    co_await flushed_.wait();
+    flush_awaited_ = false;
+  }
   if (out_.empty()) co_return ok();
+  flushing_ = true;
   std::swap(out_, writing_);
   const std::span<const ByteView> views(writing_.views());
   Status status = co_await transport_.write(views);
   writing_.clear();
+  flushing_ = false;
+  if (flush_awaited_) flushed_.set();
   if (!status) broken = true;
   co_return status;
 }

@@ -19,7 +19,7 @@
 
 namespace postern::proxy {
 
-/// In ServerLink::prepared: the server may or may not have a statement of this name.
+/// A KnownStatement::id: the server may or may not have a statement of this name.
 inline constexpr std::uint64_t kUnknownStatement = 0;
 
 /// One worker's thread. Lives from acquire to release or close.
@@ -32,9 +32,11 @@ class ServerLink {
   /// kPipelineTooLong: the session must close.
   Status expect(Unit unit, protocol::Disposition disposition);
 
-  /// Writes what was added to out(). The link is broken after an error.
+  /// Writes what was added to out(). The link is broken after an error. Two coroutines of a session
+  /// may call it: each returns when what it added was written.
   Task<Status> flush();
 
+  [[nodiscard]] bool flushing() const { return flushing_; }
   [[nodiscard]] Outgoing& out() { return out_; }
   [[nodiscard]] bool out_empty() const { return out_.empty(); }
   [[nodiscard]] protocol::ReplyQueue& queue() { return queue_; }
@@ -47,6 +49,10 @@ class ServerLink {
 
   /// The unit a disposal or completion names.
   [[nodiscard]] Unit& unit(std::uint64_t tag) { return units_.at(tag - first_tag_); }
+  /// A reply to a message of this kind is awaited next.
+  [[nodiscard]] bool awaits(Internal internal) const {
+    return !units_.empty() && units_.front().internal == internal;
+  }
   template <typename F>
   void each_unit(F visit) {
     for (Unit& unit : units_) visit(unit);
@@ -54,16 +60,18 @@ class ServerLink {
   /// Drops the oldest unit: its completion was handled.
   Unit pop_unit();
 
-  /// Statement names known on this server connection, with the id of what they mean.
-  std::unordered_map<std::string, std::uint64_t> prepared;
+  /// Statement names known on this server connection.
+  [[nodiscard]] std::unordered_map<std::string, KnownStatement>& prepared() {
+    return facts_->prepared;
+  }
+  /// The server has, or is about to have, this statement under this name.
+  void remember(const std::string& name, std::uint64_t id) {
+    facts_->prepared.insert_or_assign(name, KnownStatement{id, ++facts_->statements_used});
+  }
+  [[nodiscard]] TenantContext& context() { return facts_->context; }
+  [[nodiscard]] const TenantContext& context() const { return facts_->context; }
   /// Set once the connection must not be used any further, nor pooled.
   bool broken = false;
-  /// The tenant context is set and confirmed.
-  bool armed = false;
-  /// Life of the context set last, microseconds since 1970.
-  std::int64_t context_issued = 0;
-  std::int64_t context_expiry = 0;
-  Bytes expected_context;  ///< what the server must repeat when the context was set
   /// A server message already matched with its request, held back until a gate opens.
   std::optional<protocol::Disposal> held;
   /// Bytes of a large message still to be passed through, or dropped.
@@ -71,6 +79,8 @@ class ServerLink {
   bool stream_forward = false;
   /// A reply coroutine is reading; it sets `stopped` when it ends.
   bool pumping = false;
+  /// The reply coroutine waits for the server to speak, with nothing else to do.
+  bool pump_waits = false;
   /// The reply coroutine is asked to end at the next quiet moment.
   bool stop_pump = false;
   Event stopped;
@@ -97,6 +107,9 @@ class ServerLink {
   protocol::ReplyQueue queue_;
   Outgoing out_;
   Outgoing writing_;
+  bool flushing_ = false;
+  bool flush_awaited_ = false;
+  Event flushed_;
   std::deque<Unit> units_;
   std::uint64_t first_tag_ = 0;
 };

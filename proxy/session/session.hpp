@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -18,6 +19,7 @@
 #include "proxy/runtime/runtime.hpp"
 #include "proxy/session/batch.hpp"
 #include "proxy/session/client_out.hpp"
+#include "proxy/session/pooled_state.hpp"
 #include "proxy/session/server_link.hpp"
 #include "proxy/session/unit.hpp"
 #include "types/render.hpp"
@@ -33,7 +35,7 @@ struct Identity {
   TenantId tenant;  ///< none() where no tenant is in force
   policy::Profile profile = policy::Profile::kTransparent;
   std::vector<std::pair<Bytes, Bytes>> startup;  ///< parameters passed on to servers
-  std::string pool_identity;  ///< tenant and startup, canonical: pools never mix two of them
+  std::string pool_identity;  ///< what pools never mix: tenant, and parameters of the startup
 };
 
 /// Everything a session owns. Pinned to its worker; owned by its coroutines.
@@ -64,7 +66,14 @@ struct Session : std::enable_shared_from_this<Session> {
   bool search_path_known = false;
   std::uint64_t statements_run = 0;  ///< counter in the access log
 
-  std::unique_ptr<ServerLink> primary;  ///< held while the session lives (session pooling)
+  /// Transaction or statement pooling: the server connection goes back between transactions.
+  bool pooled = false;
+  PooledState state;            ///< what follows the session to its next connection; if pooled
+  ReportedParameters reported;  ///< what the client was told by ParameterStatus
+  bool state_differs = false;   ///< the kept connection has other settings than the session wants
+  bool parked = false;          ///< waits for the client, using no server connection
+
+  std::unique_ptr<ServerLink> primary;  ///< null where none is needed at the moment
   std::unique_ptr<ServerLink> replica;  ///< kept for further reads once one went there
   ServerLink* active = nullptr;         ///< where the messages of a batch go: primary or replica
   ServerLink* reading = nullptr;        ///< another link that a read is under way on
@@ -92,6 +101,7 @@ struct Session : std::enable_shared_from_this<Session> {
   bool batch_sent = false;            ///< something of the present batch went to the server
   std::vector<std::uint64_t> described_in_batch;  ///< statements whose Describe is under way
   bool refused_locally = false;   ///< a batch is skipped to Sync without the server's knowledge
+  std::optional<Error> failure;   ///< why the session ends, where the server's side found out
   bool ending = false;            ///< no further client message is taken
   bool settings_changed = false;  ///< SET was used: reads stay on the primary's connection
 };

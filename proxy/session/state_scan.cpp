@@ -49,9 +49,8 @@ char fold(char c) {
 }
 
 bool starts_with_folded(std::string_view word, std::string_view prefix) {
-  return word.size() >= prefix.size() &&
-         std::equal(prefix.begin(), prefix.end(), word.begin(),
-                    [](char p, char c) { return p == fold(c); });
+  return word.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), word.begin(),
+                                                    [](char p, char c) { return p == fold(c); });
 }
 
 bool contains_folded(std::string_view word, std::string_view part) {
@@ -165,6 +164,7 @@ class Scanner {
 
   // SET LOCAL, SET TRANSACTION and SET CONSTRAINTS end with the transaction.
   void on_set(std::size_t i) {
+    if (keyword(i, "local")) scan_.local = true;
     if (keyword(i, "local") || keyword(i, "transaction") || keyword(i, "constraints")) return;
     const bool session = keyword(i, "session");
     if (session && keyword(i + 1, "authorization")) return add(Hint::kUnfollowed);
@@ -205,6 +205,7 @@ class Scanner {
       if (depth == 0) break;
       if (here == "," && depth == 1) ++commas;
     }
+    scan_.local = scan_.local || local;
     if (local) return;
     add(Hint::kSettings);
     const bool literal = open + 2 < tokens_.size() &&
@@ -225,7 +226,7 @@ class Scanner {
 StateScan scan_state(std::string_view sql) {
   if (!worth_a_look(sql)) return {};
   const sql::Tokens tokens = sql::tokenize(sql, kMaxScanTokens);
-  if (tokens.error != nullptr) return {kAllState | StateHint::kUnfollowed, {}};
+  if (tokens.error != nullptr) return {kAllState | StateHint::kUnfollowed, {}, true};
   return Scanner(sql, tokens.list).run();
 }
 

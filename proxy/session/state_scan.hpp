@@ -1,6 +1,6 @@
-// Which texts may leave something behind in a server session: a look at tokens, no parse. It decides
-// when Postern asks the server what became of the session (pooled_state.hpp); the server's answer
-// is what counts.
+// Which texts may leave something behind in a server session: a look at tokens, no parse. It
+// decides when Postern asks the server what became of the session (pooled_state.hpp); the server's
+// answer is what counts.
 #pragma once
 
 #include <cstdint>
@@ -39,6 +39,7 @@ struct StateScan {
   StateHint hint = StateHint::kNone;
   /// Names with a dot that are set: pg_settings does not list an application's own parameters.
   std::vector<std::string> custom;
+  bool local = false;  ///< SET LOCAL and the like: in force until the transaction ends
 };
 
 /// Longer texts, and those with more tokens, count as anything.

@@ -18,11 +18,11 @@ void forget_prepared(Session* session, ServerLink* link, const std::string& name
   if (name.empty()) {
     session->statements.clear();
     session->confirmed_statements.clear();
-    link->prepared.clear();
+    link->prepared().clear();
   } else {
     session->statements.erase(name);
     session->confirmed_statements.erase(name);
-    link->prepared.erase(name);
+    link->prepared().erase(name);
   }
 }
 
@@ -31,7 +31,7 @@ void track_setting(Session* session, ServerLink* link, const sql::Statement& sta
   const bool all = statement.kind == StatementKind::kReset && statement.name == "all";
   const bool unknown = sql::has(statement.session, SessionEffect::kUnknown);
   // Either may have emptied the tenant context: it is set anew in front of the next statement.
-  if (all || unknown) link->armed = false;
+  if (all || unknown) link->context().armed = false;
   if (statement.name != "search_path" && !all && !unknown) return;
   session->path_touched = true;
   session->path_due = true;
@@ -64,7 +64,7 @@ void track_success(Session* session, ServerLink* link, const Execution& executio
   const SessionEffect effect = statement->session;
   if (effect == SessionEffect::kNone) return;
   if (sql::has(effect, SessionEffect::kDiscard)) {
-    link->armed = false;
+    link->context().armed = false;
     session->path_due = true;
     if (discards_all(*statement)) forget_prepared(session, link, {});
   }
@@ -87,7 +87,7 @@ void on_failed_statement(Session* session, ServerLink* link, const Unit& unit) {
 }
 
 Status on_parameter(Session* session, ServerLink* link, ByteView name, ByteView value) {
-  link->facts().parameters.insert_or_assign(std::string(name), std::string(value));
+  link->facts().parameters.set(name, value);
   if (link != session->primary.get()) return ok();
   const Status understood = types::apply_setting(session->render, name, value);
   const auto protection = session->database->protection();
@@ -124,6 +124,14 @@ void on_ready(Session* session, ServerLink* link, ByteView status) {
   if (status != "I" || link->queue().size() > 1) return;
   session->portals.clear();
   session->confirmed_portals.clear();
+  session->state.on_idle();
+}
+
+void on_command_tag(Session* session, ServerLink* link, ByteView tag) {
+  const bool discarded = tag == "DISCARD ALL";
+  if (!session->pooled || (!discarded && tag != "DEALLOCATE ALL")) return;
+  forget_prepared(session, link, {});
+  if (discarded) link->context().armed = false;
 }
 
 bool changes_settings(const sql::Statement& statement) {

@@ -15,6 +15,7 @@
 #include "proxy/cache/fill.hpp"
 #include "proxy/runtime/protection.hpp"
 #include "proxy/session/splice.hpp"
+#include "proxy/session/state_scan.hpp"
 #include "sql/facts.hpp"
 
 namespace postern::proxy {
@@ -49,14 +50,16 @@ struct HiddenParam {
 
 /// A statement prepared by the client, by protocol message.
 struct PreparedStatement {
-  std::uint64_t id = 0;  ///< unique in the session; tells re-Parses of one name apart
-  std::string name;
+  std::uint64_t id = 0;     ///< tells re-Parses of one name apart (statement_names.hpp)
+  std::string name;         ///< the client's
+  std::string server_name;  ///< the same, but under transaction pooling
   std::shared_ptr<const AnalysedText> analysed;
   std::string server_text;             ///< as sent: hidden parameters in place of literals
   std::vector<Oid> client_types;       ///< as the client declared them
   std::vector<Oid> server_types;       ///< as sent
   std::vector<HiddenParam> hidden;     ///< ascending by number
   std::optional<SplicedText> spliced;  ///< set where server_text differs
+  StateScan scan;                      ///< filled under transaction pooling
   bool described = false;              ///< its RowDescription was checked against the decision
 };
 
@@ -95,6 +98,8 @@ enum class Internal : std::uint8_t {
   kReparse,     ///< statement prepared again on this connection
   kSearchPath,  ///< the search_path after a setting changed
   kDescribe,    ///< Describe the client left out, for the check of its columns
+  kSettings,    ///< the session's settings, on a connection that has others
+  kState,       ///< the question what the session left behind
 };
 
 /// One entry of a link's reply queue.

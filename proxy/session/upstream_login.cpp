@@ -118,7 +118,7 @@ std::unique_ptr<ServerFacts> to_facts(const UpstreamTarget& target, protocol::Se
   facts->backend_pid = login.pid;
   facts->cancel_key = Bytes(login.cancel_key.reveal());
   for (auto& [name, value] : login.parameters) {
-    facts->parameters.insert_or_assign(name, value);
+    facts->parameters.set(name, value);
   }
   facts->standby = login.parameter("in_hot_standby") == "on";
   return facts;

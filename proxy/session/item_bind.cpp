@@ -1,0 +1,109 @@
+// Bind: parameters are sealed here, and the statement is made sure of.
+#include <utility>
+
+#include "base/codes/session.hpp"
+#include "protocol/extended.hpp"
+#include "proxy/session/analyse.hpp"
+#include "proxy/session/items.hpp"
+#include "proxy/session/sealing.hpp"
+
+namespace postern::proxy {
+namespace {
+
+using protocol::Disposition;
+using protocol::Request;
+
+std::vector<std::int16_t> formats_of(const protocol::FormatList& list) {
+  std::vector<std::int16_t> formats;
+  formats.reserve(list.size());
+  for (std::size_t i = 0; i < list.size(); ++i) formats.push_back(list[i]);
+  return formats;
+}
+
+// A statement of SQL PREPARE, or none: the server knows. What Postern does not know it cannot seal.
+Result<ItemResult> bind_unknown(Session* session, const BatchItem& item,
+                                const protocol::Bind& bind) {
+  if (gated(*session)) {
+    const std::string name = "\"" + std::string(bind.statement) + "\"";
+    return refused(make_error(pst::kUnknownStatement, name));
+  }
+  ServerLink* link = session->active;
+  session->portals.erase(std::string(bind.portal));
+  link->out().add_view(item.whole);
+  POSTERN_TRY(link->expect(unit_for(Request::kBind), Disposition::kForward));
+  return sent();
+}
+
+// The portal exists from here on, and the reply to its Bind is awaited.
+Status expect_bound(Session* session, const protocol::Bind& bind,
+                    std::shared_ptr<PreparedStatement> statement) {
+  const auto formats = formats_of(bind.result_formats);
+  auto bound = std::make_shared<Portal>(Portal{statement, formats});
+  session->portals.insert_or_assign(std::string(bind.portal), bound);
+  Unit unit = unit_for(Request::kBind);
+  unit.statement = std::move(statement);
+  unit.portal = bind.portal;
+  unit.bound = std::move(bound);
+  return session->active->expect(std::move(unit), Disposition::kForward);
+}
+
+// The client's message with another statement name; parameters and formats stay views.
+void send_renamed(ServerLink* link, const BatchItem& item, const protocol::Bind& bind,
+                  const std::string& name) {
+  const std::size_t names = bind.portal.size() + bind.statement.size() + 2;  // with their zeros
+  const ByteView tail = item.body().substr(names);
+  const std::size_t length = 4 + bind.portal.size() + name.size() + 2 + tail.size();
+  Bytes& out = link->out().own();
+  out.push_back(static_cast<char>(protocol::FrontendType::kBind));
+  out.append(4, '\0');
+  store_be32(out.data() + out.size() - 4, static_cast<std::uint32_t>(length));
+  out.append(bind.portal).push_back('\0');
+  out.append(name).push_back('\0');
+  link->out().add_view(tail);
+}
+
+Status send_bind(Session* session, const BatchItem& item, const protocol::Bind& bind,
+                 std::shared_ptr<PreparedStatement> statement) {
+  ServerLink* link = session->active;
+  if (statement->server_name == statement->name) {
+    link->out().add_view(item.whole);
+  } else {
+    send_renamed(link, item, bind, statement->server_name);
+  }
+  return expect_bound(session, bind, std::move(statement));
+}
+
+}  // namespace
+
+Task<Result<ItemResult>> run_bind(Session* session, const BatchItem* item) {
+  const auto bind = protocol::Bind::decode(item->body());
+  if (!bind) co_return bind.error();
+  auto statement = find_statement(session, bind->statement);
+  if (statement == nullptr) co_return bind_unknown(session, *item, *bind);
+  const auto fresh = co_await refresh(session, &statement);
+  if (!fresh) co_return fresh.error();
+  if (fresh->refusal) co_return *fresh;
+  // Sealing comes first: what cannot be sealed is refused before anything is sent for it.
+  Bytes sealed;
+  const bool seals = seals_parameters(*statement);
+  if (seals && session->effect_under_way) {
+    co_return refused(make_error(pst::kSettingInBatch));
+  }
+  if (seals) {
+    const Status status = seal_bind(session, *statement, *bind, sealed);
+    if (!status) co_return refused(status.error());
+  }
+  const Status prepared = ensure_prepared(session->active, statement);
+  if (!prepared) co_return prepared.error();
+  Status expected = ok();
+  if (seals) {
+    session->active->out().own().append(sealed);
+    expected = expect_bound(session, *bind, std::move(statement));
+  } else {
+    expected = send_bind(session, *item, *bind, std::move(statement));
+  }
+  if (!expected) co_return expected.error();
+  co_return sent();
+}
+
+}  // namespace postern::proxy

@@ -1,0 +1,86 @@
+// Describe and Close.
+#include <utility>
+
+#include "protocol/extended.hpp"
+#include "proxy/session/items.hpp"
+
+namespace postern::proxy {
+namespace {
+
+using protocol::Disposition;
+using protocol::Request;
+using protocol::Target;
+
+Status send_describe(Session* session, const BatchItem& item, Unit unit) {
+  ServerLink* link = session->active;
+  const PreparedStatement* statement = unit.statement.get();
+  const bool renamed = unit.request == Request::kDescribeStatement && statement != nullptr &&
+                       statement->server_name != statement->name;
+  if (statement != nullptr) session->described_in_batch.push_back(statement->id);
+  if (renamed) {
+    const protocol::Describe describe{Target::kStatement, statement->server_name};
+    POSTERN_TRY(describe.encode(link->out().own()));
+  } else {
+    link->out().add_view(item.whole);
+  }
+  return link->expect(std::move(unit), Disposition::kForward);
+}
+
+void forget_statement(Session* session, const std::string& name) {
+  session->statements.erase(name);
+  session->confirmed_statements.erase(name);
+  if (session->pooled) return;
+  ServerLink* link = session->active;
+  link->prepared().erase(name);
+  if (session->replica == nullptr || session->replica.get() == link) return;
+  // The kept replica still has it; the next use there begins with a Close.
+  const auto it = session->replica->prepared().find(name);
+  if (it != session->replica->prepared().end()) it->second.id = kUnknownStatement;
+}
+
+}  // namespace
+
+Task<Result<ItemResult>> run_describe(Session* session, const BatchItem* item) {
+  const auto describe = protocol::Describe::decode(item->body());
+  if (!describe) co_return describe.error();
+  const bool of_statement = describe->target == Target::kStatement;
+  Unit unit = unit_for(of_statement ? Request::kDescribeStatement : Request::kDescribePortal);
+  if (of_statement) {
+    unit.statement = find_statement(session, describe->name);
+    if (unit.statement != nullptr) {
+      const auto fresh = co_await refresh(session, &unit.statement);
+      if (!fresh) co_return fresh.error();
+      if (fresh->refusal) co_return *fresh;
+      const Status prepared = ensure_prepared(session->active, unit.statement);
+      if (!prepared) co_return prepared.error();
+    }
+  } else if (const auto it = session->portals.find(describe->name); it != session->portals.end()) {
+    unit.statement = it->second->statement;
+    unit.fill = session->pending_fill;
+  }
+  const Status expected = send_describe(session, *item, std::move(unit));
+  if (!expected) co_return expected.error();
+  co_return sent();
+}
+
+Result<ItemResult> run_close(Session* session, const BatchItem& item) {
+  POSTERN_ASSIGN(const auto close, protocol::Close::decode(item.body()));
+  ServerLink* link = session->active;
+  const std::string name(close.name);
+  Disposition disposition = Disposition::kForward;
+  if (close.target == Target::kStatement) {
+    // Under transaction pooling the server's statement serves other clients too. A name Postern
+    // does not know may be one of SQL PREPARE.
+    const bool shared = session->pooled && !name.empty() && session->statements.contains(name);
+    if (shared) disposition = Disposition::kSynthesise;
+    forget_statement(session, name);
+  } else {
+    session->portals.erase(name);
+    session->confirmed_portals.erase(name);
+  }
+  if (disposition == Disposition::kForward) link->out().add_view(item.whole);
+  POSTERN_TRY(link->expect(unit_for(Request::kClose), disposition));
+  return sent();
+}
+
+}  // namespace postern::proxy

@@ -1,0 +1,135 @@
+// Execute: intents, gates, the check of its columns.
+#include <algorithm>
+#include <utility>
+
+#include "base/codes/session.hpp"
+#include "protocol/extended.hpp"
+#include "proxy/session/analyse.hpp"
+#include "proxy/session/audit_trail.hpp"
+#include "proxy/session/items.hpp"
+#include "proxy/session/position.hpp"
+#include "proxy/session/publish.hpp"
+#include "proxy/session/tracking.hpp"
+
+namespace postern::proxy {
+namespace {
+
+using protocol::Disposition;
+using protocol::Request;
+
+/// Rows of protected columns can only come out where the catalog has some.
+bool checks_columns(const AnalysedText& analysed) {
+  return analysed.protection != nullptr && analysed.protection->rules != nullptr &&
+         !analysed.protection->rules->columns.empty();
+}
+
+// The columns that come out are checked before a row is shown: by the client's own Describe, or by
+// one that the client does not see.
+Status ensure_described(Session* session, const Portal& portal, ByteView name) {
+  PreparedStatement& statement = *portal.statement;
+  auto& described = session->described_in_batch;
+  const bool under_way =
+      std::find(described.begin(), described.end(), statement.id) != described.end();
+  if (statement.described || under_way || !checks_columns(*statement.analysed)) return ok();
+  ServerLink* link = session->active;
+  const protocol::Describe describe{protocol::Target::kPortal, name};
+  POSTERN_TRY(describe.encode(link->out().own()));
+  Unit unit = unit_for(Request::kDescribePortal, Internal::kDescribe);
+  unit.statement = portal.statement;
+  described.push_back(statement.id);
+  return link->expect(std::move(unit), Disposition::kSwallow);
+}
+
+std::shared_ptr<Execution> execution_of(Session* session, const Portal& portal) {
+  auto execution = std::make_shared<Execution>();
+  execution->analysed = portal.statement->analysed;
+  execution->spliced = portal.statement->spliced;
+  execution->result_formats = portal.result_formats;
+  execution->started = Clock::now();
+  execution->node = session->active->facts().endpoint.text();
+  execution->rows_checked = true;
+  if (const auto* decided = execution->analysed->decided(0)) {
+    execution->outputs = decided->outputs;
+  }
+  execution->fill = std::exchange(session->pending_fill, nullptr);
+  if (session->reading != nullptr) execution->route = "replica";
+  return execution;
+}
+
+// Everything an execution has to pass before it may be sent.
+Task<Result<ItemResult>> clear_execution(Session* session, Execution* execution) {
+  execution->tickets = std::exchange(session->pending_tickets, {});
+  if (execution->tickets.empty()) {
+    const Status opened = co_await open_intents(session, execution);
+    if (!opened) {
+      end_execution(session, *execution, audit::State::kCancelled);
+      co_return refused(opened.error());
+    }
+  }
+  if (const auto index = forward_gate(*session, *execution)) {
+    const Status durable = co_await wait_durable(session, *index);
+    if (!durable) {
+      end_execution(session, *execution, audit::State::kCancelled);
+      co_return refused(durable.error());
+    }
+  }
+  co_await mark_writes(session, execution);
+  co_return sent();
+}
+
+void note_effects(Session* session, const AnalysedText& analysed, const Portal* portal) {
+  const sql::Statement* statement = analysed.statement(0);
+  if (statement != nullptr && changes_settings(*statement)) session->effect_under_way = true;
+  if (!session->pooled || session->reading != nullptr) return;
+  if (portal == nullptr) {
+    session->state.note_unseen();
+  } else {
+    session->state.note(portal->statement->scan);
+  }
+}
+
+// A portal Postern did not see bound (a cursor of SQL, or analysis is off): recorded as opaque.
+std::shared_ptr<Execution> opaque_execution(Session* session) {
+  auto execution = std::make_shared<Execution>();
+  execution->analysed = std::make_shared<const AnalysedText>();
+  execution->started = Clock::now();
+  execution->node = session->active->facts().endpoint.text();
+  return execution;
+}
+
+}  // namespace
+
+Task<Result<ItemResult>> run_execute(Session* session, const BatchItem* item) {
+  const auto execute = protocol::Execute::decode(item->body());
+  if (!execute) co_return execute.error();
+  ServerLink* link = session->active;
+  const auto it = session->portals.find(execute->portal);
+  const std::shared_ptr<Portal> portal = it != session->portals.end() ? it->second : nullptr;
+  if (portal == nullptr && gated(*session)) {
+    co_return refused(make_error(pst::kUnknownPortal, "\"" + std::string(execute->portal) + "\""));
+  }
+  if (portal != nullptr && gated(*session) && outdated(*session, *portal->statement->analysed)) {
+    co_return refused(make_error(pst::kPolicyChanged));
+  }
+  auto execution = portal != nullptr ? execution_of(session, *portal) : opaque_execution(session);
+  const auto cleared = co_await clear_execution(session, execution.get());
+  if (!cleared) co_return cleared.error();
+  if (cleared->refusal) co_return *cleared;
+  if (portal != nullptr) {
+    const Status described = ensure_described(session, *portal, execute->portal);
+    if (!described) co_return described.error();
+  }
+  Metrics& metrics = session->runtime().metrics;
+  metrics.statements.add();
+  (session->reading != nullptr ? metrics.routed_replica : metrics.routed_primary).add();
+  if (session->reading == nullptr) note_writes(session, *execution);
+  note_effects(session, *execution->analysed, portal.get());
+  Unit unit = unit_for(Request::kExecute);
+  unit.execution = std::move(execution);
+  link->out().add_view(item->whole);
+  const Status expected = link->expect(std::move(unit), Disposition::kForward);
+  if (!expected) co_return expected.error();
+  co_return sent();
+}
+
+}  // namespace postern::proxy

@@ -1,0 +1,139 @@
+// Parse, and everything about a prepared statement being on the server when it is needed.
+#include <utility>
+
+#include "base/codes/session.hpp"
+#include "protocol/extended.hpp"
+#include "proxy/session/analyse.hpp"
+#include "proxy/session/items.hpp"
+#include "proxy/session/sealing.hpp"
+#include "proxy/session/statement_names.hpp"
+
+namespace postern::proxy {
+namespace {
+
+using protocol::Disposition;
+using protocol::Request;
+using protocol::TransactionStatus;
+
+Status encode_parse(ServerLink* link, const PreparedStatement& statement) {
+  Bytes types;
+  const protocol::Parse parse{statement.server_name, statement.server_text,
+                              protocol::OidList::pack(statement.server_types, types)};
+  return parse.encode(link->out().own());
+}
+
+// A name that stands for something else, or perhaps nothing, on this connection is freed.
+Status close_stale(ServerLink* link, const std::string& name) {
+  if (name.empty() || !link->prepared().contains(name)) return ok();
+  const protocol::Close close{protocol::Target::kStatement, name};
+  POSTERN_TRY(close.encode(link->out().own()));
+  link->prepared().erase(name);
+  return link->expect(unit_for(Request::kClose, Internal::kReparse), Disposition::kSwallow);
+}
+
+bool is_prepared(ServerLink* link, const PreparedStatement& statement) {
+  const auto known = link->prepared().find(statement.server_name);
+  return known != link->prepared().end() && known->second.id == statement.id;
+}
+
+// Under transaction pooling another client may have prepared the same text here already. In a
+// failed transaction the server has to say itself that it takes nothing.
+bool may_skip_parse(const Session& session, ServerLink* link, const PreparedStatement& statement) {
+  return session.pooled && !statement.name.empty() && is_prepared(link, statement) &&
+         link->queue().transaction_status() != TransactionStatus::kFailed;
+}
+
+Status send_parse(Session* session, std::shared_ptr<PreparedStatement> statement) {
+  ServerLink* link = session->active;
+  Disposition disposition = Disposition::kForward;
+  if (may_skip_parse(*session, link, *statement)) {
+    disposition = Disposition::kSynthesise;
+  } else {
+    // A kept replica may have the name from before; the primary says 42P05 by itself.
+    const bool replaces = session->reading != nullptr || session->pooled;
+    if (replaces) POSTERN_TRY(close_stale(link, statement->server_name));
+    POSTERN_TRY(encode_parse(link, *statement));
+  }
+  link->remember(statement->server_name, statement->id);
+  session->statements.insert_or_assign(statement->name, statement);
+  Unit unit = unit_for(Request::kParse);
+  unit.statement = std::move(statement);
+  return link->expect(std::move(unit), disposition);
+}
+
+}  // namespace
+
+std::shared_ptr<PreparedStatement> find_statement(Session* session, ByteView name) {
+  const auto it = session->statements.find(name);
+  return it == session->statements.end() ? nullptr : it->second;
+}
+
+Status ensure_prepared(ServerLink* link, const std::shared_ptr<PreparedStatement>& statement) {
+  if (is_prepared(link, *statement)) {
+    link->remember(statement->server_name, statement->id);
+    return ok();
+  }
+  POSTERN_TRY(close_stale(link, statement->server_name));
+  POSTERN_TRY(encode_parse(link, *statement));
+  link->remember(statement->server_name, statement->id);
+  Unit unit = unit_for(Request::kParse, Internal::kReparse);
+  unit.statement = statement;
+  return link->expect(std::move(unit), Disposition::kSwallow);
+}
+
+Task<Result<ItemResult>> refresh(Session* session, std::shared_ptr<PreparedStatement>* statement) {
+  if (!outdated(*session, *(*statement)->analysed)) co_return sent();
+  const auto& old = **statement;
+  const auto analysed = co_await analyse(session, old.analysed->text);
+  if (!analysed) co_return refused(analysed.error());
+  auto renewed = std::make_shared<PreparedStatement>();
+  renewed->name = old.name;
+  renewed->analysed = text_of(*analysed, old.analysed->text);
+  renewed->client_types = old.client_types;
+  renewed->scan = old.scan;
+  const auto refusal = co_await refusal_of(session, renewed->analysed);
+  if (refusal) co_return refused(*refusal, Recorded::kYes);
+  const Status hidden = hide_literals(renewed.get());
+  if (!hidden) co_return refused(hidden.error());
+  name_statement(session, renewed.get());
+  session->statements.insert_or_assign(renewed->name, renewed);
+  *statement = std::move(renewed);
+  co_return sent();
+}
+
+Task<Result<ItemResult>> run_parse(Session* session, const BatchItem* item) {
+  const auto statement = co_await prepare(session, item->body());
+  if (!statement) co_return refused(statement.error());
+  const std::string& name = (*statement)->name;
+  // Servers see names of ours, so that this error is ours to make too.
+  if (session->pooled && !name.empty() && session->statements.contains(name)) {
+    co_return refused(make_error(pst::kDuplicateStatement, "\"" + name + "\""));
+  }
+  const auto refusal = co_await refusal_of(session, (*statement)->analysed);
+  if (refusal) co_return refused(*refusal, Recorded::kYes);
+  const Status status = send_parse(session, *statement);
+  if (!status) co_return status.error();
+  co_return sent();
+}
+
+Task<Result<std::shared_ptr<PreparedStatement>>> prepare(Session* session, ByteView body) {
+  const auto parse = protocol::Parse::decode(body);
+  if (!parse) co_return parse.error();
+  const auto analysed = co_await analyse(session, parse->text);
+  if (!analysed) co_return analysed.error();
+  auto statement = std::make_shared<PreparedStatement>();
+  statement->name = parse->statement;
+  statement->analysed = text_of(*analysed, parse->text);
+  if (session->pooled) statement->scan = scan_state(parse->text);
+  for (std::size_t i = 0; i < parse->parameter_types.size(); ++i) {
+    statement->client_types.push_back(parse->parameter_types[i]);
+  }
+  const auto& decision = statement->analysed->decision;
+  if (decision != nullptr && decision->refused()) co_return statement;
+  const Status hidden = hide_literals(statement.get());
+  if (!hidden) co_return hidden.error();
+  name_statement(session, statement.get());
+  co_return statement;
+}
+
+}  // namespace postern::proxy

@@ -1,0 +1,41 @@
+// One function per message of an extended batch; batch_items.cpp calls them in order.
+#pragma once
+
+#include <memory>
+
+#include "proxy/session/batch_items.hpp"
+
+namespace postern::proxy {
+
+inline ItemResult sent() {
+  return {};
+}
+
+inline ItemResult refused(Error error, Recorded recorded = Recorded::kNo) {
+  return {std::move(error), recorded};
+}
+
+inline Unit unit_for(protocol::Request request, Internal internal = Internal::kNone) {
+  Unit unit;
+  unit.request = request;
+  unit.internal = internal;
+  return unit;
+}
+
+/// The client's statement of this name; null where Postern saw none.
+std::shared_ptr<PreparedStatement> find_statement(Session* session, ByteView name);
+
+/// The statement exists on this server connection under its present meaning, or is sent there in
+/// front of what needs it.
+Status ensure_prepared(ServerLink* link, const std::shared_ptr<PreparedStatement>& statement);
+
+/// Decides a statement again that was prepared under an older policy or catalog.
+Task<Result<ItemResult>> refresh(Session* session, std::shared_ptr<PreparedStatement>* statement);
+
+Task<Result<ItemResult>> run_parse(Session* session, const BatchItem* item);
+Task<Result<ItemResult>> run_bind(Session* session, const BatchItem* item);
+Task<Result<ItemResult>> run_describe(Session* session, const BatchItem* item);
+Result<ItemResult> run_close(Session* session, const BatchItem& item);
+Task<Result<ItemResult>> run_execute(Session* session, const BatchItem* item);
+
+}  // namespace postern::proxy

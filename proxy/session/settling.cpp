@@ -1,0 +1,70 @@
+#include "proxy/session/settling.hpp"
+
+#include "base/codes/pool.hpp"
+#include "protocol/simple.hpp"
+#include "proxy/session/items.hpp"
+#include "proxy/session/link.hpp"
+
+namespace postern::proxy {
+namespace {
+
+using protocol::Disposition;
+using protocol::Request;
+
+constexpr std::string_view kSearchPathSql = "SELECT pg_catalog.current_setting('search_path')";
+
+}  // namespace
+
+Task<Status> drain_primary(Session* session) {
+  ServerLink* link = session->primary.get();
+  while (!link->queue().empty() && !link->broken) {
+    const Status flushed = co_await link->flush();
+    if (!flushed) co_return flushed.error();
+    co_await link->drained.wait();
+  }
+  if (session->failure) co_return *session->failure;
+  if (link->broken) co_return make_error(pst::kUpstreamLost);
+  co_return ok();
+}
+
+Task<Status> settle_settings(Session* session) {
+  ServerLink* link = session->primary.get();
+  // What the session left behind decides what the next text means, and what it is prepared as.
+  if (link != nullptr && session->state.asked()) {
+    const Status drained = co_await drain_primary(session);
+    if (!drained) co_return drained.error();
+  }
+  if (link == nullptr || session->database->protection() == nullptr) co_return ok();
+  if (session->effect_under_way) {
+    session->effect_under_way = false;
+    const Status drained = co_await drain_primary(session);
+    if (!drained) co_return drained.error();
+  }
+  const bool asks = session->path_due && !session->batch_sent;
+  if (!asks) co_return ok();
+  Status drained = co_await drain_primary(session);
+  if (!drained) co_return drained.error();
+  session->search_path_known = false;
+  // In a failed transaction nothing can be asked, and nothing but its end will run either.
+  if (link->queue().transaction_status() == protocol::TransactionStatus::kFailed) co_return ok();
+  session->path_due = false;
+  const Status encoded = protocol::Query{kSearchPathSql}.encode(link->out().own());
+  if (!encoded) co_return encoded.error();
+  const Status expected =
+      link->expect(unit_for(Request::kQuery, Internal::kSearchPath), Disposition::kSwallow);
+  if (!expected) co_return expected.error();
+  drained = co_await drain_primary(session);
+  co_return drained;
+}
+
+Task<Status> arm_when_due(Session* session) {
+  ServerLink* link = session->primary.get();
+  if (!arming_due(*session, *link)) co_return ok();
+  // Arming needs to know that no transaction is open: what is under way is waited for.
+  const Status drained = co_await drain_primary(session);
+  if (!drained) co_return drained.error();
+  if (!server_idle(*session)) co_return ok();
+  co_return arm_link(session, link);
+}
+
+}  // namespace postern::proxy

@@ -1,0 +1,18 @@
+// Moments at which nothing may be under way on the primary.
+#pragma once
+
+#include "proxy/session/session.hpp"
+
+namespace postern::proxy {
+
+/// Waits until nothing is under way on the primary.
+Task<Status> drain_primary(Session* session);
+
+/// Before a text is analysed: settings that decide its meaning have taken effect and are known.
+Task<Status> settle_settings(Session* session);
+
+/// Renews the tenant context where that is due and possible now. Waits for what is under way if it
+/// has to.
+Task<Status> arm_when_due(Session* session);
+
+}  // namespace postern::proxy

@@ -1,0 +1,144 @@
+#include "proxy/session/state_following.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/codes/session.hpp"
+#include "protocol/error_message.hpp"
+#include "protocol/extended.hpp"
+#include "protocol/session_setup.hpp"
+#include "protocol/simple.hpp"
+#include "proxy/session/items.hpp"
+#include "proxy/session/link.hpp"
+#include "proxy/session/search_path.hpp"
+
+namespace postern::proxy {
+namespace {
+
+using protocol::Disposition;
+using protocol::Request;
+
+constexpr std::string_view kSearchPath = "search_path";
+
+// The path of a fresh server session, or the one the session set for itself.
+void adopt_search_path(Session* session, const ServerLink& link) {
+  const auto wanted = session->state.wanted().find(kSearchPath);
+  const bool own = session->pooled && wanted != session->state.wanted().end();
+  const std::string& text = own ? wanted->second : link.facts().search_path;
+  auto path = parse_search_path(text, session->identity.upstream_user);
+  session->search_path_known = path.has_value();
+  if (path) session->search_path = std::move(*path);
+}
+
+// True: the reply will say what the parameters are then.
+Result<bool> send_settings(Session* session, ServerLink* link) {
+  const std::string change = settings_change(link->facts().applied, session->state.wanted());
+  if (change.empty()) return false;
+  POSTERN_TRY(protocol::Query{change}.encode(link->out().own()));
+  POSTERN_TRY(link->expect(unit_for(Request::kQuery, Internal::kSettings), Disposition::kSwallow));
+  link->facts().applied = session->state.wanted();
+  return true;
+}
+
+// The least recently used go, before anything of the new holder refers to them.
+Status thin_out(Session* session, ServerLink* link) {
+  auto& prepared = link->prepared();
+  const std::size_t limit = session->database->options().max_prepared_statements;
+  if (prepared.size() <= limit) return ok();
+  std::vector<std::pair<std::uint64_t, std::string>> by_age;
+  for (const auto& [name, known] : prepared) by_age.emplace_back(known.used, name);
+  const auto surplus = static_cast<std::ptrdiff_t>(prepared.size() - limit);
+  std::nth_element(by_age.begin(), by_age.begin() + surplus - 1, by_age.end());
+  for (std::ptrdiff_t i = 0; i < surplus; ++i) {
+    const std::string& name = by_age[static_cast<std::size_t>(i)].second;
+    const protocol::Close close{protocol::Target::kStatement, name};
+    POSTERN_TRY(close.encode(link->out().own()));
+    POSTERN_TRY(link->expect(unit_for(Request::kClose, Internal::kReparse), Disposition::kSwallow));
+    prepared.erase(name);
+  }
+  protocol::Sync{}.encode(link->out().own());
+  return link->expect(unit_for(Request::kSync, Internal::kReparse), Disposition::kSwallow);
+}
+
+// What a connection borrowed for one read reports is none of the client's business.
+Status tell_differences(Session* session, const ServerLink& link) {
+  if (&link != session->primary.get()) return ok();
+  const ReportedParameters& now = link.facts().parameters;
+  if (now.digest() == session->reported.digest()) return ok();
+  for (const auto& [name, value] : now.all()) {
+    if (!session->reported.set(name, value)) continue;
+    POSTERN_TRY((protocol::ParameterStatus{name, value}.encode(session->out.pending().own())));
+    (void)types::apply_setting(session->render, name, value);
+  }
+  return ok();
+}
+
+}  // namespace
+
+Status take_state_along(Session* session, ServerLink* link) {
+  adopt_search_path(session, *link);
+  if (!session->pooled) return ok();
+  session->path_due = false;
+  link->prepared().erase("");
+  POSTERN_TRY(thin_out(session, link));
+  POSTERN_ASSIGN(const bool awaited, send_settings(session, link));
+  return awaited ? ok() : tell_differences(session, *link);
+}
+
+Status renew_state(Session* session, ServerLink* link) {
+  if (!session->state_differs || !link->queue().releasable()) return ok();
+  session->state_differs = false;
+  POSTERN_TRY(send_settings(session, link));
+  return ok();
+}
+
+Status on_settings_reply(const protocol::Frame& frame) {
+  if (frame.backend() != protocol::BackendType::kErrorResponse) return ok();
+  POSTERN_ASSIGN(const auto fields, protocol::ErrorFields::decode(frame.body));
+  const std::string text(fields.get(protocol::kFieldMessage).value_or(""));
+  // Up to the value: an application's own parameters may hold what is nobody's business.
+  return make_error(pst::kStateNotApplied, text.substr(0, text.find(": ")));
+}
+
+Status on_settings_done(Session* session, ServerLink* link) {
+  return tell_differences(session, *link);
+}
+
+void on_state_done(Session* session, ServerLink* link) {
+  Settings applied;
+  if (!session->state.done(applied)) return;
+  session->state_differs = applied.size() != session->state.wanted().size();
+  link->facts().applied = std::move(applied);
+  session->path_due = false;
+  session->path_touched = false;
+  session->settings_changed = session->state.pins() != Pin::kNone;
+  adopt_search_path(session, *link);
+}
+
+bool may_let_go(const Session& session) {
+  const ServerLink* link = session.primary.get();
+  return session.pooled && session.parked && !session.ending && link != nullptr && !link->broken &&
+         !link->stop_pump && link->quiet() && link->out_empty() && !link->flushing() &&
+         !session.batch_sent && (session.state.pins() == Pin::kNone || session.state.suspect());
+}
+
+Result<bool> ask_state(Session* session, ServerLink* link) {
+  if (!session->state.suspect() && !session->path_due) return false;
+  POSTERN_TRY(protocol::Query{session->state.question()}.encode(link->out().own()));
+  POSTERN_TRY(link->expect(unit_for(Request::kQuery, Internal::kState), Disposition::kSwallow));
+  return true;
+}
+
+Task<void> let_go(Session* session, std::unique_ptr<ServerLink> link) {
+  while (link->cancels > 0) co_await link->cancels_done.wait();
+  const bool quiet = link->transport().peek() == IdleState::kQuiet;
+  give_back(session, std::move(link), quiet);
+}
+
+void offer_primary(Session* session) {
+  if (!may_let_go(*session) || !session->primary->pump_waits) return;
+  session->primary->transport().interrupt();
+}
+
+}  // namespace postern::proxy
