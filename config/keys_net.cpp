@@ -131,6 +131,13 @@ KeyRows keys_of(LimitsOptions& o) {
        "longest wait for a server connection"},
       {"idle_timeout", DurationKey{&o.idle_timeout, Millis(0), 30 * kDay}, kYes,
        "client silent outside a transaction; 0 is never"},
+      {"query_timeout", DurationKey{&o.query_timeout, Millis(0), 30 * kDay}, kYes,
+       "a request not answered completely; the statement is cancelled and the session ends; 0 is "
+       "never"},
+      {"transaction_timeout", DurationKey{&o.transaction_timeout, Millis(0), 30 * kDay}, kYes,
+       "a transaction from its first statement to its end; the session ends; 0 is never"},
+      {"idle_transaction_timeout", DurationKey{&o.idle_transaction_timeout, Millis(0), 30 * kDay},
+       kYes, "client silent inside a transaction; the session ends; 0 is never"},
       {"server_idle_timeout", DurationKey{&o.server_idle_timeout, Millis(0), 30 * kDay}, kYes,
        "pooled server connection without use; 0 is never"},
       {"shutdown_timeout", DurationKey{&o.shutdown_timeout, Millis(0), kDay}, kYes,

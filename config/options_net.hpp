@@ -150,6 +150,9 @@ struct LimitsOptions {
   Millis login_timeout{15'000};                    ///< connect to ReadyForQuery
   Millis pool_timeout{30'000};                     ///< longest wait for a server connection
   Millis idle_timeout{0};               ///< client silent outside a transaction; 0 = never
+  Millis query_timeout{0};              ///< a request unanswered; 0 = never
+  Millis transaction_timeout{0};        ///< a transaction open; 0 = never
+  Millis idle_transaction_timeout{0};   ///< client silent inside a transaction; 0 = never
   Millis server_idle_timeout{600'000};  ///< pooled server connection unused; 0 = never
   Millis shutdown_timeout{30'000};      ///< graceful stop: time for sessions to end
 };

@@ -23,6 +23,7 @@ inline constexpr char kFieldMessage = 'M';
 inline constexpr char kFieldDetail = 'D';
 inline constexpr char kFieldHint = 'H';
 inline constexpr char kFieldPosition = 'P';
+inline constexpr char kFieldRoutine = 'R';  ///< function of the server's source that reported it
 
 /// Fields in the order received. Views into the body decoded. Any field may be absent, also the
 /// SQLSTATE: `get` says so instead of guessing.

@@ -56,6 +56,18 @@ UpstreamTarget Cluster::target(const Endpoint& node) const {
   return target;
 }
 
+std::shared_ptr<const FreshSession> Database::fresh_session(const std::string& user) const {
+  const std::lock_guard lock(fresh_mutex_);
+  const auto it = fresh_.find(user);
+  return it == fresh_.end() ? nullptr : it->second;
+}
+
+void Database::remember(const std::string& user, FreshSession session) {
+  auto shared = std::make_shared<const FreshSession>(std::move(session));
+  const std::lock_guard lock(fresh_mutex_);
+  fresh_.insert_or_assign(user, std::move(shared));
+}
+
 Status DatabaseDirectory::open(const config::Config& config) {
   config_ = &config;
   for (const auto& [name, options] : config.clusters) {

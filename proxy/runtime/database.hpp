@@ -11,6 +11,7 @@
 #include "config/options.hpp"
 #include "proxy/net/endpoint.hpp"
 #include "proxy/net/tls_context.hpp"
+#include "proxy/pool/settings.hpp"
 #include "proxy/route/cluster_state.hpp"
 #include "proxy/runtime/protection.hpp"
 #include "proxy/session/upstream_login.hpp"
@@ -42,6 +43,13 @@ class Cluster {
   std::atomic<std::shared_ptr<const ClusterState>> state_;
 };
 
+/// What a fresh server session of one login says of itself, so that a client can be welcomed
+/// without one.
+struct FreshSession {
+  ReportedParameters parameters;
+  std::string search_path;
+};
+
 /// One database as clients name it.
 class Database {
  public:
@@ -58,6 +66,10 @@ class Database {
   /// Its name on the server.
   [[nodiscard]] const std::string& upstream() const { return upstream_; }
 
+  /// Of the last server session opened for this login; null before the first. Any thread.
+  [[nodiscard]] std::shared_ptr<const FreshSession> fresh_session(const std::string& user) const;
+  void remember(const std::string& user, FreshSession session);
+
   /// Null until the catalog keeper published the first snapshot; any thread.
   [[nodiscard]] std::shared_ptr<const Protection> protection() const { return protection_.load(); }
   void publish(std::shared_ptr<const Protection> protection) {
@@ -70,6 +82,8 @@ class Database {
   Cluster* cluster_;
   std::string upstream_;
   std::atomic<std::shared_ptr<const Protection>> protection_;
+  mutable std::mutex fresh_mutex_;
+  std::map<std::string, std::shared_ptr<const FreshSession>> fresh_;
 };
 
 /// All databases asked for so far. Thread-safe; a Database lives as long as the directory.

@@ -42,6 +42,16 @@ class Batch {
       item.whole = item.copy;
     }
   }
+  /// Items that own their bytes, before anything collected so far.
+  void put_in_front(BatchItems items) {
+    for (auto it = items.rbegin(); it != items.rend(); ++it) {
+      bytes_ += it->whole.size();
+      BatchItem& item = items_.emplace_front();
+      item.type = it->type;
+      item.copy = std::move(it->copy);
+      item.whole = item.copy;
+    }
+  }
   BatchItems take() {
     bytes_ = 0;
     return std::exchange(items_, {});

@@ -9,6 +9,7 @@
 #include "proxy/session/link.hpp"
 #include "proxy/session/passing.hpp"
 #include "proxy/session/position.hpp"
+#include "proxy/session/retry.hpp"
 #include "proxy/session/settling.hpp"
 
 namespace postern::proxy {
@@ -64,6 +65,7 @@ Task<Status> end_batch(Session* session) {
   protocol::Sync{}.encode(link->out().own());
   Unit sync = unit_for(Request::kSync);
   sync.ready_number = ++session->ready_sent;
+  await_retry(session, sync.ready_number);
   const Status expected = link->expect(std::move(sync), Disposition::kForward);
   if (!expected) co_return expected.error();
   co_return ask_position(session);

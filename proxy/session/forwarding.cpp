@@ -11,6 +11,7 @@
 #include "protocol/session_setup.hpp"
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/publish.hpp"
+#include "proxy/session/retry.hpp"
 #include "proxy/session/rows.hpp"
 #include "proxy/session/tracking.hpp"
 
@@ -123,14 +124,18 @@ Status forward_complete(Session* session, ServerLink* link, Unit& unit, const Fr
     track_success(session, link, *unit.execution);
     collect_complete(session, *unit.execution, complete.tag);
     next_statement(*unit.execution);
+    if (unit.execution->deallocated != nullptr) {
+      on_deallocated(session, link, *unit.execution->deallocated);
+    }
   }
   on_command_tag(session, link, complete.tag);
   pass(session, frame);
   return ok();
 }
 
-Status forward_ready(Session* session, ServerLink* link, const Frame& frame) {
+Status forward_ready(Session* session, ServerLink* link, const Unit& unit, const Frame& frame) {
   on_ready(session, link, frame.body);
+  if (withhold_ready(session, link, unit, frame)) return ok();
   const bool open = frame.body != "I";
   const bool allowed = session->database->options().pool_mode != config::PoolMode::kStatement;
   if (open && !allowed) return make_error(pst::kTransactionInStatementMode);
@@ -205,11 +210,14 @@ Status forward(Session* session, ServerLink* link, Unit& unit, const Frame& fram
       return forward_row(session, unit, frame);
     case BackendType::kCommandComplete:
       return forward_complete(session, link, unit, frame);
-    case BackendType::kErrorResponse:
+    case BackendType::kErrorResponse: {
+      POSTERN_ASSIGN(const bool withheld, withhold_error(session, link, unit, frame));
+      if (withheld) return ok();
       POSTERN_TRY(forward_error(session, unit, frame));
       session->path_due = session->path_due || session->path_touched;
       on_failed_statement(session, link, unit);
       return ok();
+    }
     case BackendType::kNoData:
       if (unit.statement != nullptr) unit.statement->described = true;
       adopt_outputs(unit);
@@ -225,7 +233,7 @@ Status forward(Session* session, ServerLink* link, Unit& unit, const Frame& fram
       link->drained.set();
       break;
     case BackendType::kReadyForQuery:
-      return forward_ready(session, link, frame);
+      return forward_ready(session, link, unit, frame);
     default:
       break;
   }

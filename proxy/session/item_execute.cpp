@@ -6,6 +6,7 @@
 #include "protocol/extended.hpp"
 #include "proxy/session/analyse.hpp"
 #include "proxy/session/audit_trail.hpp"
+#include "proxy/session/clock.hpp"
 #include "proxy/session/items.hpp"
 #include "proxy/session/position.hpp"
 #include "proxy/session/publish.hpp"
@@ -127,6 +128,7 @@ Task<Result<ItemResult>> run_execute(Session* session, const BatchItem* item) {
   Unit unit = unit_for(Request::kExecute);
   unit.execution = std::move(execution);
   link->out().add_view(item->whole);
+  clock_request(session);
   const Status expected = link->expect(std::move(unit), Disposition::kForward);
   if (!expected) co_return expected.error();
   co_return sent();

@@ -113,6 +113,11 @@ Task<Result<Transport>> adopt_or_open(Session* session, PoolTicket* ticket, Endp
   auto& server = std::get<OpenedServer>(opened);
   session->runtime().metrics.servers_opened.add();
   *facts = std::move(server.facts);
+  // Only without settings of one client's own is it what every other one would see.
+  if (session->identity.startup.empty() && !(*facts)->standby) {
+    session->database->remember(session->identity.upstream_user,
+                                {(*facts)->parameters, (*facts)->search_path});
+  }
   co_return std::move(server.transport);
 }
 

@@ -13,6 +13,7 @@
 #include "proxy/session/link.hpp"
 #include "proxy/session/scram_primitives.hpp"
 #include "proxy/session/settling.hpp"
+#include "proxy/session/state_following.hpp"
 #include "proxy/sinks/log.hpp"
 
 namespace postern::proxy {
@@ -102,14 +103,24 @@ Task<Result<bool>> authenticate(Session* session, ClientLogin* login) {
   }
 }
 
+// What a server reports under this session's settings.
+Task<Status> learn_parameters(Session* session) {
+  if (welcome_from_memory(session)) co_return ok();
+  const Status attached = co_await attach_primary(session);
+  if (!attached) co_return attached.error();
+  const Status settled = co_await drain_primary(session);
+  if (!settled) co_return settled.error();
+  session->reported = session->primary->facts().parameters;
+  co_return ok();
+}
+
 // The gate reads text as UTF-8 with standard strings; a server that does otherwise by its own
 // settings cannot be guarded.
 Status check_reported(Session* session) {
   if (!gated(*session)) return ok();
-  const ReportedParameters& reported = session->primary->facts().parameters;
   for (const auto& [name, wanted] :
        {std::pair{"client_encoding", "UTF8"}, std::pair{"standard_conforming_strings", "on"}}) {
-    const std::string* value = reported.find(name);
+    const std::string* value = session->reported.find(name);
     if (value == nullptr || *value != wanted) {
       return make_error(pst::kSettingRefused, name);
     }
@@ -121,7 +132,6 @@ Status check_reported(Session* session) {
 // server's own words, with a cancel key of ours.
 Task<Status> welcome(Session* session, std::uint16_t minor) {
   Bytes& out = session->out.pending().own();
-  session->reported = session->primary->facts().parameters;
   for (const auto& [name, value] : session->reported.all()) {
     const Status encoded = protocol::ParameterStatus{name, value}.encode(out);
     if (!encoded) co_return encoded.error();
@@ -176,8 +186,7 @@ Task<LoginOutcome> log_in(Session* session) {
     ready = co_await session->runtime().keeper->ensure(session->worker(), session->database);
   }
   if (ready) ready = identify(session, std::move(request));
-  if (ready) ready = co_await attach_primary(session);
-  if (ready) ready = co_await drain_primary(session);
+  if (ready) ready = co_await learn_parameters(session);
   if (ready) ready = check_reported(session);
   if (!ready) {
     // Where the server's side found out, the client was told already.

@@ -3,18 +3,23 @@
 #include <utility>
 
 #include "base/codes/session.hpp"
+#include "protocol/extended.hpp"
 #include "protocol/rows.hpp"
 #include "protocol/simple.hpp"
 #include "proxy/session/analyse.hpp"
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/batch_items.hpp"
+#include "proxy/session/clock.hpp"
 #include "proxy/session/elsewhere.hpp"
+#include "proxy/session/items.hpp"
 #include "proxy/session/link.hpp"
 #include "proxy/session/position.hpp"
 #include "proxy/session/publish.hpp"
 #include "proxy/session/refuse.hpp"
+#include "proxy/session/retry.hpp"
 #include "proxy/session/sealing.hpp"
 #include "proxy/session/settling.hpp"
+#include "proxy/session/statement_names.hpp"
 #include "proxy/session/tracking.hpp"
 
 namespace postern::proxy {
@@ -87,10 +92,33 @@ void drop_pending(Session* session) {
   end_execution(session, unused, audit::State::kCancelled);
 }
 
+// Transaction pooling: what the text may leave behind is noted, and a name of the client's is given
+// as the server knows it.
+Status follow_query(Session* session, Execution* execution, std::vector<Splice>& splices) {
+  const StateScan scan = scan_state(execution->analysed->text);
+  session->state.note(scan);
+  if (!has(scan.hint, StateHint::kPrepared | StateHint::kTemporary) || !splices.empty()) {
+    return ok();
+  }
+  const auto named = find_named(session, execution->analysed->text);
+  if (!named) return ok();
+  ServerLink* link = session->primary.get();
+  POSTERN_TRY(ensure_prepared(link, named->statement));
+  if (!link->queue().empty() && link->awaits_last(Internal::kReparse)) {
+    // The server answers the text even where it could not prepare the statement.
+    protocol::Sync{}.encode(link->out().own());
+    POSTERN_TRY(link->expect(unit_for(Request::kSync, Internal::kReparse), Disposition::kSwallow));
+  }
+  splices.push_back({named->span, "\"" + named->statement->server_name + "\""});
+  if (named->deallocates) execution->deallocated = named->statement;
+  return ok();
+}
+
 Status send_query(Session* session, std::shared_ptr<Execution> execution,
                   std::vector<Splice> splices) {
   ServerLink* link = session->primary.get();
   const std::string& text = execution->analysed->text;
+  if (session->pooled) POSTERN_TRY(follow_query(session, execution.get(), splices));
   if (!splices.empty()) execution->spliced.emplace(text, std::move(splices));
   const std::string_view final_text = execution->spliced ? execution->spliced->text() : text;
   POSTERN_TRY(protocol::Query{final_text}.encode(link->out().own()));
@@ -99,11 +127,11 @@ Status send_query(Session* session, std::shared_ptr<Execution> execution,
   session->runtime().metrics.routed_primary.add();
   note_writes(session, *execution);
   note_effects(session, *execution->analysed);
-  if (session->pooled) session->state.note(scan_state(text));
   Unit unit;
   unit.request = Request::kQuery;
   unit.ready_number = ++session->ready_sent;
   unit.execution = std::move(execution);
+  clock_request(session);
   POSTERN_TRY(link->expect(std::move(unit), Disposition::kForward));
   return ask_position(session);
 }
@@ -165,6 +193,7 @@ Task<Status> run_batch(Session* session, FrontendType last) {
     if (!served) co_return served.error();
     if (*served) co_return ok();
   }
+  if (synced && !session->batch_sent) keep_for_retry(session, items);
   for (const BatchItem& item : items) {
     const BatchItem* current = &item;
     const auto sent = co_await run_item(session, current);

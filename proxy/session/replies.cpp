@@ -86,13 +86,14 @@ Task<Status> round(Session* session, ServerLink* link) {
 // The server is gone or cannot be trusted: the client hears it, and the session ends.
 Task<void> fail_session(Session* session, ServerLink* link, const Error* error) {
   link->broken = true;
-  session->failure = *error;
+  session->failure = session->timed_out ? make_error(*session->timed_out) : *error;
   link->transport().close();
   close_open_executions(session, link, *error);
   if (!session->ending) {
-    log_failure("session_failed", *error,
+    const Error& shown = *session->failure;
+    log_failure("session_failed", shown,
                 {{"session", session->id}, {"user", session->identity.login}});
-    protocol::append_error(session->out.pending().own(), *error, protocol::Report::kFatal);
+    protocol::append_error(session->out.pending().own(), shown, protocol::Report::kFatal);
     (void)co_await session->out.flush();
   }
   session->ending = true;

@@ -10,12 +10,14 @@
 #include "protocol/simple.hpp"
 #include "proxy/session/analyse.hpp"
 #include "proxy/session/audit_trail.hpp"
+#include "proxy/session/clock.hpp"
 #include "proxy/session/link.hpp"
 #include "proxy/session/login.hpp"
 #include "proxy/session/position.hpp"
 #include "proxy/session/publish.hpp"
 #include "proxy/session/query_path.hpp"
 #include "proxy/session/refuse.hpp"
+#include "proxy/session/retry.hpp"
 #include "proxy/session/session.hpp"
 #include "proxy/session/state_following.hpp"
 #include "proxy/sinks/log.hpp"
@@ -177,11 +179,7 @@ Task<Status> flush_all(Session* session) {
 // Waits for the client without holding a buffer.
 Task<Status> await_client(Session* session) {
   session->input.trim();
-  const auto idle = session->config().limits.idle_timeout;
-  if (idle.count() > 0 && server_idle(*session)) session->deadline.arm(SteadyClock::now() + idle);
-  const Status ready = co_await session->client.wait_readable();
-  session->deadline.disarm();
-  co_return ready;
+  co_return co_await session->client.wait_readable();
 }
 
 // One wait for more from the client; `ending` is set at its end.
@@ -209,6 +207,17 @@ Task<Status> read_client(Session* session, std::size_t need) {
   co_return ok();
 }
 
+// While the client is waited for, the session needs no server connection by itself.
+Task<Status> park(Session* session, std::size_t need) {
+  session->parked = true;
+  clock_parked(session);
+  offer_primary(session);
+  const Status read = co_await read_client(session, need);
+  session->parked = false;
+  clock_resumed(session);
+  co_return read;
+}
+
 Task<Status> run(Session* session) {
   while (!session->ending) {
     const auto need = co_await take_messages(session);
@@ -219,11 +228,13 @@ Task<Status> run(Session* session) {
     if (session->runtime().stopping && server_idle(*session)) {
       co_return make_error(pst::kShuttingDown);
     }
-    session->parked = true;
-    offer_primary(session);
-    const Status read = co_await read_client(session, *need);
-    session->parked = false;
+    const Status read = co_await park(session, *need);
     if (!read) co_return read.error();
+    if (session->timed_out) co_return make_error(*session->timed_out);
+    if (session->retry.due) {
+      const Status again = co_await run_again(session);
+      if (!again) co_return again.error();
+    }
   }
   co_return ok();
 }
@@ -235,7 +246,10 @@ bool client_gone(const Error& error) {
 
 // The client hears why, as a server would say it; then the connection ends.
 Task<void> say_farewell(Session* session, const Error* error) {
-  if (session->ending || client_gone(*error)) co_return;
+  // In the middle of a message nothing can be said.
+  const bool mute = session->primary != nullptr && session->primary->stream_left > 0 &&
+                    session->primary->stream_forward;
+  if (session->ending || client_gone(*error) || mute) co_return;
   session->ending = true;
   log_failure("session_failed", *error,
               {{"session", session->id}, {"user", session->identity.login}});

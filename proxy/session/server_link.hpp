@@ -53,6 +53,10 @@ class ServerLink {
   [[nodiscard]] bool awaits(Internal internal) const {
     return !units_.empty() && units_.front().internal == internal;
   }
+  /// The message added last is of this kind.
+  [[nodiscard]] bool awaits_last(Internal internal) const {
+    return !units_.empty() && units_.back().internal == internal;
+  }
   template <typename F>
   void each_unit(F visit) {
     for (Unit& unit : units_) visit(unit);

@@ -4,6 +4,7 @@
 
 #include "base/bytes.hpp"
 #include "crypto/init.hpp"
+#include "proxy/session/clock.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -27,6 +28,7 @@ Session::Session(WorkerContext* worker_context, Transport transport, LoadTicket 
       out(&client, worker_context->worker->executor()),
       framer(protocol::Direction::kFromFrontend, protocol::Phase::kReady, message_limit(config())),
       deadline(worker_context->worker->deadlines(), close_client, this),
+      watch(worker_context->worker->deadlines(), on_time_limit, this),
       id(runtime().next_session.fetch_add(1)),
       audit_id(to_hex(crypto::random_bytes(8))) {
   runtime().metrics.clients.add(1);

@@ -21,6 +21,7 @@
 #include "proxy/session/client_out.hpp"
 #include "proxy/session/pooled_state.hpp"
 #include "proxy/session/server_link.hpp"
+#include "proxy/session/time_limits.hpp"
 #include "proxy/session/unit.hpp"
 #include "types/render.hpp"
 
@@ -36,6 +37,15 @@ struct Identity {
   policy::Profile profile = policy::Profile::kTransparent;
   std::vector<std::pair<Bytes, Bytes>> startup;  ///< parameters passed on to servers
   std::string pool_identity;  ///< what pools never mix: tenant, and parameters of the startup
+};
+
+/// A lone Bind and Execute, kept until its answer (retry.hpp).
+struct Retry {
+  BatchItems items;                ///< empty: nothing is kept
+  std::uint64_t ready_number = 0;  ///< of its ReadyForQuery
+  Bytes error;                     ///< the server's message, held back
+  bool due = false;                ///< the client's coroutine has to run it again
+  bool second_attempt = false;     ///< it does
 };
 
 /// Everything a session owns. Pinned to its worker; owned by its coroutines.
@@ -54,7 +64,10 @@ struct Session : std::enable_shared_from_this<Session> {
   ClientOut out;
   protocol::Framer framer;
   protocol::SessionFsm fsm;
-  Deadline deadline;  ///< login, idle: closes the client's transport
+  Deadline deadline;             ///< login and farewell: closes the client's transport
+  Deadline watch;                ///< time limits of requests, transactions and silence (clock.hpp)
+  Moment moment;                 ///< what those count from
+  std::optional<Pst> timed_out;  ///< which of them passed
 
   std::uint64_t id;
   std::string audit_id;  ///< session id in the access log
@@ -98,7 +111,8 @@ struct Session : std::enable_shared_from_this<Session> {
   std::uint64_t next_statement = 1;
   Batch batch;
   std::vector<BatchItems> unflushed;  ///< what a link's output may still point to
-  bool batch_sent = false;            ///< something of the present batch went to the server
+  Retry retry;
+  bool batch_sent = false;  ///< something of the present batch went to the server
   std::vector<std::uint64_t> described_in_batch;  ///< statements whose Describe is under way
   bool refused_locally = false;   ///< a batch is skipped to Sync without the server's knowledge
   std::optional<Error> failure;   ///< why the session ends, where the server's side found out

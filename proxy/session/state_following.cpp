@@ -86,6 +86,26 @@ Status take_state_along(Session* session, ServerLink* link) {
   return awaited ? ok() : tell_differences(session, *link);
 }
 
+bool welcome_from_memory(Session* session) {
+  if (!session->pooled || !session->identity.startup.empty()) return false;
+  const auto fresh = session->database->fresh_session(session->identity.upstream_user);
+  if (fresh == nullptr) return false;
+  const std::string* encoding = fresh->parameters.find("client_encoding");
+  ReportedParameters reported = fresh->parameters;
+  for (const auto& [name, value] : session->state.wanted()) {
+    if (name == "application_name") {
+      reported.set(name, value);
+    } else if (name != "client_encoding" || encoding == nullptr || value != *encoding) {
+      return false;  // only a server knows whether it takes this, and how it would put it
+    }
+  }
+  session->reported = std::move(reported);
+  auto path = parse_search_path(fresh->search_path, session->identity.upstream_user);
+  session->search_path_known = path.has_value();
+  if (path) session->search_path = std::move(*path);
+  return true;
+}
+
 Status renew_state(Session* session, ServerLink* link) {
   if (!session->state_differs || !link->queue().releasable()) return ok();
   session->state_differs = false;
@@ -120,7 +140,8 @@ bool may_let_go(const Session& session) {
   const ServerLink* link = session.primary.get();
   return session.pooled && session.parked && !session.ending && link != nullptr && !link->broken &&
          !link->stop_pump && link->quiet() && link->out_empty() && !link->flushing() &&
-         !session.batch_sent && (session.state.pins() == Pin::kNone || session.state.suspect());
+         !session.batch_sent && !session.retry.due &&
+         (session.state.pins() == Pin::kNone || session.state.suspect());
 }
 
 Result<bool> ask_state(Session* session, ServerLink* link) {

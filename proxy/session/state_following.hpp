@@ -12,6 +12,10 @@ namespace postern::proxy {
 /// prepared statements are thinned out.
 Status take_state_along(Session* session, ServerLink* link);
 
+/// A pooled session's welcome needs no server where it is known what one would say: true, and
+/// session->reported and the search_path are set.
+bool welcome_from_memory(Session* session);
+
 /// On a connection kept: settings that a RESET left other than a fresh session would have them.
 Status renew_state(Session* session, ServerLink* link);
 

@@ -5,6 +5,7 @@
 
 #include "base/bytes.hpp"
 #include "crypto/hash.hpp"
+#include "sql/lexer.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -28,7 +29,42 @@ std::string content_of(Session* session, const PreparedStatement& statement) {
   return content;
 }
 
+std::string folded(std::string_view token) {
+  if (token.front() == '"') {
+    std::string name;
+    for (std::size_t i = 1; i + 1 < token.size(); ++i) {
+      name.push_back(token[i]);
+      if (token[i] == '"') ++i;
+    }
+    return name;
+  }
+  std::string name(token);
+  for (char& c : name) c = SettingNameLess::fold(c);
+  return name;
+}
+
 }  // namespace
+
+std::optional<NamedInText> find_named(Session* session, std::string_view text) {
+  constexpr std::size_t kMaxTokens = 4096;
+  const sql::Tokens tokens = sql::tokenize(text, kMaxTokens);
+  const auto& list = tokens.list;
+  if (tokens.error != nullptr || list.size() < 2) return std::nullopt;
+  const bool deallocates = sql::is_keyword(list[0].text(text), "deallocate");
+  if (!deallocates && !sql::is_keyword(list[0].text(text), "execute")) return std::nullopt;
+  std::size_t at = 1;
+  if (deallocates && sql::is_keyword(list[at].text(text), "prepare")) ++at;
+  if (at >= list.size()) return std::nullopt;
+  for (std::size_t i = at + 1; i + 1 < list.size(); ++i) {
+    if (list[i].text(text) == ";") return std::nullopt;
+  }
+  const bool name =
+      list[at].kind == sql::TokenKind::kWord || list[at].kind == sql::TokenKind::kQuotedWord;
+  if (!name || list[at].text(text).front() == 'U') return std::nullopt;
+  const auto it = session->statements.find(folded(list[at].text(text)));
+  if (it == session->statements.end() || it->second->name.empty()) return std::nullopt;
+  return NamedInText{{list[at].begin, list[at].end}, it->second, deallocates};
+}
 
 void name_statement(Session* session, PreparedStatement* statement) {
   if (!session->pooled) {

@@ -1,6 +1,10 @@
 // Names of prepared statements on the server under transaction pooling.
 #pragma once
 
+#include <memory>
+#include <optional>
+#include <string_view>
+
 #include "proxy/session/session.hpp"
 
 namespace postern::proxy {
@@ -10,5 +14,16 @@ namespace postern::proxy {
 /// and the settings it is planned under), so that clients share it; it is keyed with a secret of
 /// the process, so that nobody can prepare something else under it. The unnamed statement stays so.
 void name_statement(Session* session, PreparedStatement* statement);
+
+/// A text that is one DEALLOCATE or EXECUTE of a statement prepared by protocol message: where its
+/// name stands, and what it means.
+struct NamedInText {
+  sql::Span span;
+  std::shared_ptr<PreparedStatement> statement;
+  bool deallocates = false;
+};
+
+/// nullopt where the text is something else, or the name is not one of the session's.
+std::optional<NamedInText> find_named(Session* session, std::string_view text);
 
 }  // namespace postern::proxy

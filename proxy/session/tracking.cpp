@@ -5,6 +5,7 @@
 
 #include "base/codes/session.hpp"
 #include "protocol/rows.hpp"
+#include "proxy/session/clock.hpp"
 #include "proxy/session/search_path.hpp"
 
 namespace postern::proxy {
@@ -120,11 +121,18 @@ Status on_search_path_reply(Session* session, const protocol::Frame& frame) {
 }
 
 void on_ready(Session* session, ServerLink* link, ByteView status) {
+  clock_ready(session, status != "I", link->queue().size() - 1);
   // Portals end with their transaction; those of a batch already on its way are kept.
   if (status != "I" || link->queue().size() > 1) return;
   session->portals.clear();
   session->confirmed_portals.clear();
   session->state.on_idle();
+}
+
+void on_deallocated(Session* session, ServerLink* link, const PreparedStatement& statement) {
+  session->statements.erase(statement.name);
+  session->confirmed_statements.erase(statement.name);
+  link->prepared().erase(statement.server_name);
 }
 
 void on_command_tag(Session* session, ServerLink* link, ByteView tag) {

@@ -19,6 +19,9 @@ Status on_parameter(Session* session, ServerLink* link, ByteView name, ByteView 
 /// A reply to the question for the search_path.
 Status on_search_path_reply(Session* session, const protocol::Frame& frame);
 
+/// DEALLOCATE of a statement prepared by protocol message succeeded.
+void on_deallocated(Session* session, ServerLink* link, const PreparedStatement& statement);
+
 /// CommandComplete with this tag: DISCARD ALL and DEALLOCATE ALL are recognised in every text.
 void on_command_tag(Session* session, ServerLink* link, ByteView tag);
 

@@ -83,8 +83,9 @@ struct Execution {
   bool rows_checked = false;                          ///< RowDescription or Describe was checked
   std::string node;
   std::string_view route = "primary";
-  std::shared_ptr<CacheFill> fill;  ///< collects the answer for the cache
-  std::size_t settled = 0;          ///< statements whose outcome was recorded
+  std::shared_ptr<CacheFill> fill;                 ///< collects the answer for the cache
+  std::size_t settled = 0;                         ///< statements whose outcome was recorded
+  std::shared_ptr<PreparedStatement> deallocated;  ///< by this DEALLOCATE, under its server name
 };
 
 /// Messages Postern sends for itself, and how their replies are read.
