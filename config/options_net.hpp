@@ -105,7 +105,11 @@ struct DatabaseOptions {
   Secret password;   ///< of `user`; from `password` or `password_file`
   PoolMode pool_mode = PoolMode::kSession;
   std::uint32_t pool_size = 20;
-  Profile profile = Profile::kDefault;  ///< of logins that name none
+  std::uint32_t min_pool_size = 0;
+  std::uint32_t reserve_pool_size = 0;
+  std::uint32_t max_db_connections = 0;         ///< 0 = as [limits]
+  std::uint32_t max_db_client_connections = 0;  ///< 0 = as [limits]
+  Profile profile = Profile::kDefault;          ///< of logins that name none
 };
 
 /// [service]: the login Postern itself uses for catalogs and position probes.
@@ -138,6 +142,9 @@ struct UserOptions {
   TenantChoice tenants;  ///< or the tenants it may choose; excludes `tenant`
   Profile profile = Profile::kDefault;
   std::string upstream_user;  ///< login used upstream; empty = the database's `user`, else its own
+  std::uint32_t pool_size = 0;                    ///< 0 = the database's
+  std::uint32_t max_user_connections = 0;         ///< 0 = as [limits]
+  std::uint32_t max_user_client_connections = 0;  ///< 0 = as [limits]
 };
 
 /// [limits]. Each is the largest value still served.
@@ -148,9 +155,17 @@ struct LimitsOptions {
   ByteSize encrypted_value_bytes = mebibytes(16);  ///< plaintext of one protected value
   Millis login_timeout{15'000};                    ///< connect to ReadyForQuery
   Millis pool_timeout{30'000};                     ///< longest wait for a server connection
-  Millis idle_timeout{0};               ///< client silent outside a transaction; 0 = never
-  Millis server_idle_timeout{600'000};  ///< pooled server connection unused; 0 = never
-  Millis shutdown_timeout{30'000};      ///< graceful stop: time for sessions to end
+  Millis idle_timeout{0};                  ///< client silent outside a transaction; 0 = never
+  Millis server_idle_timeout{600'000};     ///< pooled server connection unused; 0 = never
+  Millis server_lifetime{3'600'000};       ///< pooled server connection's age, ±20 %; 0 = any
+  Millis server_login_retry{1'000};        ///< longest pause between logins to a failing server
+  Millis reserve_pool_timeout{5'000};      ///< wait after which the reserve may be used
+  Millis query_wait_notify{5'000};         ///< wait after which the client is told; 0 = never
+  std::uint32_t max_db_connections = 0;    ///< server connections of a database; 0 = any
+  std::uint32_t max_user_connections = 0;  ///< of a login on the server; 0 = any
+  std::uint32_t max_db_client_connections = 0;    ///< clients of a database; 0 = any
+  std::uint32_t max_user_client_connections = 0;  ///< clients of a login; 0 = any
+  Millis shutdown_timeout{30'000};                ///< graceful stop: time for sessions to end
 };
 
 }  // namespace postern::config

@@ -7,6 +7,8 @@
 #include "base/codes/session.hpp"
 #include "base/codes/wire.hpp"
 #include "proxy/keeper/policy_options.hpp"
+#include "proxy/pool/identity.hpp"
+#include "proxy/pool/settings.hpp"
 #include "proxy/session/login.hpp"
 
 namespace postern::proxy {
@@ -30,20 +32,18 @@ Result<TenantId> tenant_of(const config::UserOptions& user, std::string_view ask
   return tenant;
 }
 
-// Startup parameters are part of what distinguishes pooled connections. Length prefixes keep two
-// different lists from ever looking alike.
-void append_field(std::string& out, std::string_view text) {
-  out.append(std::to_string(text.size())).append(":").append(text);
-}
-
-std::string pool_identity(const Identity& identity) {
-  std::string key;
-  append_field(key, identity.tenant.text());
-  for (const auto& [name, value] : identity.startup) {
-    append_field(key, name);
-    append_field(key, value);
-  }
-  return key;
+// How an administrator ends a session; it learns from its closed socket.
+ClientRegistry::Entry place_of(Session* session, const ClientLimits& limits) {
+  ClientRegistry::Entry entry;
+  entry.database = session->database->name();
+  entry.login = session->identity.login;
+  entry.database_limit = limits.database;
+  entry.login_limit = limits.login;
+  entry.worker = session->worker();
+  entry.end = [weak = session->weak_from_this()] {
+    if (const SessionPtr locked = weak.lock()) locked->client.close();
+  };
+  return entry;
 }
 
 std::string lower(std::string_view text) {
@@ -129,7 +129,9 @@ Status identify(Session* session, protocol::LoginRequest request) {
                                                   : who.login;
   POSTERN_ASSIGN(const std::string asked, read_parameters(session, request));
   POSTERN_ASSIGN(who.tenant, tenant_of(user, asked));
-  who.pool_identity = pool_identity(who);
+  who.pool_identity = encode_identity(who.tenant.text(), who.startup);
+  const ClientLimits limits = client_limits(session->config().limits, database, user);
+  POSTERN_ASSIGN(session->place, session->runtime().registry.admit(place_of(session, limits)));
   return ok();
 }
 
