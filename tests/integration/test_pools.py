@@ -1,4 +1,4 @@
-"""Pools as the configuration limits them: minimum, shared caps, clients, waiting, broken servers."""
+"""Pools as the configuration limits them: minimum, shared caps, clients, waits, broken logins."""
 
 from __future__ import annotations
 
