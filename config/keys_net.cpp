@@ -19,6 +19,7 @@ constexpr std::string_view kProfiles[] = {"default", "app",   "analyst",    "mig
 constexpr std::uint64_t kKiB = 1u << 10;
 constexpr std::uint64_t kMiB = 1u << 20;
 constexpr Millis kDay{86'400'000};
+constexpr std::int64_t kMaxConnections = 1'000'000;
 
 }  // namespace
 
@@ -76,9 +77,17 @@ KeyRows keys_of(DatabaseOptions& o) {
       {"pool_mode", choice(o.pool_mode, kPoolModes), kYes,
        "for how long a client keeps its server connection"},
       {"pool_size", NumberKey{&o.pool_size, 1, 10'000}, kYes,
-       "server connections per pool (node, database, login, tenant)"},
+       "server connections per pool (node, database, login on the server)"},
       {"max_prepared_statements", NumberKey{&o.max_prepared_statements, 1, 100'000}, kYes,
        "prepared statements kept on a server connection under transaction pooling"},
+      {"min_pool_size", NumberKey{&o.min_pool_size, 0, 10'000}, kYes,
+       "server connections kept open per pool, once it was used"},
+      {"reserve_pool_size", NumberKey{&o.reserve_pool_size, 0, 10'000}, kYes,
+       "further ones per pool for clients that waited `reserve_pool_timeout`"},
+      {"max_db_connections", NumberKey{&o.max_db_connections, 0, kMaxConnections}, kYes,
+       "server connections of this database over all pools; 0 is what [limits] says"},
+      {"max_db_client_connections", NumberKey{&o.max_db_client_connections, 0, kMaxConnections},
+       kYes, "clients of this database; 0 is what [limits] says"},
       {"profile", choice(o.profile, kProfiles), kYes, "profile of logins that name none"},
   };
 }
@@ -111,6 +120,12 @@ KeyRows keys_of(UserOptions& o) {
       {"profile", choice(o.profile, kProfiles), kYes, "what this login may do"},
       {"upstream_user", TextKey{&o.upstream_user, 63}, kYes,
        "login used on the server; empty is the database's `user`, else its own name"},
+      {"pool_size", NumberKey{&o.pool_size, 0, 10'000}, kYes,
+       "server connections per pool of this login; 0 is what the database says"},
+      {"max_user_connections", NumberKey{&o.max_user_connections, 0, kMaxConnections}, kYes,
+       "server connections of this login over all pools; 0 is what [limits] says"},
+      {"max_user_client_connections", NumberKey{&o.max_user_client_connections, 0, kMaxConnections},
+       kYes, "clients of this login; 0 is what [limits] says"},
   };
 }
 
@@ -140,6 +155,22 @@ KeyRows keys_of(LimitsOptions& o) {
        kYes, "client silent inside a transaction; the session ends; 0 is never"},
       {"server_idle_timeout", DurationKey{&o.server_idle_timeout, Millis(0), 30 * kDay}, kYes,
        "pooled server connection without use; 0 is never"},
+      {"server_lifetime", DurationKey{&o.server_lifetime, Millis(0), 30 * kDay}, kYes,
+       "age, give or take 20 %, at which a pooled server connection is replaced; 0 is never"},
+      {"server_login_retry", DurationKey{&o.server_login_retry, Millis(100), Millis(60'000)}, kYes,
+       "longest pause between attempts at a server that cannot be logged in to"},
+      {"reserve_pool_timeout", DurationKey{&o.reserve_pool_timeout, Millis(0), kDay}, kYes,
+       "wait for a server connection after which `reserve_pool_size` counts"},
+      {"query_wait_notify", DurationKey{&o.query_wait_notify, Millis(0), kDay}, kYes,
+       "wait for a server connection after which the client is told; 0 is never"},
+      {"max_db_connections", NumberKey{&o.max_db_connections, 0, kMaxConnections}, kYes,
+       "server connections of one database over all pools; 0 is no limit"},
+      {"max_user_connections", NumberKey{&o.max_user_connections, 0, kMaxConnections}, kYes,
+       "server connections of one login on the server over all pools; 0 is no limit"},
+      {"max_db_client_connections", NumberKey{&o.max_db_client_connections, 0, kMaxConnections},
+       kYes, "clients of one database; 0 is no limit"},
+      {"max_user_client_connections", NumberKey{&o.max_user_client_connections, 0, kMaxConnections},
+       kYes, "clients of one login; 0 is no limit"},
       {"shutdown_timeout", DurationKey{&o.shutdown_timeout, Millis(0), kDay}, kYes,
        "graceful stop: time for sessions to end"},
   };

@@ -106,6 +106,10 @@ struct DatabaseOptions {
   PoolMode pool_mode = PoolMode::kSession;
   std::uint32_t pool_size = 20;
   std::uint32_t max_prepared_statements = 200;  ///< per server connection; transaction pooling
+  std::uint32_t min_pool_size = 0;
+  std::uint32_t reserve_pool_size = 0;
+  std::uint32_t max_db_connections = 0;         ///< 0 = as [limits]
+  std::uint32_t max_db_client_connections = 0;  ///< 0 = as [limits]
   Profile profile = Profile::kDefault;          ///< of logins that name none
 };
 
@@ -139,6 +143,9 @@ struct UserOptions {
   TenantChoice tenants;  ///< or the tenants it may choose; excludes `tenant`
   Profile profile = Profile::kDefault;
   std::string upstream_user;  ///< login used upstream; empty = the database's `user`, else its own
+  std::uint32_t pool_size = 0;                    ///< 0 = the database's
+  std::uint32_t max_user_connections = 0;         ///< 0 = as [limits]
+  std::uint32_t max_user_client_connections = 0;  ///< 0 = as [limits]
 };
 
 /// [limits]. Each is the largest value still served.
@@ -149,12 +156,20 @@ struct LimitsOptions {
   ByteSize encrypted_value_bytes = mebibytes(16);  ///< plaintext of one protected value
   Millis login_timeout{15'000};                    ///< connect to ReadyForQuery
   Millis pool_timeout{30'000};                     ///< longest wait for a server connection
-  Millis idle_timeout{0};               ///< client silent outside a transaction; 0 = never
-  Millis query_timeout{0};              ///< a request unanswered; 0 = never
-  Millis transaction_timeout{0};        ///< a transaction open; 0 = never
-  Millis idle_transaction_timeout{0};   ///< client silent inside a transaction; 0 = never
-  Millis server_idle_timeout{600'000};  ///< pooled server connection unused; 0 = never
-  Millis shutdown_timeout{30'000};      ///< graceful stop: time for sessions to end
+  Millis query_timeout{0};                         ///< a request unanswered; 0 = never
+  Millis transaction_timeout{0};                   ///< a transaction open; 0 = never
+  Millis idle_transaction_timeout{0};      ///< client silent inside a transaction; 0 = never
+  Millis idle_timeout{0};                  ///< client silent outside a transaction; 0 = never
+  Millis server_idle_timeout{600'000};     ///< pooled server connection unused; 0 = never
+  Millis server_lifetime{3'600'000};       ///< pooled server connection's age, ±20 %; 0 = any
+  Millis server_login_retry{1'000};        ///< longest pause between logins to a failing server
+  Millis reserve_pool_timeout{5'000};      ///< wait after which the reserve may be used
+  Millis query_wait_notify{5'000};         ///< wait after which the client is told; 0 = never
+  std::uint32_t max_db_connections = 0;    ///< server connections of a database; 0 = any
+  std::uint32_t max_user_connections = 0;  ///< of a login on the server; 0 = any
+  std::uint32_t max_db_client_connections = 0;    ///< clients of a database; 0 = any
+  std::uint32_t max_user_client_connections = 0;  ///< clients of a login; 0 = any
+  Millis shutdown_timeout{30'000};                ///< graceful stop: time for sessions to end
 };
 
 }  // namespace postern::config

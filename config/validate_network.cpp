@@ -43,6 +43,9 @@ void validate_database(Findings& findings, const std::string& name, const Databa
     findings.add(pst::kConfigNotHandled, path + ".route",
                  "\"replica\" is not served yet: \"auto\" reads from replicas");
   }
+  if (db.min_pool_size > db.pool_size) {
+    findings.conflict(path + ".min_pool_size", "is more than pool_size");
+  }
   if (!db.password.empty() && db.user.empty()) {
     findings.conflict(path + ".password", "is given without user");
   }

@@ -14,6 +14,7 @@
 #include "proxy/admin/metrics_listener.hpp"
 #include "proxy/net/acceptor.hpp"
 #include "proxy/route/monitor.hpp"
+#include "proxy/runtime/pool_care.hpp"
 #include "proxy/runtime/runtime.hpp"
 #include "proxy/session/session.hpp"
 #include "proxy/sinks/log.hpp"
@@ -22,7 +23,6 @@ namespace postern::proxy {
 namespace {
 
 constexpr std::chrono::milliseconds kStopPoll{20};
-constexpr std::chrono::seconds kExpiryInterval{1};
 
 std::size_t worker_count(const config::Config& config) {
   if (config.listen.workers != 0) return config.listen.workers;
@@ -149,20 +149,6 @@ sigset_t block_signals() {
   return signals;
 }
 
-// Closes pooled connections that nobody used for long.
-Task<void> expire_idle_servers(Runtime* runtime, Worker* home) {
-  const auto limit = runtime->config->limits.server_idle_timeout;
-  if (limit.count() <= 0) co_return;
-  Timer timer(home->executor());
-  for (;;) {
-    timer.expires_after(kExpiryInterval);
-    auto operation = timer.async_wait(kAwait);
-    co_await std::move(operation);
-    const std::size_t closed = runtime->broker.expire(SteadyClock::now() - limit);
-    runtime->metrics.servers_closed.add(closed);
-  }
-}
-
 void log_start(const Runtime& runtime, std::uint16_t port) {
   for (const std::string& warning : config::startup_warnings(*runtime.config)) {
     log_warning("unprotected", {{"what", warning}});
@@ -223,7 +209,7 @@ Status Server::run() {
         std::make_unique<Monitor>(state.runtime.config.get(), cluster.get(), &state.home));
     state.monitors.back()->start();
   }
-  state.home.spawn(expire_idle_servers(&state.runtime, &state.home));
+  state.home.spawn(care_for_pools(&state.runtime, &state.home));
   log_start(state.runtime, state.acceptor->port());
   int signal = 0;
   do {

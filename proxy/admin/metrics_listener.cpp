@@ -41,6 +41,7 @@ std::string pools(const Broker& broker) {
     out += "postern_pool_open" + labels + std::to_string(pool.total) + "\n";
     out += "postern_pool_idle" + labels + std::to_string(pool.idle) + "\n";
     out += "postern_pool_waiting" + labels + std::to_string(pool.waiting) + "\n";
+    out += "postern_pool_failing" + labels + (pool.failing.empty() ? "0\n" : "1\n");
   }
   return out;
 }

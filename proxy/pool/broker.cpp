@@ -1,190 +1,367 @@
 #include "proxy/pool/broker.hpp"
 
+#include <random>
 #include <utility>
 
 #include "base/codes/pool.hpp"
+#include "proxy/pool/broker_pool.hpp"
 
 namespace postern::proxy {
 namespace {
 
-struct TimeoutContext {
-  Event* event;
-  bool passed = false;
-};
+constexpr int kJitterPercent = 20;
 
-void on_timeout(void* owner) {
-  auto* context = static_cast<TimeoutContext*>(owner);
-  context->passed = true;
-  context->event->set();
+// lifetime ± 20 %, so that connections opened together do not end together.
+SteadyTime expiry_of(std::chrono::milliseconds lifetime, SteadyTime now) {
+  if (lifetime.count() <= 0) return SteadyTime::max();
+  thread_local std::minstd_rand random{std::random_device{}()};
+  std::uniform_int_distribution<int> percent(100 - kJitterPercent, 100 + kJitterPercent);
+  return now + lifetime * percent(random) / 100;
 }
 
 }  // namespace
 
-Task<Result<PoolTicket>> Broker::acquire(Worker* worker, Request request) {
-  const auto give_up = SteadyClock::now() + request.timeout;
+struct Broker::Begun {
+  std::optional<Result<PoolTicket>> done;
   std::shared_ptr<Waiter> waiter;
-  std::uint64_t id = 0;
-  Grant<IdleServer> grant = try_acquire(request, waiter, id, worker);
-  if (waiter != nullptr && waiter->failed) co_return make_error(pst::kShuttingDown);
-  if (grant.kind == GrantKind::kWait) {
-    TimeoutContext context{&waiter->event};
-    Deadline deadline(worker->deadlines(), on_timeout, &context);
-    deadline.arm(give_up);
-    while (!waiter->served) {
-      co_await waiter->event.wait();
-      if (waiter->served || !context.passed) continue;
-      context.passed = false;
-      if (cancel(request.key, id)) co_return make_error(pst::kPoolTimeout);
-      // Too late to give up: what was granted is already on its way here.
+};
+
+Broker::Broker(std::function<void(std::size_t)> on_closed) : on_closed_(std::move(on_closed)) {}
+Broker::~Broker() = default;
+
+Broker::Pool& Broker::owner_of(State& state) {
+  return static_cast<Pool&>(state);
+}
+
+Broker::SharedCap& Broker::cap_of(std::map<std::string, SharedCap>& caps, const std::string& name) {
+  return caps.try_emplace(name).first->second;
+}
+
+Broker::Pool& Broker::pool_of(const Request& request) {
+  std::unique_ptr<Pool>& pool = pools_[request.key];
+  SharedCap& database = cap_of(database_caps_, request.key.database);
+  SharedCap& user = cap_of(user_caps_, request.key.user);
+  if (pool == nullptr) {
+    pool = std::make_unique<Pool>(request, &database, &user);
+    pool->broker = this;
+    pool->key = request.key;
+    pool->paused = paused_now(request.key.database);
+  }
+  pool->settings = request;
+  database.limit = request.max_db_connections;
+  user.limit = request.max_user_connections;
+  return *pool;
+}
+
+PoolHandle Broker::handle(const Request& request) {
+  auto taker =
+      std::make_shared<const Taker>(Taker{request.identity, request.application, request.session});
+  const std::lock_guard lock(mutex_);
+  return PoolHandle(&pool_of(request), std::move(taker));
+}
+
+// ---- Taking
+
+Task<Result<PoolTicket>> Broker::acquire(Worker* worker, Request request) {
+  const PoolHandle bound = handle(request);
+  const WaitLimits limits = request;
+  co_return co_await acquire(worker, &bound, limits);
+}
+
+Task<Result<PoolTicket>> Broker::acquire(Worker* worker, const PoolHandle* handle,
+                                         WaitLimits limits) {
+  Begun begun = begin(worker, *handle);
+  if (begun.done) {
+    if (*begun.done) check_alive(**begun.done);
+    co_return std::move(*begun.done);
+  }
+  Result<PoolTicket> ticket = co_await wait(worker, std::move(begun.waiter), limits);
+  if (ticket) check_alive(*ticket);
+  co_return ticket;
+}
+
+PoolTicket Broker::take_idle(const PoolHandle& handle) {
+  Pool& pool = static_cast<Pool&>(*handle.pool_);
+  PoolTicket ticket;
+  {
+    const std::lock_guard lock(mutex_);
+    if (pool.paused || pool.idle() == 0) return ticket;
+    const auto index = pool.find_idle(TakerRef(handle.taker_));
+    if (!index) return ticket;
+    ticket = ticket_for(pool, handle.taker_, {GrantKind::kUse, pool.take_idle(*index)});
+  }
+  check_alive(ticket);
+  return ticket;
+}
+
+Broker::Begun Broker::begin(Worker* worker, const PoolHandle& handle) {
+  Pool& pool = static_cast<Pool&>(*handle.pool_);
+  Set::Moves moves;
+  Begun begun;
+  {
+    const std::lock_guard lock(mutex_);
+    if (shut_down_) {
+      begun.done = make_error(pst::kShuttingDown);
+      return begun;
     }
-    if (waiter->failed) co_return make_error(pst::kShuttingDown);
-    grant = std::move(waiter->grant);
+    const auto now = SteadyClock::now();
+    const std::uint64_t number = next_waiter_++;
+    Set::Grant grant = set_.acquire(pool, TakerRef(handle.taker_), number, now, moves);
+    if (grant.kind == GrantKind::kFail) {
+      begun.done = failure_of(pool, now);
+    } else if (grant.kind == GrantKind::kWait) {
+      begun.waiter = std::make_shared<Waiter>(worker, &pool, handle.taker_);
+      begun.waiter->number = number;
+      begun.waiter->since = now;
+      waiters_.emplace(number, begun.waiter);
+    } else {
+      begun.done = ticket_for(pool, handle.taker_, std::move(grant));
+    }
+    carry_out(moves);
   }
-  // An evicted connection closes here, outside the lock.
-  IdleServer server;
-  if (grant.connection) server = std::move(*grant.connection);
-  if (server.facts != nullptr && server.transport.peek() != IdleState::kQuiet) {
-    // The server closed it, or spoke out of turn: not worth anything any more. Its slot is ours.
-    server = IdleServer{};
-  }
-  co_return PoolTicket(this, std::move(request), std::move(server));
+  closed(moves);
+  return begun;
 }
 
-Grant<IdleServer> Broker::try_acquire(const Request& request, std::shared_ptr<Waiter>& waiter,
-                                      std::uint64_t& id, Worker* worker) {
-  const std::lock_guard lock(mutex_);
-  if (shut_down_) {
-    waiter = std::make_shared<Waiter>(worker);
-    waiter->failed = true;
-    return {};
-  }
-  Pool& pool = pool_of(request.key, request.pool_size);
-  id = next_waiter_++;
-  Grant<IdleServer> grant = pool.state.acquire(request.identity, id);
-  if (grant.kind == GrantKind::kWait) {
-    waiter = std::make_shared<Waiter>(worker);
-    pool.waiters.emplace(id, waiter);
-  }
-  return grant;
+PoolTicket Broker::ticket_for(Pool& pool, std::shared_ptr<const Taker> taker, Set::Grant grant) {
+  if (pool.last_taker != taker) pool.last_taker = taker;
+  PoolTicket ticket(this, &pool, std::move(taker));
+  if (!grant.taken) return ticket;
+  ticket.server_ = std::move(grant.taken->connection.server);
+  ticket.record_ = grant.taken->connection.record;
+  ticket.record_->state = ServerState::kActive;
+  ticket.record_->requested = SteadyClock::now();
+  if (ticket.record_->holder != ticket.taker_) ticket.record_->holder = ticket.taker_;
+  return ticket;
 }
 
-bool Broker::cancel(const PoolKey& key, std::uint64_t id) {
+// The server closed it, or spoke out of turn: not worth anything any more. Its slot is the taker's.
+void Broker::check_alive(PoolTicket& ticket) {
+  if (!ticket.has_server() || ticket.server_.transport.peek() == IdleState::kQuiet) return;
+  ticket.server_ = IdleServer{};
+  lost(ticket);
+  if (on_closed_) on_closed_(1);
+}
+
+// ---- Waiting
+
+namespace {
+
+struct Alarm {
+  Event* event;
+  bool rung = false;
+};
+
+void on_alarm(void* owner) {
+  auto* alarm = static_cast<Alarm*>(owner);
+  alarm->rung = true;
+  alarm->event->set();
+}
+
+}  // namespace
+
+/// A session destroyed while it waits leaves neither a place in the queue nor a slot behind.
+struct Broker::WaiterGuard {
+  WaiterGuard(Broker* b, Waiter* w) : broker(b), waiter(w) {}
+  WaiterGuard(const WaiterGuard&) = delete;
+  WaiterGuard& operator=(const WaiterGuard&) = delete;
+  ~WaiterGuard() { broker->abandon(*waiter); }
+  Broker* broker;
+  Waiter* waiter;
+};
+
+Task<Result<PoolTicket>> Broker::wait(Worker* worker, std::shared_ptr<Waiter> waiter,
+                                      WaitLimits limits) {
+  const WaiterGuard guard(this, waiter.get());
+  const auto give_up = waiter->since + limits.timeout;
+  const auto notify = waiter->since + limits.notify_after;
+  bool told = limits.on_wait == nullptr || limits.notify_after.count() <= 0 || notify >= give_up;
+  Alarm alarm{&waiter->event};
+  Deadline deadline(worker->deadlines(), on_alarm, &alarm);
+  deadline.arm(told ? give_up : notify);
+  while (!waiter->woken) {
+    co_await waiter->event.wait();
+    if (waiter->woken || !alarm.rung) continue;
+    alarm.rung = false;
+    if (!told) {
+      told = true;
+      deadline.arm(give_up);
+      limits.on_wait(limits.owner);
+      continue;
+    }
+    if (cancel(*waiter)) co_return make_error(pst::kPoolTimeout);
+    // Too late to give up: what was granted is already on its way here.
+  }
+  co_return conclude(*waiter);
+}
+
+Result<PoolTicket> Broker::conclude(Waiter& waiter) {
   const std::lock_guard lock(mutex_);
-  Pool& pool = pools_.at(key);
-  if (!pool.state.cancel(id)) return false;
-  pool.waiters.erase(id);
+  if (waiter.outcome == Waiter::Outcome::kFailed) return std::move(waiter.error);
+  waiter.outcome = Waiter::Outcome::kTaken;
+  return ticket_for(*waiter.pool, waiter.taker, std::move(*waiter.grant));
+}
+
+bool Broker::cancel(Waiter& waiter) {
+  const std::lock_guard lock(mutex_);
+  if (!set_.cancel(*waiter.pool, waiter.number)) return false;
+  waiters_.erase(waiter.number);
+  waiter.outcome = Waiter::Outcome::kFailed;
   return true;
 }
 
-void Broker::release(const PoolKey& key, IdleServer server, std::string identity) {
-  IdleServer closing;  // destroyed after the lock
+void Broker::abandon(Waiter& waiter) {
+  PoolTicket unwanted;  // given back after the lock
   const std::lock_guard lock(mutex_);
-  Pool& pool = pools_.at(key);
-  if (shut_down_) {
-    closing = std::move(server);
-    hand_off(pool, pool.state.discard());
-    return;
+  if (waiter.outcome == Waiter::Outcome::kPending) {
+    set_.cancel(*waiter.pool, waiter.number);
+    waiters_.erase(waiter.number);
+  } else if (waiter.outcome == Waiter::Outcome::kGranted) {
+    unwanted = ticket_for(*waiter.pool, waiter.taker, std::move(*waiter.grant));
   }
-  hand_off(pool, pool.state.release(std::move(server), std::move(identity), SteadyClock::now()));
+  waiter.outcome = Waiter::Outcome::kTaken;
 }
 
-void Broker::discard(const PoolKey& key) {
-  const std::lock_guard lock(mutex_);
-  Pool& pool = pools_.at(key);
-  hand_off(pool, pool.state.discard());
+Error Broker::failure_of(const Pool& pool, SteadyTime now) {
+  using std::chrono::duration_cast;
+  using std::chrono::milliseconds;
+  const auto since = duration_cast<milliseconds>(now - pool.failure.since()).count();
+  return make_error(pst::kUpstreamUnavailable,
+                    pool.failure.error().message() + " (so for " + std::to_string(since) + " ms)");
 }
 
-void Broker::hand_off(Pool& pool, Handoff<IdleServer> handoff) {
-  if (!handoff.waiter) return;
-  const auto node = pool.waiters.extract(*handoff.waiter);
-  POSTERN_CHECK(!node.empty());
-  std::shared_ptr<Waiter> waiter = node.mapped();
-  waiter->worker->post([waiter, grant = std::move(handoff.grant)]() mutable {
-    waiter->grant = std::move(grant);
-    waiter->served = true;
+// ---- Giving back
+
+void Broker::opened(PoolTicket& ticket, const ServerFacts& facts, bool tls) {
+  Pool& pool = static_cast<Pool&>(*ticket.pool_);
+  Set::Moves moves;
+  {
+    const std::lock_guard lock(mutex_);
+    ticket.record_ = enrol(pool, ticket, &facts, tls);
+    set_.opened(pool, ticket.record_->connected, moves);
+    carry_out(moves);
+  }
+  closed(moves);
+}
+
+void Broker::failed(PoolTicket& ticket, Error error) {
+  Pool& pool = static_cast<Pool&>(*ticket.pool_);
+  Set::Moves moves;
+  {
+    const std::lock_guard lock(mutex_);
+    ++pool.failure_count;
+    set_.failed(pool, std::move(error), SteadyClock::now(), moves);
+    carry_out(moves);
+  }
+  closed(moves);
+}
+
+void Broker::release(PoolTicket& ticket, IdleServer server) {
+  Pool& pool = static_cast<Pool&>(*ticket.pool_);
+  Set::Moves moves;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto now = SteadyClock::now();
+    if (ticket.record_ == nullptr) {  // never told that it was opened: then it is now
+      ticket.record_ = enrol(pool, ticket, server.facts.get(), server.transport.tls != nullptr);
+      set_.opened(pool, now, moves);
+    }
+    ServerRecord* record = ticket.record_;
+    record->state = ServerState::kIdle;
+    const Tenure tenure = record->tenure;
+    set_.release(pool,
+                 {{std::move(server), record}, TakerRef(std::move(ticket.taker_)), tenure, now},
+                 now, moves);
+    carry_out(moves);
+  }
+  closed(moves);
+}
+
+void Broker::discard(PoolTicket& ticket) {
+  Pool& pool = static_cast<Pool&>(*ticket.pool_);
+  Set::Moves moves;
+  {
+    const std::lock_guard lock(mutex_);
+    const Stage stage = ticket.record_ == nullptr ? Stage::kOpening : Stage::kOpen;
+    if (ticket.record_ != nullptr) strike(ticket.record_);
+    set_.discard(pool, stage, SteadyClock::now(), moves);
+    carry_out(moves);
+  }
+  closed(moves);
+}
+
+void Broker::lost(PoolTicket& ticket) {
+  Pool& pool = static_cast<Pool&>(*ticket.pool_);
+  Set::Moves moves;
+  {
+    const std::lock_guard lock(mutex_);
+    strike(std::exchange(ticket.record_, nullptr));
+    set_.lost(pool, SteadyClock::now(), moves);
+    carry_out(moves);
+  }
+  closed(moves);
+}
+
+// ---- Under the lock
+
+ServerRecord* Broker::enrol(Pool& pool, const PoolTicket& ticket, const ServerFacts* facts,
+                            bool tls) {
+  pool.records.emplace_front();
+  ServerRecord& record = pool.records.front();
+  record.pool = &pool;
+  record.self = pool.records.begin();
+  record.id = next_server_++;
+  record.connected = SteadyClock::now();
+  record.requested = record.connected;
+  record.tenure = {expiry_of(pool.settings.server_lifetime, record.connected), pool.generation};
+  if (facts != nullptr) record.backend_pid = facts->backend_pid;
+  record.tls = tls;
+  record.holder = ticket.taker_;
+  pool.next_prefill = {};
+  ++pool.opened_count;
+  return &record;
+}
+
+void Broker::strike(ServerRecord* record) {
+  Pool& pool = static_cast<Pool&>(*record->pool);
+  ++pool.closed_count;
+  pool.records.erase(record->self);
+}
+
+void Broker::carry_out(Set::Moves& moves) {
+  for (Set::Closing& closing : moves.closing) {
+    Pool& pool = owner_of(*closing.pool);
+    if (closing.reason == CloseReason::kEvicted) ++pool.evicted_count;
+    if (closing.reason == CloseReason::kExpired) ++pool.expired_count;
+    strike(closing.connection.record);
+  }
+  for (Set::Handoff& handoff : moves.handoffs) {
+    const auto node = waiters_.extract(handoff.number);
+    POSTERN_CHECK(!node.empty());
+    Waiter& waiter = *node.mapped();
+    if (handoff.grant.kind == GrantKind::kFail) {
+      waiter.outcome = Waiter::Outcome::kFailed;
+      waiter.error = failure_of(owner_of(*handoff.pool), SteadyClock::now());
+    } else {
+      waiter.outcome = Waiter::Outcome::kGranted;
+      waiter.grant = std::move(handoff.grant);
+    }
+    wake(node.mapped());
+  }
+  if (!watchers_.empty()) check_watchers();
+}
+
+void Broker::wake(const std::shared_ptr<Waiter>& waiter) {
+  waiter->worker->post([waiter] {
+    waiter->woken = true;
     waiter->event.set();
   });
 }
 
-Broker::Pool& Broker::pool_of(const PoolKey& key, std::size_t size) {
-  return pools_.try_emplace(key, size).first->second;
-}
-
-std::size_t Broker::expire(SteadyTime oldest) {
-  std::vector<IdleServer> closing;
-  {
-    const std::lock_guard lock(mutex_);
-    for (auto& [key, pool] : pools_) {
-      for (IdleServer& server : pool.state.expire(oldest)) closing.push_back(std::move(server));
-    }
-  }
-  return closing.size();
-}
-
-void Broker::shut_down() {
-  std::vector<IdleServer> closing;
-  const std::lock_guard lock(mutex_);
-  shut_down_ = true;
-  for (auto& [key, pool] : pools_) {
-    for (IdleServer& server : pool.state.drain()) closing.push_back(std::move(server));
-    for (auto& [id, waiter] : pool.waiters) {
-      pool.state.cancel(id);
-      waiter->worker->post([waiter = waiter] {
-        waiter->failed = true;
-        waiter->served = true;
-        waiter->event.set();
-      });
-    }
-    pool.waiters.clear();
-  }
-}
-
-std::vector<PoolStats> Broker::stats() const {
-  const std::lock_guard lock(mutex_);
-  std::vector<PoolStats> result;
-  for (const auto& [key, pool] : pools_) {
-    result.push_back(
-        {key, pool.state.size(), pool.state.total(), pool.state.idle(), pool.state.waiting()});
-  }
-  return result;
-}
-
-PoolTicket::PoolTicket(Broker* broker, Broker::Request request, IdleServer server)
-    : broker_(broker),
-      key_(std::move(request.key)),
-      identity_(std::move(request.identity)),
-      server_(std::move(server)) {}
-
-PoolTicket::PoolTicket(PoolTicket&& other) noexcept
-    : broker_(std::exchange(other.broker_, nullptr)),
-      key_(std::move(other.key_)),
-      identity_(std::move(other.identity_)),
-      server_(std::move(other.server_)) {}
-
-PoolTicket& PoolTicket::operator=(PoolTicket&& other) noexcept {
-  if (this != &other) {
-    discard();
-    broker_ = std::exchange(other.broker_, nullptr);
-    key_ = std::move(other.key_);
-    identity_ = std::move(other.identity_);
-    server_ = std::move(other.server_);
-  }
-  return *this;
-}
-
-PoolTicket::~PoolTicket() {
-  discard();
-}
-
-void PoolTicket::release(IdleServer server) {
-  Broker* broker = std::exchange(broker_, nullptr);
-  POSTERN_CHECK(broker != nullptr);
-  broker->release(key_, std::move(server), identity_);
-}
-
-void PoolTicket::discard() {
-  if (Broker* broker = std::exchange(broker_, nullptr)) broker->discard(key_);
-  server_ = IdleServer{};
+// Connections themselves close with `moves`, after the lock.
+std::size_t Broker::closed(const Set::Moves& moves) {
+  if (!moves.closing.empty() && on_closed_) on_closed_(moves.closing.size());
+  return moves.closing.size();
 }
 
 }  // namespace postern::proxy

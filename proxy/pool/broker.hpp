@@ -1,122 +1,179 @@
 // The pools of the process: server connections move between workers through here.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <tuple>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "base/result.hpp"
 #include "proxy/net/event.hpp"
 #include "proxy/net/worker.hpp"
-#include "proxy/pool/pool_state.hpp"
+#include "proxy/pool/pool_set.hpp"
+#include "proxy/pool/pool_ticket.hpp"
+#include "proxy/pool/records.hpp"
 #include "proxy/pool/server.hpp"
 
 namespace postern::proxy {
 
-/// One cap: connections of one upstream login to one database on one node.
-struct PoolKey {
-  std::string node;      ///< endpoint text
-  std::string database;  ///< as clients name it
-  std::string user;      ///< on the server
-  friend auto operator<=>(const PoolKey&, const PoolKey&) = default;
+/// How long to wait, and whom to tell.
+struct WaitLimits {
+  std::chrono::milliseconds timeout{0};
+  std::chrono::milliseconds notify_after{0};  ///< 0 = never
+  /// Called at most once, on the waiter's worker, while it waits; returns quickly.
+  void (*on_wait)(void* owner) = nullptr;
+  void* owner = nullptr;  ///< outlives the wait
 };
 
-/// What the holder of a pool slot has to give back: exactly one of release() or discard().
-/// Destroying a ticket that still holds its slot discards it, so no path can leak one.
-class PoolTicket;
-
-struct PoolStats {
-  PoolKey key;
-  std::size_t size = 0;
-  std::size_t total = 0;
-  std::size_t idle = 0;
-  std::size_t waiting = 0;
-};
-
-/// All pools. Thread-safe; coroutines resume on the worker they were called on.
+/// All pools. Thread-safe; coroutines resume on the worker they were called on. One lock, held for
+/// no longer than the rules of pool_set.hpp take: no socket is opened, closed or read under it.
 class Broker {
  public:
-  Broker() = default;
+  /// `on_closed` is told how many idle connections the broker closed by itself; any thread.
+  explicit Broker(std::function<void(std::size_t)> on_closed = {});
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
+  ~Broker();
 
-  struct Request {
+  struct Request : PoolSettings, WaitLimits {
     PoolKey key;
-    std::string identity;  ///< tenant and startup settings: never shared with another identity
-    std::size_t pool_size = 1;
-    std::chrono::milliseconds timeout{0};
+    std::string identity;     ///< as Taker::identity
+    std::string application;  ///< as Taker::application
+    std::uint64_t session = 0;
   };
 
-  /// A slot, with an idle connection where there was one, else for the caller to open. Dead idle
-  /// connections are dropped on the way. Errors: kPoolTimeout, kShuttingDown.
-  Task<Result<PoolTicket>> acquire(Worker* worker, Request request);
+  /// Looks the pool up, once per session and node, and gives it the settings of the request: the
+  /// latest hold.
+  PoolHandle handle(const Request& request);
 
-  /// Closes idle connections unused since `oldest`; closing happens on the calling thread.
-  std::size_t expire(SteadyTime oldest);
+  /// A slot, with an idle connection where there was one, else for the caller to open. Dead idle
+  /// connections are dropped on the way. Errors: kPoolTimeout, kShuttingDown, kUpstreamUnavailable
+  /// at once while the server cannot be logged in to, kConnectionsKilled.
+  Task<Result<PoolTicket>> acquire(Worker* worker, Request request);
+  /// The same without the look-up. The handle outlives the call.
+  Task<Result<PoolTicket>> acquire(Worker* worker, const PoolHandle* handle, WaitLimits limits);
+  /// The same for who does not wait: an empty ticket where nothing is idle for this taker.
+  PoolTicket take_idle(const PoolHandle& handle);
+
+  // ---- Operations. `database` as clients name it; empty means all, later ones included.
+
+  /// Idle connections close, those in use when they are given back; who asks for one waits, its
+  /// timeout running. Idempotent.
+  void pause(std::string_view database);
+  void resume(std::string_view database);
+  /// As pause, and waiters fail with kConnectionsKilled. Sessions that hold a connection are ended
+  /// by ClientRegistry::end.
+  void kill(std::string_view database);
+  /// Connections opened so far close: idle ones now, others when they are given back.
+  void reconnect(std::string_view database);
+  /// Settles when every connection of the database was given back and closed (pause).
+  Task<Result<bool>> wait_paused(Worker* worker, std::string database,
+                                 std::chrono::milliseconds timeout);
+  /// Settles when no connection from before the latest reconnect is left. Both: false where the
+  /// timeout came first; kShuttingDown.
+  Task<Result<bool>> wait_close(Worker* worker, std::string database,
+                                std::chrono::milliseconds timeout);
+  [[nodiscard]] bool is_paused(std::string_view database) const;
+
+  /// New settings for every pool, after a reload.
+  void retune(const std::function<PoolSettings(const PoolKey&)>& settings_of);
+
+  // ---- Care, from one background coroutine
+
+  /// Lifetimes, idle connections, reserves and attempts at failing servers. Called every
+  /// kTendInterval; closing happens on the calling thread. The number closed.
+  std::size_t tend(SteadyTime now);
+  static constexpr std::chrono::milliseconds kTendInterval{200};
+
+  /// Slots for connections that pools below min_pool_size lack, at most one a pool: the owner opens
+  /// each as `ticket.taker()` and release()s it, or fail()s or discards it.
+  std::vector<PoolTicket> wanted(SteadyTime now);
+
   /// No further acquire succeeds; waiters fail with kShuttingDown; idle connections close.
   void shut_down();
+
   [[nodiscard]] std::vector<PoolStats> stats() const;
+  [[nodiscard]] std::vector<ServerInfo> servers() const;
+  [[nodiscard]] std::vector<CapStats> database_caps() const;
+  [[nodiscard]] std::vector<CapStats> user_caps() const;
 
  private:
   friend class PoolTicket;
-  struct Waiter {
-    explicit Waiter(Worker* w) : worker(w), event(w->executor()) {}
-    Worker* worker;
-    Event event;
-    Grant<IdleServer> grant;
-    bool served = false;
-    bool failed = false;  ///< shut_down
+  friend class PoolHandle;
+  struct Pool;
+  struct Waiter;
+  struct WaiterGuard;
+  struct Watcher;
+  struct Parked {
+    IdleServer server;
+    ServerRecord* record = nullptr;
   };
-  struct Pool {
-    explicit Pool(std::size_t size) : state(size) {}
-    PoolState<IdleServer> state;
-    std::unordered_map<std::uint64_t, std::shared_ptr<Waiter>> waiters;
-  };
+  using Set = PoolSet<Parked, TakerRef>;
+  using State = Set::Pool;
+  using SharedCap = State::SharedCap;
+  struct Begun;
 
-  Grant<IdleServer> try_acquire(const Request& request, std::shared_ptr<Waiter>& waiter,
-                                std::uint64_t& id, Worker* worker);
-  bool cancel(const PoolKey& key, std::uint64_t id);
-  void release(const PoolKey& key, IdleServer server, std::string identity);
-  void discard(const PoolKey& key);
-  void hand_off(Pool& pool, Handoff<IdleServer> handoff);
-  Pool& pool_of(const PoolKey& key, std::size_t size);
+  Pool& pool_of(const Request& request);
+  SharedCap& cap_of(std::map<std::string, SharedCap>& caps, const std::string& name);
+  static Pool& owner_of(State& state);
 
+  Begun begin(Worker* worker, const PoolHandle& handle);
+  Task<Result<PoolTicket>> wait(Worker* worker, std::shared_ptr<Waiter> waiter, WaitLimits limits);
+  Result<PoolTicket> conclude(Waiter& waiter);
+  bool cancel(Waiter& waiter);
+  void abandon(Waiter& waiter);
+  static Error failure_of(const Pool& pool, SteadyTime now);
+  PoolTicket ticket_for(Pool& pool, std::shared_ptr<const Taker> taker, Set::Grant grant);
+  void check_alive(PoolTicket& ticket);
+
+  // On behalf of PoolTicket.
+  void opened(PoolTicket& ticket, const ServerFacts& facts, bool tls);
+  void failed(PoolTicket& ticket, Error error);
+  void release(PoolTicket& ticket, IdleServer server);
+  void discard(PoolTicket& ticket);
+  void lost(PoolTicket& ticket);
+
+  // Under the lock.
+  ServerRecord* enrol(Pool& pool, const PoolTicket& ticket, const ServerFacts* facts, bool tls);
+  void strike(ServerRecord* record);
+  void carry_out(Set::Moves& moves);
+  static void wake(const std::shared_ptr<Waiter>& waiter);
+  void fail_waiters(Pool& pool, const Error& error);
+  void check_watchers();
+  [[nodiscard]] bool settled(const Watcher& watcher) const;
+  void set_paused(std::string_view database, bool paused);
+  static PoolStats stats_of(const Pool& pool, SteadyTime now);
+  [[nodiscard]] bool paused_now(std::string_view database) const;
+  template <typename Visit>
+  void each_pool(std::string_view database, Visit visit);
+
+  // Outside of it.
+  [[nodiscard]] std::vector<CapStats> caps(const std::map<std::string, SharedCap>& of) const;
+  std::size_t closed(const Set::Moves& moves);
+  Task<Result<bool>> watch(Worker* worker, std::shared_ptr<Watcher> watcher,
+                           std::chrono::milliseconds timeout);
+
+  const std::function<void(std::size_t)> on_closed_;
   mutable std::mutex mutex_;
-  std::map<PoolKey, Pool> pools_;
+  Set set_;
+  std::map<std::string, SharedCap> database_caps_;
+  std::map<std::string, SharedCap> user_caps_;
+  std::map<PoolKey, std::unique_ptr<Pool>> pools_;
+  std::map<std::string, bool, std::less<>> paused_;  ///< by database, where it differs from all
+  bool all_paused_ = false;
+  std::unordered_map<std::uint64_t, std::shared_ptr<Waiter>> waiters_;
+  std::vector<std::shared_ptr<Watcher>> watchers_;
   std::uint64_t next_waiter_ = 1;
+  std::uint64_t next_server_ = 1;
   bool shut_down_ = false;
-};
-
-class PoolTicket {
- public:
-  PoolTicket() = default;
-  PoolTicket(PoolTicket&& other) noexcept;
-  PoolTicket& operator=(PoolTicket&& other) noexcept;
-  ~PoolTicket();
-
-  /// The idle connection granted; none: the caller opens one.
-  [[nodiscard]] bool has_server() const { return server_.facts != nullptr; }
-  [[nodiscard]] IdleServer take_server() { return std::move(server_); }
-  [[nodiscard]] const PoolKey& key() const { return key_; }
-
-  /// Gives a clean connection back for the next taker of the same identity.
-  void release(IdleServer server);
-  /// The connection is gone or not worth keeping.
-  void discard();
-
- private:
-  friend class Broker;
-  PoolTicket(Broker* broker, Broker::Request request, IdleServer server);
-  Broker* broker_ = nullptr;
-  PoolKey key_;
-  std::string identity_;
-  IdleServer server_;
 };
 
 }  // namespace postern::proxy

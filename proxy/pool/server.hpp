@@ -10,7 +10,7 @@
 #include "base/bytes.hpp"
 #include "proxy/net/endpoint.hpp"
 #include "proxy/net/transport.hpp"
-#include "proxy/pool/settings.hpp"
+#include "proxy/pool/session_settings.hpp"
 
 namespace postern::proxy {
 

@@ -11,7 +11,7 @@
 #include "config/options.hpp"
 #include "proxy/net/endpoint.hpp"
 #include "proxy/net/tls_context.hpp"
-#include "proxy/pool/settings.hpp"
+#include "proxy/pool/session_settings.hpp"
 #include "proxy/route/cluster_state.hpp"
 #include "proxy/runtime/protection.hpp"
 #include "proxy/session/upstream_login.hpp"

@@ -13,6 +13,7 @@
 #include "proxy/keeper/keeper.hpp"
 #include "proxy/net/worker.hpp"
 #include "proxy/pool/broker.hpp"
+#include "proxy/pool/clients.hpp"
 #include "proxy/runtime/audit_gate.hpp"
 #include "proxy/runtime/database.hpp"
 #include "proxy/runtime/deciding.hpp"
@@ -30,7 +31,8 @@ struct Session;
 struct Runtime {
   std::shared_ptr<const config::Config> config;
   Metrics metrics;
-  Broker broker;
+  Broker broker{[this](std::size_t closed) { metrics.servers_closed.add(closed); }};
+  ClientRegistry registry;  ///< of logged-in clients
   CancelRegistry cancels;
   UserDirectory users;
   DatabaseDirectory databases;

@@ -7,6 +7,8 @@
 #include "base/codes/session.hpp"
 #include "base/codes/wire.hpp"
 #include "proxy/keeper/policy_options.hpp"
+#include "proxy/pool/identity.hpp"
+#include "proxy/pool/settings.hpp"
 #include "proxy/session/login.hpp"
 
 namespace postern::proxy {
@@ -30,22 +32,23 @@ Result<TenantId> tenant_of(const config::UserOptions& user, std::string_view ask
   return tenant;
 }
 
-// Startup parameters are part of what distinguishes pooled connections. Length prefixes keep two
-// different lists from ever looking alike.
-void append_field(std::string& out, std::string_view text) {
-  out.append(std::to_string(text.size())).append(":").append(text);
+// How an administrator ends a session; it learns from its closed socket.
+ClientRegistry::Entry place_of(Session* session, const ClientLimits& limits) {
+  ClientRegistry::Entry entry;
+  entry.database = session->database->name();
+  entry.login = session->identity.login;
+  entry.database_limit = limits.database;
+  entry.login_limit = limits.login;
+  entry.worker = session->worker();
+  entry.end = [weak = session->weak_from_this()] {
+    if (const SessionPtr locked = weak.lock()) locked->client.close();
+  };
+  return entry;
 }
 
-std::string pool_identity(const Identity& identity) {
-  std::string key;
-  append_field(key, identity.tenant.text());
-  // A tenant's context names its login, and is kept with the connection.
-  append_field(key, identity.tenant.is_none() ? "" : identity.login);
-  for (const auto& [name, value] : identity.startup) {
-    append_field(key, name);
-    append_field(key, value);
-  }
-  return key;
+// A tenant's context names the login, and may stay with a pooled connection: neither is shared.
+std::string identity_scope(const Identity& who) {
+  return who.tenant.is_none() ? std::string() : std::string(who.tenant.text()) + "/" + who.login;
 }
 
 // Under transaction pooling what a client asks for at startup follows it like any other setting, so
@@ -149,7 +152,9 @@ Status identify(Session* session, protocol::LoginRequest request) {
   POSTERN_ASSIGN(who.tenant, tenant_of(user, asked));
   session->pooled = database.pool_mode != config::PoolMode::kSession;
   if (session->pooled) session->state.start(take_settings(who));
-  who.pool_identity = pool_identity(who);
+  who.pool_identity = encode_identity(identity_scope(who), who.startup);
+  const ClientLimits limits = client_limits(session->config().limits, database, user);
+  POSTERN_ASSIGN(session->place, session->runtime().registry.admit(place_of(session, limits)));
   return ok();
 }
 

@@ -11,10 +11,12 @@
 #include "policy/context_token.hpp"
 #include "protocol/extended.hpp"
 #include "protocol/simple.hpp"
+#include "proxy/pool/settings.hpp"
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/replies.hpp"
 #include "proxy/session/search_path.hpp"
 #include "proxy/session/state_following.hpp"
+#include "proxy/session/wait_notice.hpp"
 #include "proxy/sinks/log.hpp"
 
 namespace postern::proxy {
@@ -109,9 +111,14 @@ Task<Result<Transport>> adopt_or_open(Session* session, PoolTicket* ticket, Endp
   target.password = upstream_password(session);
   target.parameters = session->identity.startup;
   OpenResult opened = co_await open_server(session->worker(), std::move(target));
-  if (auto* failure = std::get_if<UpstreamFailure>(&opened)) co_return login_error(*failure);
+  if (auto* failure = std::get_if<UpstreamFailure>(&opened)) {
+    const Error error = login_error(*failure);
+    ticket->fail(error, failure->server ? failure->server->get(protocol::kFieldSqlstate) : "");
+    co_return error;
+  }
   auto& server = std::get<OpenedServer>(opened);
   session->runtime().metrics.servers_opened.add();
+  ticket->opened(*server.facts, server.transport.tls() != nullptr);
   *facts = std::move(server.facts);
   // Only without settings of one client's own is it what every other one would see.
   if (session->identity.startup.empty() && !(*facts)->standby) {
@@ -125,11 +132,18 @@ Task<Result<Transport>> adopt_or_open(Session* session, PoolTicket* ticket, Endp
 
 Task<Result<std::unique_ptr<ServerLink>>> acquire_link(Session* session, Endpoint node) {
   Broker::Request request;
+  const config::LimitsOptions& limits = session->config().limits;
+  static_cast<PoolSettings&>(request) =
+      pool_settings(limits, session->database->options(),
+                    session->runtime().users.options(session->identity.login));
+  static_cast<WaitLimits&>(request) = wait_limits(limits);
+  request.on_wait = tell_waiting;
+  request.owner = session;
   // By the name clients use: two sections of one upstream database have each their own size.
   request.key = {node.text(), session->database->name(), session->identity.upstream_user};
   request.identity = session->identity.pool_identity;
-  request.pool_size = session->database->options().pool_size;
-  request.timeout = session->config().limits.pool_timeout;
+  request.application = session->identity.application;
+  request.session = session->id;
   const auto begun = SteadyClock::now();
   Result<PoolTicket> ticket =
       co_await session->runtime().broker.acquire(session->worker(), std::move(request));

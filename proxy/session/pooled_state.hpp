@@ -13,7 +13,7 @@
 
 #include "base/result.hpp"
 #include "protocol/framer.hpp"
-#include "proxy/pool/settings.hpp"
+#include "proxy/pool/session_settings.hpp"
 #include "proxy/session/state_scan.hpp"
 
 namespace postern::proxy {

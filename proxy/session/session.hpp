@@ -59,6 +59,7 @@ struct Session : std::enable_shared_from_this<Session> {
 
   WorkerContext* context;
   LoadTicket load;
+  ClientTicket place;  ///< among the clients of its database and login
   Transport client;
   ReadBuffer input;
   ClientOut out;
