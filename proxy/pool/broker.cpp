@@ -50,7 +50,7 @@ Task<Result<PoolTicket>> Broker::acquire(Worker* worker, Request request) {
   co_return PoolTicket(this, std::move(request), std::move(server));
 }
 
-Grant<IdleServer> Broker::try_acquire(const Request& request, std::shared_ptr<Waiter>& waiter,
+Grant<IdleServer> Broker::try_acquire(Request& request, std::shared_ptr<Waiter>& waiter,
                                       std::uint64_t& id, Worker* worker) {
   const std::lock_guard lock(mutex_);
   if (shut_down_) {
@@ -59,6 +59,7 @@ Grant<IdleServer> Broker::try_acquire(const Request& request, std::shared_ptr<Wa
     return {};
   }
   Pool& pool = pool_of(request.key, request.pool_size);
+  request.generation = pool.generation;
   id = next_waiter_++;
   Grant<IdleServer> grant = pool.state.acquire(request.identity, id);
   if (grant.kind == GrantKind::kWait) {
@@ -76,16 +77,27 @@ bool Broker::cancel(const PoolKey& key, std::uint64_t id) {
   return true;
 }
 
-void Broker::release(const PoolKey& key, IdleServer server, std::string identity) {
+void Broker::release(const PoolTicket& ticket, IdleServer server) {
   IdleServer closing;  // destroyed after the lock
   const std::lock_guard lock(mutex_);
-  Pool& pool = pools_.at(key);
-  if (shut_down_) {
+  Pool& pool = pools_.at(ticket.key_);
+  const bool outdated = ticket.generation_ != pool.generation || pool.state.is_over();
+  if (shut_down_ || outdated) {
     closing = std::move(server);
     hand_off(pool, pool.state.discard());
     return;
   }
-  hand_off(pool, pool.state.release(std::move(server), std::move(identity), SteadyClock::now()));
+  hand_off(pool, pool.state.release(std::move(server), ticket.identity_, SteadyClock::now()));
+}
+
+void Broker::reconnect(const std::function<bool(const PoolKey&)>& affected) {
+  std::vector<IdleServer> closing;  // destroyed after the lock
+  const std::lock_guard lock(mutex_);
+  for (auto& [key, pool] : pools_) {
+    if (!affected(key)) continue;
+    ++pool.generation;
+    for (IdleServer& server : pool.state.drain()) closing.push_back(std::move(server));
+  }
 }
 
 void Broker::discard(const PoolKey& key) {
@@ -107,7 +119,9 @@ void Broker::hand_off(Pool& pool, Handoff<IdleServer> handoff) {
 }
 
 Broker::Pool& Broker::pool_of(const PoolKey& key, std::size_t size) {
-  return pools_.try_emplace(key, size).first->second;
+  Pool& pool = pools_.try_emplace(key, size).first->second;
+  pool.state.resize(size);
+  return pool;
 }
 
 std::size_t Broker::expire(SteadyTime oldest) {
@@ -151,12 +165,14 @@ std::vector<PoolStats> Broker::stats() const {
 
 PoolTicket::PoolTicket(Broker* broker, Broker::Request request, IdleServer server)
     : broker_(broker),
+      generation_(request.generation),
       key_(std::move(request.key)),
       identity_(std::move(request.identity)),
       server_(std::move(server)) {}
 
 PoolTicket::PoolTicket(PoolTicket&& other) noexcept
     : broker_(std::exchange(other.broker_, nullptr)),
+      generation_(other.generation_),
       key_(std::move(other.key_)),
       identity_(std::move(other.identity_)),
       server_(std::move(other.server_)) {}
@@ -165,6 +181,7 @@ PoolTicket& PoolTicket::operator=(PoolTicket&& other) noexcept {
   if (this != &other) {
     discard();
     broker_ = std::exchange(other.broker_, nullptr);
+    generation_ = other.generation_;
     key_ = std::move(other.key_);
     identity_ = std::move(other.identity_);
     server_ = std::move(other.server_);
@@ -179,7 +196,7 @@ PoolTicket::~PoolTicket() {
 void PoolTicket::release(IdleServer server) {
   Broker* broker = std::exchange(broker_, nullptr);
   POSTERN_CHECK(broker != nullptr);
-  broker->release(key_, std::move(server), identity_);
+  broker->release(*this, std::move(server));
 }
 
 void PoolTicket::discard() {

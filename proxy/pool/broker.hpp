@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -51,6 +52,7 @@ class Broker {
     std::string identity;  ///< tenant and startup settings: never shared with another identity
     std::size_t pool_size = 1;
     std::chrono::milliseconds timeout{0};
+    std::uint64_t generation = 0;  ///< of the pool, at the time of asking; the broker's own
   };
 
   /// A slot, with an idle connection where there was one, else for the caller to open. Dead idle
@@ -59,6 +61,9 @@ class Broker {
 
   /// Closes idle connections unused since `oldest`; closing happens on the calling thread.
   std::size_t expire(SteadyTime oldest);
+  /// Closes the idle connections of the pools that `affected` names, and those in use when they are
+  /// given back. Connections opened by slots granted later are not concerned.
+  void reconnect(const std::function<bool(const PoolKey&)>& affected);
   /// No further acquire succeeds; waiters fail with kShuttingDown; idle connections close.
   void shut_down();
   [[nodiscard]] std::vector<PoolStats> stats() const;
@@ -76,13 +81,14 @@ class Broker {
   struct Pool {
     explicit Pool(std::size_t size) : state(size) {}
     PoolState<IdleServer> state;
+    std::uint64_t generation = 0;  ///< grows with every reconnect()
     std::unordered_map<std::uint64_t, std::shared_ptr<Waiter>> waiters;
   };
 
-  Grant<IdleServer> try_acquire(const Request& request, std::shared_ptr<Waiter>& waiter,
+  Grant<IdleServer> try_acquire(Request& request, std::shared_ptr<Waiter>& waiter,
                                 std::uint64_t& id, Worker* worker);
   bool cancel(const PoolKey& key, std::uint64_t id);
-  void release(const PoolKey& key, IdleServer server, std::string identity);
+  void release(const PoolTicket& ticket, IdleServer server);
   void discard(const PoolKey& key);
   void hand_off(Pool& pool, Handoff<IdleServer> handoff);
   Pool& pool_of(const PoolKey& key, std::size_t size);
@@ -114,6 +120,7 @@ class PoolTicket {
   friend class Broker;
   PoolTicket(Broker* broker, Broker::Request request, IdleServer server);
   Broker* broker_ = nullptr;
+  std::uint64_t generation_ = 0;
   PoolKey key_;
   std::string identity_;
   IdleServer server_;

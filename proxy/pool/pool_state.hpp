@@ -109,6 +109,10 @@ class PoolState {
   /// Removes every idle connection (reload, failover, shutdown).
   std::vector<Connection> drain() { return expire(SteadyTime::max()); }
 
+  /// Another cap from now on. Connections beyond it go when they are given back.
+  void resize(std::size_t size) { size_ = size; }
+  [[nodiscard]] bool is_over() const { return total_ > size_; }
+
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] std::size_t total() const { return total_; }
   [[nodiscard]] std::size_t idle() const { return idle_.size(); }

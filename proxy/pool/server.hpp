@@ -1,6 +1,7 @@
 // A logged-in connection to PostgreSQL, as pools keep it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -8,6 +9,7 @@
 
 #include "base/bytes.hpp"
 #include "proxy/net/endpoint.hpp"
+#include "proxy/net/tls_context.hpp"
 #include "proxy/net/transport.hpp"
 
 namespace postern::proxy {
@@ -15,6 +17,9 @@ namespace postern::proxy {
 /// What is known of a server connection from its login on. Immutable except for `parameters`.
 struct ServerFacts {
   Endpoint endpoint;
+  std::shared_ptr<const TlsContext> tls;  ///< as it was connected, for cancels; null: without
+  bool require_tls = false;
+  std::chrono::milliseconds timeout{0};  ///< for connecting
   std::uint32_t backend_pid = 0;
   Bytes cancel_key;                ///< secret part of BackendKeyData; empty: cannot be cancelled
   std::int64_t backend_start = 0;  ///< microseconds since 1970, as pg_stat_activity has it

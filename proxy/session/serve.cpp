@@ -12,6 +12,7 @@
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/link.hpp"
 #include "proxy/session/login.hpp"
+#include "proxy/session/outdated.hpp"
 #include "proxy/session/position.hpp"
 #include "proxy/session/publish.hpp"
 #include "proxy/session/query_path.hpp"
@@ -29,6 +30,8 @@ using protocol::Request;
 using protocol::SessionFsm;
 
 constexpr std::size_t kReadSize = 8192;
+/// Of a process that stops towards clients that said nothing, where another serves beside it.
+constexpr std::chrono::seconds kPatience{1};
 /// For the last bytes to a client whose session ends.
 constexpr std::chrono::seconds kFarewellTime{5};
 
@@ -202,8 +205,20 @@ Task<Status> read_client(Session* session, std::size_t need) {
   if (interrupted) co_return ok();
   if (!got) co_return got.error();
   if (*got == 0) session->ending = true;
+  session->quiet_since = {};
   session->input.commit(*got);
   co_return ok();
+}
+
+// Between two statements: has the session to end here? While a successor listens on the same port,
+// a client that is about to send gets the time to do so.
+Status may_stay(Session* session) {
+  if (!session->runtime().stopping) return outdated(session);
+  const auto now = SteadyClock::now();
+  if (session->quiet_since == SteadyClock::time_point{}) session->quiet_since = now;
+  const auto patience = session->config().listen.so_reuseport ? kPatience : SteadyClock::duration{};
+  if (now - session->quiet_since < patience) return ok();
+  return make_error(pst::kShuttingDown);
 }
 
 Task<Status> run(Session* session) {
@@ -213,8 +228,9 @@ Task<Status> run(Session* session) {
     const Status flushed = co_await flush_all(session);
     if (!flushed) co_return flushed.error();
     if (session->ending) break;
-    if (session->runtime().stopping && server_idle(*session)) {
-      co_return make_error(pst::kShuttingDown);
+    if (server_idle(*session)) {
+      const Status stays = may_stay(session);
+      if (!stays) co_return stays.error();
     }
     const Status read = co_await read_client(session, *need);
     if (!read) co_return read.error();

@@ -39,4 +39,10 @@ Session::~Session() {
   runtime().metrics.clients.add(-1);
 }
 
+void wake_sessions(WorkerContext* context) {
+  context->worker->post([context] {
+    for (Session* session : context->sessions) session->client.interrupt();
+  });
+}
+
 }  // namespace postern::proxy

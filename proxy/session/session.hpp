@@ -43,6 +43,8 @@ struct Session : std::enable_shared_from_this<Session> {
 
   [[nodiscard]] Runtime& runtime() { return *context->runtime; }
   [[nodiscard]] Worker* worker() { return context->worker; }
+  /// The configuration in force. It lives as long as the process; take it once where several values
+  /// must belong together.
   [[nodiscard]] const config::Config& config() { return *context->runtime->config; }
 
   WorkerContext* context;
@@ -58,6 +60,8 @@ struct Session : std::enable_shared_from_this<Session> {
   std::string audit_id;  ///< session id in the access log
   Identity identity;
   Database* database = nullptr;
+  const config::Config* configured = nullptr;  ///< what the identity was last found to agree with
+  SteadyClock::time_point quiet_since{};       ///< while stopping: no message since then
   std::uint32_t cancel_id = 0;
   types::Render render;  ///< settings that decide how values look
   std::vector<std::string> search_path;
@@ -97,6 +101,10 @@ struct Session : std::enable_shared_from_this<Session> {
 };
 
 using SessionPtr = std::shared_ptr<Session>;
+
+/// Makes every session of a worker look up from its wait for the client, so that it sees that the
+/// process stops or that the configuration is another. Any thread.
+void wake_sessions(WorkerContext* context);
 
 /// Serves one client from its first byte to its end. Spawned on the worker.
 Task<void> serve_client(WorkerContext* context, UnboundTransport unbound, LoadTicket load);
