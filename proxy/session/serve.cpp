@@ -30,8 +30,6 @@ using protocol::Request;
 using protocol::SessionFsm;
 
 constexpr std::size_t kReadSize = 8192;
-/// Of a process that stops towards clients that said nothing, where another serves beside it.
-constexpr std::chrono::seconds kPatience{1};
 /// For the last bytes to a client whose session ends.
 constexpr std::chrono::seconds kFarewellTime{5};
 
@@ -191,7 +189,7 @@ Task<Status> read_client(Session* session, std::size_t need) {
   if (session->input.empty()) {
     const Status ready = co_await await_client(session);
     if (!ready) co_return ready.error();
-    if (session->ending) co_return ok();
+    if (session->ending || std::exchange(session->woken, false)) co_return ok();
   }
   const std::size_t have = session->input.size();
   const std::size_t missing = std::max(need > have ? need - have : 1, kReadSize);
@@ -210,8 +208,7 @@ Task<Status> read_client(Session* session, std::size_t need) {
   co_return ok();
 }
 
-// Between two statements: has the session to end here? While a successor listens on the same port,
-// a client that is about to send gets the time to do so.
+// Between two statements: has the session to end here?
 Status may_stay(Session* session) {
   if (!session->runtime().stopping) return outdated(session);
   const auto now = SteadyClock::now();
@@ -222,6 +219,8 @@ Status may_stay(Session* session) {
 }
 
 Task<Status> run(Session* session) {
+  session->serving = true;
+  session->quiet_since = {};
   while (!session->ending) {
     const auto need = co_await take_messages(session);
     if (!need) co_return need.error();

@@ -61,7 +61,10 @@ struct Session : std::enable_shared_from_this<Session> {
   Identity identity;
   Database* database = nullptr;
   const config::Config* configured = nullptr;  ///< what the identity was last found to agree with
-  SteadyClock::time_point quiet_since{};       ///< while stopping: no message since then
+  /// Of the process's stop: no message since then; during login its beginning.
+  SteadyClock::time_point quiet_since = SteadyClock::now();
+  bool serving = false;  ///< the login is behind it
+  bool woken = false;    ///< look_up() was called since the last look
   std::uint32_t cancel_id = 0;
   types::Render render;  ///< settings that decide how values look
   std::vector<std::string> search_path;
@@ -101,6 +104,14 @@ struct Session : std::enable_shared_from_this<Session> {
 };
 
 using SessionPtr = std::shared_ptr<Session>;
+
+/// Of a process that stops, towards clients that said nothing: while a successor may listen beside
+/// it (so_reuseport), one that is about to send gets the time to do so.
+inline constexpr std::chrono::seconds kPatience{1};
+
+/// Makes a session look up from its wait for the client. A login under way is left alone, unless
+/// the process stops and has no patience left. Its worker.
+void look_up(Session* session);
 
 /// Makes every session of a worker look up from its wait for the client, so that it sees that the
 /// process stops or that the configuration is another. Any thread.

@@ -41,9 +41,9 @@ TEST_CASE("the same text is no difference") {
 
 TEST_CASE("values are named as the file writes them") {
   CHECK(texts(compare("[limits]\nmax_clients = 7\nidle_timeout = \"5s\"\n",
-                      "[limits]\nmax_clients = 8\nmessage_bytes = \"1MB\"\n")) ==
+                      "[limits]\nmax_clients = 8\nmessage_bytes = \"32MB\"\n")) ==
         Texts{"limits.idle_timeout: \"5s\" -> \"0\"", "limits.max_clients: 7 -> 8",
-              "limits.message_bytes: \"64MB\" -> \"1MB\""});
+              "limits.message_bytes: \"64MB\" -> \"32MB\""});
   CHECK(texts(compare("", "[log]\nlevel = \"debug\"\nformat = \"json\"\n")) ==
         Texts{"log.format: \"text\" -> \"json\" (needs a restart)",
               "log.level: \"info\" -> \"debug\""});
