@@ -63,9 +63,11 @@ std::optional<std::string> identity_changed(const config::Config& before, const 
 Status outdated(Session* session) {
   const config::Config* now = &session->config();
   if (session->configured == now) return ok();
-  auto reason =
-      identity_changed(*session->configured, *now, session->identity, session->database->name());
-  if (!reason) reason = place_changed(*session);
+  auto reason = place_changed(*session);
+  if (!reason) {
+    reason = identity_changed(*session->configured, *now, session->identity,
+                              session->database->name());
+  }
   if (reason) return make_error(pst::kConfigurationChanged, *reason);
   session->configured = now;
   return ok();

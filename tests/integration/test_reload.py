@@ -18,6 +18,7 @@ from postern_server import Ports, PosternServer
 from psql_client import Dsn, connect
 from relay_base import APP, CLIENT, DATABASE, TWIN, RelayTest
 from scratch import wait_until
+from wire import session
 
 PID = "SELECT pg_backend_pid()"
 
@@ -77,13 +78,12 @@ class ReloadTest(RelayTest):
         self.assertIn("because the configuration changed: " + reason, ended)
 
     def test_the_reason_is_told_on_the_wire(self) -> None:
-        with session(self.own.ports.clients, CLIENT, self.passwords[CLIENT], DATABASE) as wire:
+        with session(self.dsn()) as wire:
             self.own.write("users.toml", '[user.somebody]\npassword = "x"\n')
             self.hup()
-            message = wire.receive()
-            self.assertEqual(message.kind, b"E")
-            self.assertEqual(message.fields()["C"], "57P01")
-            self.assertIn("its login was removed", message.fields()["M"])
+            told = wire.until_end()
+            self.assertEqual([message.sqlstate() for message in told], ["57P01"])
+            self.assertIn("its login was removed", told[0].fields()["M"])
 
     # --- values -----------------------------------------------------------------------------------
 

@@ -15,7 +15,6 @@ from postern_server import Ports, PosternServer
 from psql_client import Dsn, connect
 from relay_base import CLIENT, DATABASE, RelayTest
 from scratch import wait_until
-from wire import Wire, query, session
 
 PATIENCE_SECONDS = 1.0
 
