@@ -78,19 +78,24 @@ struct TenantsKey {
 struct RolesKey {
   std::vector<RoleAccess>* value;
 };
-/// A section. `enter` makes the struct present and returns its rows.
+/// A section. `enter` makes the struct present and returns its rows; `leave` makes it absent, which
+/// a section that is always there does not heed.
 struct TableKey {
   std::function<KeyRows()> enter;
+  std::function<bool()> present;
+  std::function<void()> leave;
 };
-/// A section per name: [cluster.NAME].
+/// A section per name: [cluster.NAME]. `names` are those present.
 struct NamedKey {
   std::function<KeyRows(const std::string& name)> enter;
+  std::function<std::vector<std::string>()> names;
 };
-/// A repeated section: [[column]]. Each call appends an element and returns its rows, valid until
-/// the next call. `size` counts the elements.
+/// A repeated section: [[column]]. Each `append` adds an element and returns its rows, valid until
+/// the next call. `size` counts the elements; `at` returns the rows of one of them.
 struct ListKey {
   std::function<KeyRows()> append;
   std::function<std::size_t()> size;
+  std::function<KeyRows(std::size_t index)> at;
 };
 /// The list of further files; read by the loader itself.
 struct IncludeKey {};
@@ -102,7 +107,9 @@ using Slot =
                  HostPortKey, HostPortsKey, SecretKey, SecretFileKey, TenantKey, TenantsKey,
                  RolesKey, TableKey, NamedKey, ListKey, IncludeKey, ReservedKey>;
 
-enum class Reload : std::uint8_t { kNo, kYes };  ///< kYes: a reload takes it over without restart
+/// kYes: a reload takes the value over without restart; of an optional section: that it appears or
+/// disappears. The keys inside a section say so for themselves.
+enum class Reload : std::uint8_t { kNo, kYes };
 enum class Need : std::uint8_t { kOptional, kRequired };
 
 struct KeyRow {
@@ -157,23 +164,30 @@ ChoiceKey choice(Enum& value, std::span<const std::string_view> names) {
 /// TableKey of a section that is always there, or that becomes present when written.
 template <typename Options>
 TableKey section(Options& options) {
-  return {[&options] { return keys_of(options); }};
+  return {[&options] { return keys_of(options); }, [] { return true; }, [] {}};
 }
 template <typename Options>
 TableKey section(std::optional<Options>& options) {
   return {[&options] {
-    if (!options) options.emplace();
-    return keys_of(*options);
-  }};
+            if (!options) options.emplace();
+            return keys_of(*options);
+          },
+          [&options] { return options.has_value(); }, [&options] { options.reset(); }};
 }
 template <typename Options>
 NamedKey sections(std::map<std::string, Options, std::less<>>& options) {
-  return {[&options](const std::string& name) { return keys_of(options[name]); }};
+  return {[&options](const std::string& name) { return keys_of(options[name]); },
+          [&options] {
+            std::vector<std::string> names;
+            for (const auto& entry : options) names.push_back(entry.first);
+            return names;
+          }};
 }
 template <typename Options>
 ListKey list(std::vector<Options>& options) {
   return {[&options] { return keys_of(options.emplace_back()); },
-          [&options] { return options.size(); }};
+          [&options] { return options.size(); },
+          [&options](std::size_t index) { return keys_of(options.at(index)); }};
 }
 
 }  // namespace postern::config

@@ -31,6 +31,8 @@ KeyRows keys_of(ListenOptions& o) {
   return {
       {"address", TextKey{&o.address}, kNo, "address to listen on; \"*\" for every address"},
       {"port", NumberKey{&o.port, 0, 65'535}, kNo, "TCP port; 0 takes any free one"},
+      {"so_reuseport", FlagKey{&o.so_reuseport}, kNo,
+       "several processes may listen on one port: for restarts that refuse nobody"},
       {"workers", NumberKey{&o.workers, 0, 256}, kNo, "worker threads; 0 is one per processor"},
       {"tls", section(o.tls), kYes, "TLS towards clients"},
   };

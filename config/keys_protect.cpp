@@ -32,7 +32,7 @@ KeyRows keys_of(TenantOptions& o) {
        "type of that column: text, varchar, uuid, int4 or int8"},
       {"shared", TextsKey{&o.shared}, kYes,
        "tables without tenant, as \"schema.table\" with `*` and `?`"},
-      {"guard_key_file", PathKey{&o.guard_key_file}, kYes,
+      {"guard_key_file", PathKey{&o.guard_key_file}, kNo,
        "key that signs the tenant context; required unless [policy] mode is `observe`"},
       {"expiry", DurationKey{&o.expiry, Millis(1'000), Millis(86'400'000)}, kYes,
        "life of a signed context; renewed at half of it"},

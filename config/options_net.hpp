@@ -79,6 +79,7 @@ struct ListenTlsOptions {
 struct ListenOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 6432;  ///< 0 = any free port
+  bool so_reuseport = false;  ///< SO_REUSEPORT: a successor may listen beside this process
   std::uint32_t workers = 0;  ///< 0 = one per processor
   ListenTlsOptions tls;       ///< mode kDisable where the section is absent
 };

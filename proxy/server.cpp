@@ -13,7 +13,7 @@
 #include "crypto/init.hpp"
 #include "proxy/admin/metrics_listener.hpp"
 #include "proxy/net/acceptor.hpp"
-#include "proxy/route/monitor.hpp"
+#include "proxy/reload.hpp"
 #include "proxy/runtime/pool_care.hpp"
 #include "proxy/runtime/runtime.hpp"
 #include "proxy/session/session.hpp"
@@ -59,16 +59,6 @@ Result<std::unique_ptr<audit::Log>> open_audit(const config::Config& config) {
   return audit::open_log(std::move(options));
 }
 
-Result<std::unique_ptr<const TlsContext>> open_tls(const config::ListenTlsOptions& tls) {
-  TlsServerSettings settings;
-  settings.cert_file = tls.cert_file.path;
-  settings.key_file = tls.key_file.path;
-  settings.client_ca_file = tls.client_ca_file.path;
-  settings.require_client_cert = !tls.client_ca_file.empty();
-  POSTERN_ASSIGN(TlsContext context, TlsContext::server(settings));
-  return std::make_unique<const TlsContext>(std::move(context));
-}
-
 // Instances that share a Redis must agree on names: the guard key is what they have in common.
 std::unique_ptr<ResultCache> open_cache(Runtime& runtime) {
   const config::Config& config = *runtime.config;
@@ -90,9 +80,8 @@ Status open_runtime(Runtime& runtime) {
   runtime.statement_key = crypto::random_secret(protocol::kScramKeyBytes);
   POSTERN_TRY(runtime.users.open(config));
   POSTERN_TRY(runtime.databases.open(config));
-  if (config.listen.tls.mode != config::ClientTlsMode::kDisable) {
-    POSTERN_ASSIGN(runtime.client_tls, open_tls(config.listen.tls));
-  }
+  POSTERN_ASSIGN(auto client_tls, open_client_tls(config.listen.tls));
+  runtime.client_tls.store(std::move(client_tls));
   if (config.keys) {
     POSTERN_ASSIGN(runtime.keys, KeyService::open(*config.keys));
   }
@@ -117,13 +106,21 @@ Status open_runtime(Runtime& runtime) {
 struct Server::State {
   explicit State(std::shared_ptr<const config::Config> config)
       : workers(worker_count(*config), worker_options()), home(worker_options()) {
-    runtime.config = std::move(config);
+    runtime.config.adopt(std::move(config));
+  }
+  /// Or is about to: what the acceptor took counts from the moment it was taken.
+  bool serves_somebody() {
+    if (!acceptor->stopped()) return true;
+    for (std::size_t i = 0; i < workers.size(); ++i) {
+      if (workers.at(i).load() > 0) return true;
+    }
+    return false;
   }
   Runtime runtime;
   std::vector<std::unique_ptr<WorkerContext>> contexts;
   WorkerGroup workers;
-  std::vector<std::unique_ptr<Monitor>> monitors;
-  Worker home;  ///< accepts, monitors, keeps catalogs, answers /metrics
+  std::optional<Reloader> reloader;  ///< and the monitors
+  Worker home;                       ///< accepts, monitors, keeps catalogs, answers /metrics
   std::optional<Acceptor> acceptor;
   std::optional<MetricsListener> metrics;
 };
@@ -158,18 +155,12 @@ void log_start(const Runtime& runtime, std::uint16_t port) {
                        {"version", POSTERN_VERSION}});
 }
 
-// Wakes every session of a worker, so that it looks at `stopping`.
-void wake_sessions(WorkerContext* context) {
-  context->worker->post([context] {
-    for (Session* session : context->sessions) session->client.interrupt();
-  });
-}
-
 }  // namespace
 
 Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Result<std::unique_ptr<Server>> Server::open(std::shared_ptr<const config::Config> config) {
+  block_signals();
   POSTERN_TRY(crypto::init());
   auto state = std::make_unique<State>(std::move(config));
   Runtime& runtime = state->runtime;
@@ -180,7 +171,12 @@ Result<std::unique_ptr<Server>> Server::open(std::shared_ptr<const config::Confi
     state->contexts.push_back(std::make_unique<WorkerContext>(&runtime, worker));
     if (runtime.audit) state->contexts.back()->audit_waiters.connect(runtime.audit.get(), worker);
   }
+  std::vector<WorkerContext*> contexts;
+  for (const auto& context : state->contexts) contexts.push_back(context.get());
+  state->reloader.emplace(&runtime, &state->home, std::move(contexts));
+  runtime.reloader = &*state->reloader;
   AcceptorOptions options;
+  options.reuse_port = runtime.config->listen.so_reuseport;
   options.listen.host = runtime.config->listen.address;
   options.listen.port = runtime.config->listen.port;
   options.on_trouble = [](const Error& error) { log_failure("accept_paused", error); };
@@ -204,28 +200,25 @@ Status Server::run() {
   State& state = *state_;
   state.workers.start();
   state.home.start();
-  for (const auto& [name, cluster] : state.runtime.databases.clusters()) {
-    state.monitors.push_back(
-        std::make_unique<Monitor>(state.runtime.config.get(), cluster.get(), &state.home));
-    state.monitors.back()->start();
-  }
+  state.reloader->start();
   state.home.spawn(care_for_pools(&state.runtime, &state.home));
   log_start(state.runtime, state.acceptor->port());
   int signal = 0;
   do {
     sigwait(&signals, &signal);
-    if (signal == SIGHUP) log_warning("reload_ignored", {{"hint", "restart to apply changes"}});
+    if (signal == SIGHUP) state.reloader->reload();
   } while (signal == SIGHUP);
 
   log_info("stopping", {{"clients", state.runtime.metrics.clients.value()}});
   state.runtime.stopping = true;
-  state.acceptor->stop();
+  state.acceptor->drain();
   const auto give_up = SteadyClock::now() + state.runtime.config->limits.shutdown_timeout;
-  while (state.runtime.metrics.clients.value() > 0 && SteadyClock::now() < give_up) {
+  while (state.serves_somebody() && SteadyClock::now() < give_up) {
     for (const auto& context : state.contexts) wake_sessions(context.get());
     constexpr long kNanosPerMilli = 1'000'000;
     const timespec pause{0, kStopPoll.count() * kNanosPerMilli};
-    if (sigtimedwait(&signals, nullptr, &pause) > 0) break;
+    signal = sigtimedwait(&signals, nullptr, &pause);
+    if (signal == SIGTERM || signal == SIGINT) break;
   }
   state.runtime.broker.shut_down();
   for (const auto& context : state.contexts) context->audit_waiters.disconnect();
@@ -237,6 +230,7 @@ Status Server::run() {
 
 Server::~Server() {
   State& state = *state_;
+  if (state.reloader) state.reloader->stop();
   if (state.acceptor) state.acceptor->stop();
   state.metrics.reset();
   state.home.stop();
@@ -246,7 +240,7 @@ Server::~Server() {
   state.home.destroy_sessions();
   for (std::size_t i = 0; i < state.workers.size(); ++i) state.workers.at(i).destroy_sessions();
   // Their timers belong to the home worker, which goes with the state.
-  state.monitors.clear();
+  state.reloader.reset();
   state.runtime.keeper.reset();
 }
 

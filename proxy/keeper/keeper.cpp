@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/codes/pool.hpp"
 #include "proxy/keeper/watched_database.hpp"
 #include "proxy/net/event.hpp"
 
@@ -38,8 +39,9 @@ Keeper::Keeper(const config::Config* config, Worker* home) : config_(config), ho
 Keeper::~Keeper() = default;
 
 bool Keeper::is_needed(const Database& database) const {
-  return config_->routing || config_->cache || config_->audit ||
-         config::is_protected(*config_, database.name());
+  const config::Config& config = *config_.load();
+  return config.routing || config.cache || config.audit ||
+         config::is_protected(config, database.name());
 }
 
 Task<Status> Keeper::ensure(Worker* caller, Database* database) {
@@ -67,6 +69,38 @@ void Keeper::ask(std::shared_ptr<Waiter> waiter, Database* database) {
 void Keeper::catalog_changed(Database* database) {
   if (!is_needed(*database)) return;
   home_->post([this, database] { watched(database).look_soon(); });
+}
+
+void Keeper::reconfigure(Change change) {
+  config_ = change.config;
+  home_->post([this, change = std::move(change)] { take(change); });
+}
+
+void Keeper::take(const Change& change) {
+  for (Database* database : change.retired) {
+    const auto known = watched_.find(database);
+    if (known != watched_.end()) known->second->retire();
+  }
+  for (Database* database : change.current) {
+    const auto known = watched_.find(database);
+    if (known != watched_.end()) {
+      known->second->reconfigure(change.config, change.rules);
+    } else if (is_needed(*database)) {
+      protect_now(database);
+    }
+  }
+}
+
+// Sessions that were only relayed so far: what must be protected now waits for its rules.
+void Keeper::protect_now(Database* database) {
+  if (config::is_protected(*config_, database->name())) {
+    auto protection = std::make_shared<Protection>();
+    protection->epoch = next_epoch_.fetch_add(1);
+    protection->is_protected = true;
+    protection->blocked = make_error(pst::kProtectionBlocked, "its rules are being loaded");
+    database->publish(std::move(protection));
+  }
+  watched(database).load_now();
 }
 
 WatchedDatabase& Keeper::watched(Database* database) {

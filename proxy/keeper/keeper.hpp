@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "config/options.hpp"
 #include "proxy/runtime/database.hpp"
@@ -20,6 +21,14 @@ class Keeper {
  public:
   /// Distance of two looks at a database's catalog fingerprint.
   static constexpr std::chrono::milliseconds kPollInterval{5'000};
+
+  /// What a reload means for the databases under watch.
+  struct Change {
+    const config::Config* config = nullptr;  ///< lives as long as the process
+    bool rules = false;                      ///< tables, columns, tenants or the policy changed
+    std::vector<Database*> current;          ///< all that are in force
+    std::vector<Database*> retired;          ///< removed or leading elsewhere
+  };
 
   Keeper(const config::Config* config, Worker* home);
   Keeper(const Keeper&) = delete;
@@ -40,6 +49,11 @@ class Keeper {
   /// A session saw DDL succeed: looks at the catalog soon, not only at the next poll. Any thread.
   void catalog_changed(Database* database);
 
+  /// Takes a new configuration over: everything under watch is loaded anew with it and published as
+  /// a whole. A database that becomes protected lets nothing pass until then, and one whose rules
+  /// changed lets nothing pass where its catalog cannot be read. Any thread.
+  void reconfigure(Change change);
+
   /// Does any section look into the statements of this database?
   [[nodiscard]] bool is_needed(const Database& database) const;
 
@@ -47,9 +61,11 @@ class Keeper {
   struct Waiter;
 
   void ask(std::shared_ptr<Waiter> waiter, Database* database);
+  void take(const Change& change);
+  void protect_now(Database* database);
   WatchedDatabase& watched(Database* database);
 
-  const config::Config* config_;
+  std::atomic<const config::Config*> config_;
   Worker* home_;
   std::atomic<std::uint64_t> next_epoch_{1};
   std::map<Database*, std::unique_ptr<WatchedDatabase>> watched_;  // home's thread only

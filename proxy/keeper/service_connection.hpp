@@ -36,6 +36,7 @@ class ServiceConnection {
   void move_to(std::size_t node);
   void use_database(std::string database);
   [[nodiscard]] std::size_t node() const { return place_.node; }
+  [[nodiscard]] const Cluster& cluster() const { return *place_.cluster; }
   /// Longest time for connecting, for logging in, and for each query from now on.
   void limit(std::chrono::milliseconds timeout) { timeout_ = timeout; }
 

@@ -13,9 +13,13 @@ namespace postern::proxy {
 WatchedDatabase::WatchedDatabase(const config::Config* config, Database* database, Worker* home,
                                  std::atomic<std::uint64_t>* epochs)
     : config_(config), database_(database), home_(home), epochs_(epochs), timer_(home->executor()) {
-  if (!config->service) return;
-  ServicePlace place{&database->cluster(), 0, database->upstream()};
-  connection_ = std::make_unique<ServiceConnection>(home, &*config->service, std::move(place));
+  connect_with(*config);
+}
+
+void WatchedDatabase::connect_with(const config::Config& config) {
+  if (!config.service) return;
+  ServicePlace place{&database_->cluster(), 0, database_->upstream()};
+  connection_ = std::make_unique<ServiceConnection>(home_, &*config.service, std::move(place));
   connection_->limit(kQueryLimit);
 }
 
@@ -25,7 +29,16 @@ void WatchedDatabase::ask(Answer answer) {
     return answer(*last_failure_);
   }
   waiting_.push_back(std::move(answer));
+  start();
+}
+
+void WatchedDatabase::load_now() {
+  start();
+}
+
+void WatchedDatabase::start() {
   if (running_) return;
+  adopt_pending();
   running_ = true;
   home_->spawn(run());
 }
@@ -45,17 +58,26 @@ void WatchedDatabase::answer_all(const Status& status) {
 // The order of the steps is the contract: nothing is published before rules and wall are known.
 Task<void> WatchedDatabase::run() {
   const Status loaded = co_await first_load();
-  if (!loaded) {
+  // Blocked from before: nobody would ask again, so the watch goes on.
+  const bool goes_on = !loaded && database_->protection() != nullptr;
+  if (goes_on) reload_failed(loaded.error());
+  if (!loaded && !goes_on) {
     last_failure_ = loaded.error();
     failed_at_ = SteadyClock::now();
     running_ = false;
+    adopt_pending();
     log_failure("catalog_failed", loaded.error(), {{"database", database_->name()}});
   }
   answer_all(loaded);
-  if (!loaded) co_return;
+  if (!loaded && !goes_on) co_return;
   while (connection_ != nullptr) {
     co_await pause();
-    co_await look();
+    if (retired_now()) co_return;
+    if (adopt_pending()) {
+      co_await load_again();
+    } else {
+      co_await look();
+    }
   }
 }
 
@@ -81,7 +103,7 @@ Task<Status> WatchedDatabase::first_load() {
 
 // The primary where it is known, else the first node that is none's standby, else any.
 Task<Status> WatchedDatabase::connect() {
-  const auto state = database_->cluster().state();
+  const auto state = connection_->cluster().state();
   if (const auto primary = state->live_primary()) {
     connection_->move_to(*primary);
     co_return co_await connection_->open();
@@ -89,7 +111,7 @@ Task<Status> WatchedDatabase::connect() {
   if (connection_->is_open()) co_return ok();
   Status last = make_error(pst::kUpstreamUnavailable);
   std::optional<std::size_t> standby;
-  for (std::size_t i = 0; i < database_->cluster().nodes().size(); ++i) {
+  for (std::size_t i = 0; i < connection_->cluster().nodes().size(); ++i) {
     connection_->move_to(i);
     last = co_await connection_->open();
     if (last && !connection_->facts()->standby) co_return ok();
@@ -150,6 +172,7 @@ Task<void> WatchedDatabase::look() {
       const Status loaded = co_await load();
       if (!loaded) reload_failed(loaded.error());
       if (loaded) {
+        rules_pending_ = false;
         told_failure_.clear();
         log_info("catalog_loaded", {{"database", database_->name()}});
         co_await verify();
@@ -168,13 +191,15 @@ void WatchedDatabase::note_failure(const Error& error) {
   log_failure("catalog_unreachable", error, {{"database", database_->name()}});
 }
 
-// A server that cannot be asked changes nothing yet; a catalog that the rules do not fit does.
+// A server that cannot be asked changes nothing yet; a catalog that the rules do not fit does, and
+// rules that nobody could resolve so far do.
 void WatchedDatabase::reload_failed(const Error& error) {
   note_failure(error);
-  if (error.code == pst::kCatalogUnreadable || error.code == pst::kUnknownDatabase) {
-    fingerprint_.clear();
-    return;
-  }
+  const bool unreadable =
+      error.code == pst::kCatalogUnreadable || error.code == pst::kUnknownDatabase;
+  if (unreadable) fingerprint_.clear();
+  const bool must_block = rules_pending_ && config::is_protected(*config_, database_->name());
+  if (unreadable && !must_block) return;
   rules_problem_ = error;
   publish();
 }

@@ -35,11 +35,23 @@ class WatchedDatabase {
 
   /// Calls `answer` once the first load is done; starts it where it is not under way.
   void ask(Answer answer);
+  /// The first load, also where something is published already.
+  void load_now();
+  /// Loads everything anew with another configuration, which lives as long as the process, and
+  /// publishes the result. `rules`: what protects may differ, so a failure blocks.
+  void reconfigure(const config::Config* config, bool rules);
+  /// No new session comes here: ends after shutdown_timeout, and lets nothing pass from then on.
+  void retire();
   /// Looks at the fingerprint now.
   void look_soon();
 
  private:
+  void start();
   Task<void> run();
+  Task<void> load_again();
+  bool adopt_pending();
+  bool retired_now();
+  void connect_with(const config::Config& config);
   Task<Status> first_load();
   Task<Status> connect();
   Task<void> look();
@@ -65,6 +77,9 @@ class WatchedDatabase {
   std::unique_ptr<ServiceConnection> connection_;  ///< null without [service]
   Timer timer_;
 
+  const config::Config* pending_ = nullptr;  ///< taken over between two steps
+  bool rules_pending_ = false;               ///< and its rules may differ
+  std::optional<SteadyClock::time_point> retire_at_;
   std::vector<Answer> waiting_;
   bool running_ = false;
   bool look_now_ = false;

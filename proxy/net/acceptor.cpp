@@ -1,6 +1,8 @@
 #include "proxy/net/acceptor.hpp"
 
+#include <atomic>
 #include <cerrno>
+#include <linux/filter.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <utility>
@@ -39,6 +41,16 @@ bool is_empty(int error) {
   return error == EAGAIN || error == EWOULDBLOCK;
 }
 
+// The sockets of one port form a group in the order of their listen(): this process is the first,
+// its successor the second. Where there is no second the system chooses as before. Failure is no
+// harm: some connections are then still taken here.
+void steer_to_successor(int listener) {
+  constexpr std::uint32_t kSuccessor = 1;
+  sock_filter code[] = {{BPF_RET | BPF_K, 0, 0, kSuccessor}};
+  const sock_fprog program{1, code};
+  (void)::setsockopt(listener, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program);
+}
+
 }  // namespace
 
 /// Shared by the handle, the accepting coroutines and a posted stop. After open, everything but
@@ -52,18 +64,20 @@ struct Acceptor::State {
   const AcceptorOptions options;
   std::vector<Descriptor> listeners;
   std::uint16_t port = 0;
-  bool stopped = false;
+  std::atomic<bool> stopped{false};
   bool troubled = false;
 
   static Task<void> run(std::shared_ptr<State> self, std::size_t index);
   static void hand_over(const std::shared_ptr<State>& self, UniqueFd fd);
+  static Task<void> drain(std::shared_ptr<State> self);
   static bool accept_burst(const std::shared_ptr<State>& self, int listener);
   void report(int error);
   void close_all();
 };
 
 Result<Acceptor> Acceptor::open(Worker& home, WorkerGroup& group, AcceptorOptions options) {
-  POSTERN_ASSIGN(std::vector<UniqueFd> fds, listen_on(options.listen, options.backlog));
+  POSTERN_ASSIGN(std::vector<UniqueFd> fds,
+                 listen_on(options.listen, options.backlog, options.reuse_port));
   auto state = std::make_shared<State>(home, group, std::move(options));
   state->port = local_port(fds.front().get());
   for (UniqueFd& fd : fds) {
@@ -118,16 +132,34 @@ void Acceptor::State::hand_over(const std::shared_ptr<State>& self, UniqueFd fd)
   });
 }
 
+Task<void> Acceptor::State::drain(std::shared_ptr<State> self) {
+  if (self->options.reuse_port && !self->stopped) {
+    for (Descriptor& listener : self->listeners) steer_to_successor(listener.native_handle());
+    Timer timer(self->home.executor());
+    timer.expires_after(kHandshakes);
+    auto waiting = timer.async_wait(kAwait);
+    co_await std::move(waiting);
+  }
+  if (self->stopped) co_return;
+  for (Descriptor& listener : self->listeners) {
+    for (int i = 0; i < self->options.backlog; i += kBurst) {
+      if (!accept_burst(self, listener.native_handle())) break;
+    }
+  }
+  self->close_all();
+}
+
 void Acceptor::State::report(int error) {
   if (std::exchange(troubled, true) || !options.on_trouble) return;
   options.on_trouble(make_error(pst::kAcceptPaused, errno_text(error)));
 }
 
 void Acceptor::State::close_all() {
-  if (std::exchange(stopped, true)) return;
+  if (stopped) return;
   boost::system::error_code ignored;
   for (Descriptor& listener : listeners) listener.close(ignored);
   if (options.listen.is_unix()) ::unlink(options.listen.path.c_str());
+  stopped = true;
 }
 
 Acceptor::Acceptor(std::shared_ptr<State> state) : state_(std::move(state)) {}
@@ -148,6 +180,14 @@ Acceptor::~Acceptor() {
 void Acceptor::stop() {
   if (state_ == nullptr) return;
   state_->home.post([state = state_] { state->close_all(); });
+}
+
+void Acceptor::drain() {
+  state_->home.spawn(State::drain(state_));
+}
+
+bool Acceptor::stopped() const {
+  return state_->stopped;
 }
 
 std::uint16_t Acceptor::port() const {

@@ -16,6 +16,7 @@ namespace postern::proxy {
 struct AcceptorOptions {
   Endpoint listen;  ///< every address the host resolves to; "*": all IPv4 and IPv6 addresses
   int backlog = 1024;
+  bool reuse_port = false;  ///< other processes may listen on the same port (SO_REUSEPORT)
   /// Runs on the chosen worker's thread with a fresh connection; keep the ticket as long as the
   /// session lives.
   std::function<void(Worker&, UnboundTransport, LoadTicket)> on_connection;
@@ -24,11 +25,13 @@ struct AcceptorOptions {
   std::function<void(const Error&)> on_trouble;
 };
 
-/// Listens on one endpoint; SO_REUSEADDR, no SO_REUSEPORT (it spreads few long connections
-/// unevenly). Descriptor or memory exhaustion pauses accepting for kPause and goes on.
+/// Listens on one endpoint with one socket an address, also under SO_REUSEPORT (a socket a worker
+/// would spread few long connections unevenly). Descriptor or memory exhaustion pauses accepting
+/// for kPause and goes on.
 class Acceptor {
  public:
   static constexpr std::chrono::milliseconds kPause{200};
+  static constexpr std::chrono::milliseconds kHandshakes{200};
   /// Connections taken per wake-up before other work of the home worker gets its turn.
   static constexpr int kBurst = 64;
 
@@ -45,6 +48,12 @@ class Acceptor {
 
   /// Stops accepting and closes the listening sockets soon after. Any thread; idempotent.
   void stop();
+  /// As stop(), but refuses nobody: what the system has accepted already is taken first. With
+  /// reuse_port new connections are steered to the process that listens beside this one, and those
+  /// whose handshake had begun get kHandshakes to end it. Any thread.
+  void drain();
+  /// True once stop() or drain() has closed the sockets: every connection taken was handed over.
+  [[nodiscard]] bool stopped() const;
   /// The TCP port bound (useful with port 0); 0 for unix sockets.
   [[nodiscard]] std::uint16_t port() const;
 

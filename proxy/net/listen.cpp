@@ -43,10 +43,12 @@ void set_flag(int fd, int level, int name) {
 }
 
 /// Returns the listening socket, or errno where it failed.
-std::pair<UniqueFd, int> listen_tcp(const addrinfo& address, std::uint16_t port, int backlog) {
+std::pair<UniqueFd, int> listen_tcp(const addrinfo& address, std::uint16_t port, int backlog,
+                                    bool reuse_port) {
   UniqueFd fd(::socket(address.ai_family, kSocketType, address.ai_protocol));
   if (!fd) return {UniqueFd(), errno};
   set_flag(fd.get(), SOL_SOCKET, SO_REUSEADDR);
+  if (reuse_port) set_flag(fd.get(), SOL_SOCKET, SO_REUSEPORT);
   sockaddr_storage place{};
   std::memcpy(&place, address.ai_addr, address.ai_addrlen);
   if (address.ai_family == AF_INET6) {
@@ -92,7 +94,7 @@ Result<UniqueFd> listen_unix(const Endpoint& endpoint, int backlog) {
 
 }  // namespace
 
-Result<std::vector<UniqueFd>> listen_on(const Endpoint& endpoint, int backlog) {
+Result<std::vector<UniqueFd>> listen_on(const Endpoint& endpoint, int backlog, bool reuse_port) {
   std::vector<UniqueFd> listeners;
   if (endpoint.is_unix()) {
     POSTERN_ASSIGN(UniqueFd fd, listen_unix(endpoint, backlog));
@@ -103,7 +105,7 @@ Result<std::vector<UniqueFd>> listen_on(const Endpoint& endpoint, int backlog) {
   std::uint16_t port = endpoint.port;
   int unusable = EADDRNOTAVAIL;
   for (const addrinfo* address = addresses.get(); address != nullptr; address = address->ai_next) {
-    auto [fd, error] = listen_tcp(*address, port, backlog);
+    auto [fd, error] = listen_tcp(*address, port, backlog, reuse_port);
     // A machine without IPv6 still resolves "*" and "localhost" to both families.
     if (error == EAFNOSUPPORT || error == EADDRNOTAVAIL) {
       unusable = error;

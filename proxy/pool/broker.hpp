@@ -74,6 +74,8 @@ class Broker {
   void kill(std::string_view database);
   /// Connections opened so far close: idle ones now, others when they are given back.
   void reconnect(std::string_view database);
+  /// The same for the pools of these keys.
+  void reconnect(const std::function<bool(const PoolKey&)>& affected);
   /// Settles when every connection of the database was given back and closed (pause).
   Task<Result<bool>> wait_paused(Worker* worker, std::string database,
                                  std::chrono::milliseconds timeout);

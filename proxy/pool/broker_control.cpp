@@ -64,11 +64,17 @@ void Broker::kill(std::string_view database) {
 }
 
 void Broker::reconnect(std::string_view database) {
+  reconnect([&](const PoolKey& key) { return database.empty() || key.database == database; });
+}
+
+void Broker::reconnect(const std::function<bool(const PoolKey&)>& affected) {
   Set::Moves moves;
   {
     const std::lock_guard lock(mutex_);
     const auto now = SteadyClock::now();
-    each_pool(database, [&](Pool& pool) { set_.reconnect(pool, now, moves); });
+    for (auto& [key, pool] : pools_) {
+      if (affected(key)) set_.reconnect(*pool, now, moves);
+    }
     carry_out(moves);
   }
   closed(moves);

@@ -13,8 +13,8 @@ namespace postern::proxy {
 
 using StartupParameters = std::vector<std::pair<Bytes, Bytes>>;
 
-/// Tenant and startup parameters as one text. Length prefixes keep two different lists from ever
-/// looking alike.
+/// `scope` (a tenant and its login, or nothing) and startup parameters as one text. Length prefixes
+/// keep two different lists from ever looking alike.
 std::string encode_identity(std::string_view scope, const StartupParameters& startup);
 
 /// The startup parameters of an identity, to open another connection like it. kInternal where the

@@ -1,6 +1,7 @@
 // A logged-in connection to PostgreSQL, as pools keep it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -9,6 +10,7 @@
 
 #include "base/bytes.hpp"
 #include "proxy/net/endpoint.hpp"
+#include "proxy/net/tls_context.hpp"
 #include "proxy/net/transport.hpp"
 #include "proxy/pool/session_settings.hpp"
 
@@ -33,6 +35,9 @@ struct TenantContext {
 /// stays with the connection when it is pooled.
 struct ServerFacts {
   Endpoint endpoint;
+  std::shared_ptr<const TlsContext> tls;  ///< as it was connected, for cancels; null: without
+  bool require_tls = false;
+  std::chrono::milliseconds timeout{0};  ///< for connecting
   std::uint32_t backend_pid = 0;
   Bytes cancel_key;                ///< secret part of BackendKeyData; empty: cannot be cancelled
   std::int64_t backend_start = 0;  ///< microseconds since 1970, as pg_stat_activity has it

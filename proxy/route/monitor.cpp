@@ -84,10 +84,18 @@ void Monitor::start() {
   for (std::size_t i = 0; i < count; ++i) home_->spawn(watch(i));
 }
 
+void Monitor::stop() {
+  home_->post([this] {
+    stopped_ = true;
+    for (const auto& node : nodes_) node->timer.cancel();
+  });
+}
+
 Task<void> Monitor::watch(std::size_t index) {
   Node& node = *nodes_[index];
   for (;;) {
     NodeReport report = co_await probe(index);
+    if (stopped_) break;
     node.report = report;
     if (!node.asked) --unasked_;
     node.asked = true;
@@ -95,7 +103,9 @@ Task<void> Monitor::watch(std::size_t index) {
     node.timer.expires_after(interval_);
     auto operation = node.timer.async_wait(kAwait);
     co_await std::move(operation);
+    if (stopped_) break;
   }
+  node.connection.close();
 }
 
 Task<NodeReport> Monitor::probe(std::size_t index) {

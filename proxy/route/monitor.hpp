@@ -30,6 +30,9 @@ class Monitor {
 
   /// Starts watching; once. Any thread, best before the first client.
   void start();
+  /// Ends the watch for good: nothing is published any more once the home worker has seen it. The
+  /// monitor itself stays until the home worker's sessions are gone. Any thread.
+  void stop();
 
   /// Databases to probe in, best first: the upstream names of the cluster's configured databases,
   /// then "postgres". One that does not exist is passed over.
@@ -51,6 +54,7 @@ class Monitor {
   std::chrono::milliseconds interval_ = kDefaultInterval;
   std::vector<std::string> databases_;
   std::vector<std::unique_ptr<Node>> nodes_;
+  bool stopped_ = false;     // home's thread
   std::size_t unasked_ = 0;  ///< nodes that have not been probed once: nothing is published before
 };
 

@@ -1,5 +1,6 @@
 #include "proxy/runtime/database.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace postern::proxy {
@@ -68,27 +69,132 @@ void Database::remember(const std::string& user, FreshSession session) {
   fresh_.insert_or_assign(user, std::move(shared));
 }
 
-Status DatabaseDirectory::open(const config::Config& config) {
-  config_ = &config;
-  for (const auto& [name, options] : config.clusters) {
-    POSTERN_ASSIGN(auto cluster, Cluster::make(name, options));
-    clusters_.emplace(name, std::move(cluster));
+bool Cluster::has(const Endpoint& node) const {
+  return std::find(nodes_.begin(), nodes_.end(), node) != nodes_.end();
+}
+
+void Cluster::inherit(const Cluster& former) {
+  const auto known = former.state();
+  auto state = std::make_shared<ClusterState>();
+  bool any = false;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    state->nodes.emplace_back();
+    const auto same = std::find(former.nodes_.begin(), former.nodes_.end(), nodes_[i]);
+    if (same == former.nodes_.end()) continue;
+    any = true;
+    const auto index = static_cast<std::size_t>(same - former.nodes_.begin());
+    state->nodes[i] = known->nodes.at(index);
+    if (known->primary == index) state->primary = i;
   }
+  if (!any) return;  // other servers altogether: nothing of the old ones binds them
+  state->system_identifier = known->system_identifier;
+  state->timeline = known->timeline;
+  state->switch_lsn = known->switch_lsn;
+  state->segment_bytes = known->segment_bytes;
+  publish(std::move(state));
+}
+
+Status DatabaseDirectory::open(const config::Config& config) {
+  POSTERN_ASSIGN(Prepared prepared, prepare(config, {}));
+  adopt(std::move(prepared));
   return ok();
 }
 
+Result<DatabaseDirectory::Prepared> DatabaseDirectory::prepare(
+    const config::Config& config, const std::set<std::string>& changed) {
+  std::set<std::string> known;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& entry : clusters_) known.insert(entry.first);
+  }
+  Prepared prepared;
+  prepared.config = &config;
+  for (const auto& [name, options] : config.clusters) {
+    if (known.contains(name) && !changed.contains(name)) continue;
+    POSTERN_ASSIGN(auto cluster, Cluster::make(name, options));
+    prepared.fresh.emplace(name, std::move(cluster));
+  }
+  return prepared;
+}
+
+DatabaseDirectory::Adopted DatabaseDirectory::adopt(Prepared prepared) {
+  Adopted out;
+  const std::lock_guard lock(mutex_);
+  config_ = prepared.config;
+  adopt_clusters(prepared, out);
+  for (auto it = databases_.begin(); it != databases_.end();) {
+    if (adopt_database(*it->second, out)) {
+      ++it;
+    } else {
+      former_databases_.push_back(std::move(it->second));
+      it = databases_.erase(it);
+    }
+  }
+  return out;
+}
+
+void DatabaseDirectory::adopt_clusters(Prepared& prepared, Adopted& out) {
+  for (auto it = clusters_.begin(); it != clusters_.end();) {
+    const bool stays = config_->clusters.contains(it->first);
+    if (stays && !prepared.fresh.contains(it->first)) {
+      ++it;
+      continue;
+    }
+    if (stays) prepared.fresh.at(it->first)->inherit(*it->second);
+    former_clusters_.push_back(std::move(it->second));
+    it = clusters_.erase(it);
+  }
+  for (auto& [name, cluster] : prepared.fresh) {
+    out.fresh.push_back(cluster.get());
+    clusters_.emplace(name, std::move(cluster));
+  }
+}
+
+// False: the name is gone, or leads elsewhere from now on.
+bool DatabaseDirectory::adopt_database(Database& database, Adopted& out) {
+  const config::DatabaseOptions* next = config::find_database(*config_, database.name());
+  const config::DatabaseOptions& now = database.options();
+  const bool same_place = next != nullptr && next->cluster == now.cluster &&
+                          config::upstream_database(*next, database.name()) == database.upstream();
+  if (!same_place) {
+    out.retired.push_back(&database);
+    return false;
+  }
+  Cluster* cluster = clusters_.at(next->cluster).get();
+  const bool same_way = cluster == database.cluster_ && next->user == now.user &&
+                        next->password.reveal() == now.password.reveal();
+  if (!same_way) out.reopened.push_back(&database);
+  database.options_ = next;
+  database.cluster_ = cluster;
+  return true;
+}
+
 Database* DatabaseDirectory::find(const std::string& name) {
+  const std::lock_guard lock(mutex_);
   const config::DatabaseOptions* options = config::find_database(*config_, name);
   if (options == nullptr) return nullptr;
   const auto cluster = clusters_.find(options->cluster);
   if (cluster == clusters_.end()) return nullptr;
-  const std::lock_guard lock(mutex_);
   const auto known = databases_.find(name);
   if (known != databases_.end()) return known->second.get();
   if (databases_.size() >= kMaxDatabases) return nullptr;
   auto database = std::make_unique<Database>(name, *options, cluster->second.get(),
                                              config::upstream_database(*options, name));
   return databases_.emplace(name, std::move(database)).first->second.get();
+}
+
+std::vector<Cluster*> DatabaseDirectory::clusters() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Cluster*> all;
+  for (const auto& entry : clusters_) all.push_back(entry.second.get());
+  return all;
+}
+
+std::vector<Database*> DatabaseDirectory::databases() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Database*> all;
+  for (const auto& entry : databases_) all.push_back(entry.second.get());
+  return all;
 }
 
 }  // namespace postern::proxy

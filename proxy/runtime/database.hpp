@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,14 +19,18 @@
 
 namespace postern::proxy {
 
-/// One [cluster.NAME]: its nodes and what the monitor last saw of them.
+/// One [cluster.NAME] as one configuration has it: its nodes and what the monitor last saw of them.
+/// A reload that changes it makes another Cluster, and Database::cluster() names the latest: take
+/// it once where nodes and their state must belong together.
 class Cluster {
  public:
+  /// `options` must live as long as the process. Reads the files of its TLS.
   static Result<std::unique_ptr<Cluster>> make(std::string name,
                                                const config::ClusterOptions& options);
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const std::vector<Endpoint>& nodes() const { return nodes_; }
+  [[nodiscard]] bool has(const Endpoint& node) const;
   [[nodiscard]] const config::ClusterOptions& options() const { return *options_; }
   /// A target with this cluster's TLS and timeouts; database, user, password are the caller's.
   [[nodiscard]] UpstreamTarget target(const Endpoint& node) const;
@@ -33,11 +38,13 @@ class Cluster {
   /// Latest state of the nodes; any thread. Initially every role is unknown.
   [[nodiscard]] std::shared_ptr<const ClusterState> state() const { return state_.load(); }
   void publish(std::shared_ptr<const ClusterState> state) { state_.store(std::move(state)); }
+  /// Begins with what was known of the nodes that both have.
+  void inherit(const Cluster& former);
 
  private:
   Cluster() = default;
   std::string name_;
-  const config::ClusterOptions* options_ = nullptr;  ///< outlived by the configuration
+  const config::ClusterOptions* options_ = nullptr;
   std::vector<Endpoint> nodes_;
   std::shared_ptr<const TlsContext> tls_;
   std::atomic<std::shared_ptr<const ClusterState>> state_;
@@ -50,7 +57,8 @@ struct FreshSession {
   std::string search_path;
 };
 
-/// One database as clients name it.
+/// One database as clients name it. Where it leads (the cluster's name, its name on the server)
+/// never changes: a reload that changes that makes another Database.
 class Database {
  public:
   Database(std::string name, const config::DatabaseOptions& options, Cluster* cluster,
@@ -61,8 +69,9 @@ class Database {
         upstream_(std::move(upstream)) {}
 
   [[nodiscard]] const std::string& name() const { return name_; }
-  [[nodiscard]] const config::DatabaseOptions& options() const { return *options_; }
-  [[nodiscard]] Cluster& cluster() const { return *cluster_; }
+  /// Its options in force; the reference is good for as long as the process lives.
+  [[nodiscard]] const config::DatabaseOptions& options() const { return *options_.load(); }
+  [[nodiscard]] Cluster& cluster() const { return *cluster_.load(); }
   /// Its name on the server.
   [[nodiscard]] const std::string& upstream() const { return upstream_; }
 
@@ -77,36 +86,60 @@ class Database {
   }
 
  private:
-  std::string name_;
-  const config::DatabaseOptions* options_;
-  Cluster* cluster_;
-  std::string upstream_;
+  friend class DatabaseDirectory;
+  const std::string name_;
+  std::atomic<const config::DatabaseOptions*> options_;
+  std::atomic<Cluster*> cluster_;
+  const std::string upstream_;
   std::atomic<std::shared_ptr<const Protection>> protection_;
   mutable std::mutex fresh_mutex_;
   std::map<std::string, std::shared_ptr<const FreshSession>> fresh_;
 };
 
-/// All databases asked for so far. Thread-safe; a Database lives as long as the directory.
+/// All databases asked for so far. Thread-safe; a Database or Cluster lives as long as the
+/// directory, also when a reload has replaced it.
 class DatabaseDirectory {
  public:
+  using Clusters = std::map<std::string, std::unique_ptr<Cluster>, std::less<>>;
+
+  /// Clusters of a configuration that is not in force yet: all that can fail is behind it.
+  struct Prepared {
+    const config::Config* config = nullptr;
+    Clusters fresh;  ///< those that are new or changed
+  };
+  /// What adopt() replaced.
+  struct Adopted {
+    std::vector<Cluster*> fresh;      ///< to be watched
+    std::vector<Database*> retired;   ///< removed, or leading elsewhere now
+    std::vector<Database*> reopened;  ///< other nodes, credentials or TLS: connections are outdated
+  };
+
   /// Builds the clusters of the configuration, which must outlive the directory.
   Status open(const config::Config& config);
+  /// `changed` names the clusters whose options or files changed. Errors: those of TlsContext.
+  Result<Prepared> prepare(const config::Config& config, const std::set<std::string>& changed);
+  Adopted adopt(Prepared prepared);
+
   /// The database a client names; null where the configuration serves none of that name, or where
   /// more than kMaxDatabases names were asked for.
   Database* find(const std::string& name);
-  [[nodiscard]] const std::map<std::string, std::unique_ptr<Cluster>, std::less<>>& clusters()
-      const {
-    return clusters_;
-  }
+  /// Those in force.
+  [[nodiscard]] std::vector<Cluster*> clusters() const;
+  [[nodiscard]] std::vector<Database*> databases() const;
 
   /// Under "*" a client chooses names freely; each costs memory for good.
   static constexpr std::size_t kMaxDatabases = 10'000;
 
  private:
+  void adopt_clusters(Prepared& prepared, Adopted& out);
+  bool adopt_database(Database& database, Adopted& out);
+
+  mutable std::mutex mutex_;
   const config::Config* config_ = nullptr;
-  std::map<std::string, std::unique_ptr<Cluster>, std::less<>> clusters_;
-  std::mutex mutex_;
+  Clusters clusters_;
   std::map<std::string, std::unique_ptr<Database>, std::less<>> databases_;
+  std::vector<std::unique_ptr<Cluster>> former_clusters_;
+  std::vector<std::unique_ptr<Database>> former_databases_;
 };
 
 }  // namespace postern::proxy

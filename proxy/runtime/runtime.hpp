@@ -11,10 +11,12 @@
 #include "config/options.hpp"
 #include "proxy/cache/result_cache.hpp"
 #include "proxy/keeper/keeper.hpp"
+#include "proxy/net/client_tls.hpp"
 #include "proxy/net/worker.hpp"
 #include "proxy/pool/broker.hpp"
 #include "proxy/pool/clients.hpp"
 #include "proxy/runtime/audit_gate.hpp"
+#include "proxy/runtime/configuration.hpp"
 #include "proxy/runtime/database.hpp"
 #include "proxy/runtime/deciding.hpp"
 #include "proxy/runtime/key_service.hpp"
@@ -24,21 +26,23 @@
 
 namespace postern::proxy {
 
+class Reloader;
 struct Session;
 
 /// The process. Built by Server before the first worker starts; members are thread-safe or
-/// immutable from then on.
+/// immutable from then on. What a reload changes: config, users, databases and client_tls.
 struct Runtime {
-  std::shared_ptr<const config::Config> config;
+  Configuration config;
   Metrics metrics;
   Broker broker{[this](std::size_t closed) { metrics.servers_closed.add(closed); }};
   ClientRegistry registry;  ///< of logged-in clients
   CancelRegistry cancels;
   UserDirectory users;
   DatabaseDirectory databases;
-  std::unique_ptr<const TlsContext> client_tls;  ///< null: TLS is not offered
-  Bytes mock_key;                                ///< for logins of unknown users
-  Secret statement_key;                          ///< for names of shared prepared statements
+  /// Null: TLS is not offered.
+  std::atomic<std::shared_ptr<const ClientTls>> client_tls;
+  Bytes mock_key;        ///< for logins of unknown users
+  Secret statement_key;  ///< for names of shared prepared statements
   std::unique_ptr<sql::ParserPool> parsers;
   std::unique_ptr<Keeper> keeper;
   std::unique_ptr<KeyService> keys;         ///< null without [keys]
@@ -46,6 +50,7 @@ struct Runtime {
   std::unique_ptr<ResultCache> cache;       ///< null without [cache]
   std::string instance;                     ///< random; answers of other processes are never taken
   std::unique_ptr<audit::Log> audit;        ///< null without [audit]
+  Reloader* reloader = nullptr;             ///< the server's; null before it serves
   std::atomic<bool> stopping{false};
   std::atomic<std::uint64_t> next_session{1};
 };

@@ -42,13 +42,14 @@ bool decision_allows(const AnalysedText& analysed) {
 
 // Replicas ----------------------------------------------------------------------------------------
 
-std::optional<std::size_t> choose_replica(const Session& session) {
-  const auto& routing = session.context->runtime->config->routing;
+std::optional<Endpoint> choose_replica(const Session& session) {
+  const config::Config& config = *session.context->runtime->config;
+  const auto& routing = config.routing;
   if (!routing) return std::nullopt;
-  const auto route =
-      config::effective_route(*session.context->runtime->config, session.database->options());
+  const auto route = config::effective_route(config, session.database->options());
   if (route == config::RouteDefault::kPrimary) return std::nullopt;
-  const auto state = session.database->cluster().state();
+  const Cluster& cluster = session.database->cluster();
+  const auto state = cluster.state();
   ChoiceQuestion question;
   question.cluster = state.get();
   question.floor = session.floor;
@@ -56,7 +57,7 @@ std::optional<std::size_t> choose_replica(const Session& session) {
   question.random = crypto::random_u32();
   const Choice choice = choose(question);
   if (choice.ready.empty()) return std::nullopt;
-  return choice.ready.front();
+  return cluster.nodes().at(choice.ready.front());
 }
 
 // The session's link to this node: kept from the last read, or fresh.
@@ -121,12 +122,12 @@ Task<Result<bool>> read_answer(Session* session, ServerLink* link) {
 }
 
 Task<Result<ServerLink*>> armed_replica(Session* session) {
-  const auto index = choose_replica(*session);
-  if (!index) {
+  const auto chosen = choose_replica(*session);
+  if (!chosen) {
     if (session->config().routing) session->runtime().metrics.replica_fallbacks.add();
     co_return static_cast<ServerLink*>(nullptr);
   }
-  Endpoint node = session->database->cluster().nodes().at(*index);
+  Endpoint node = *chosen;
   const Result<ServerLink*> link = co_await replica_link(session, std::move(node));
   if (!link) {
     session->runtime().metrics.replica_fallbacks.add();

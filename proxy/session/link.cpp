@@ -105,7 +105,10 @@ Task<Result<Transport>> adopt_or_open(Session* session, PoolTicket* ticket, Endp
     *facts = std::move(server.facts);
     co_return Transport::adopt(session->worker()->executor(), std::move(server.transport));
   }
-  UpstreamTarget target = session->database->cluster().target(node);
+  // Where it was chosen, another configuration may have been in force.
+  const Cluster& cluster = session->database->cluster();
+  if (!cluster.has(node)) co_return make_error(pst::kUpstreamUnavailable, "the node was removed");
+  UpstreamTarget target = cluster.target(node);
   target.database = session->database->upstream();
   target.user = session->identity.upstream_user;
   target.password = upstream_password(session);
@@ -164,14 +167,15 @@ Task<Status> attach_primary(Session* session) {
     co_return renew_state(session, session->primary.get());
   }
   Error last = make_error(pst::kUpstreamUnavailable);
-  for (const Endpoint& node : primary_candidates(session->database->cluster())) {
+  const Cluster& cluster = session->database->cluster();
+  for (const Endpoint& node : primary_candidates(cluster)) {
     Endpoint copy = node;
     Result<std::unique_ptr<ServerLink>> link = co_await acquire_link(session, std::move(copy));
     if (!link) {
       last = link.error();
       continue;
     }
-    if ((*link)->facts().standby && session->database->cluster().nodes().size() > 1) {
+    if ((*link)->facts().standby && cluster.nodes().size() > 1) {
       (*link)->broken = true;
       co_await release_link(session, std::move(*link));
       last = make_error(pst::kUpstreamUnavailable, "no node of the cluster is a primary");
@@ -295,6 +299,16 @@ Task<void> run_cancel(SessionPtr session, ServerLink* link, UpstreamTarget targe
   if (--link->cancels == 0) link->cancels_done.set();
 }
 
+// As the connection itself was opened, whatever a reload made of its node since.
+UpstreamTarget cancel_target(const ServerFacts& facts) {
+  UpstreamTarget target;
+  target.endpoint = facts.endpoint;
+  target.tls = facts.tls;
+  target.require_tls = facts.require_tls;
+  target.timeout = facts.timeout;
+  return target;
+}
+
 }  // namespace
 
 void cancel_statement(const SessionPtr& session) {
@@ -307,7 +321,7 @@ void cancel_statement(const SessionPtr& session) {
   if (!cancellable) return;
   session->runtime().metrics.cancels.add();
   ++link->cancels;
-  UpstreamTarget target = session->database->cluster().target(link->facts().endpoint);
+  UpstreamTarget target = cancel_target(link->facts());
   session->worker()->spawn(run_cancel(session, link, std::move(target)));
 }
 

@@ -27,12 +27,10 @@ constexpr std::size_t kLoginRead = 1024;
 constexpr std::size_t kShortKey = 4;
 constexpr std::size_t kLongKey = 32;
 
-ClientLogin::Options login_options(Session* session) {
+ClientLogin::Options login_options(Session* session, const ClientTls* tls) {
   ClientLogin::Options options;
-  const config::ListenTlsOptions& tls = session->config().listen.tls;
-  if (session->runtime().client_tls != nullptr) {
-    options.tls = tls.mode == config::ClientTlsMode::kRequire ? protocol::TlsPolicy::kRequire
-                                                              : protocol::TlsPolicy::kOffer;
+  if (tls != nullptr) {
+    options.tls = tls->required ? protocol::TlsPolicy::kRequire : protocol::TlsPolicy::kOffer;
   }
   options.primitives = &scram_primitives();
   options.mock_key = session->runtime().mock_key;
@@ -67,7 +65,7 @@ void act_on_cancel(Session* session, const protocol::CancelOrder& order) {
 }
 
 // Runs the machine to its end. True: authenticated.
-Task<Result<bool>> authenticate(Session* session, ClientLogin* login) {
+Task<Result<bool>> authenticate(Session* session, ClientLogin* login, const ClientTls* tls) {
   for (;;) {
     Bytes out;
     const LoginStep step = login->advance(session->input.unread(), out);
@@ -83,8 +81,8 @@ Task<Result<bool>> authenticate(Session* session, ClientLogin* login) {
       }
       case LoginStep::Kind::kUpgradeTls: {
         Bytes early;
-        const TlsContext* tls = session->runtime().client_tls.get();
-        const Status upgraded = co_await session->client.upgrade_server(tls, std::move(early));
+        const TlsContext* context = &tls->context;
+        const Status upgraded = co_await session->client.upgrade_server(context, std::move(early));
         if (!upgraded) co_return upgraded.error();
         login->tls_established();
         break;
@@ -168,8 +166,11 @@ Task<void> refuse_login(Session* session, const Error* error, bool tell) {
 Task<LoginOutcome> log_in(Session* session) {
   session->deadline.arm(SteadyClock::now() + session->config().limits.login_timeout);
   session->identity.address = session->client.peer();
-  ClientLogin login(login_options(session));
-  const Result<bool> authenticated = co_await authenticate(session, &login);
+  // Before anything else of the configuration is looked at: see outdated().
+  session->configured = &session->config();
+  const auto tls = session->runtime().client_tls.load();
+  ClientLogin login(login_options(session, tls.get()));
+  const Result<bool> authenticated = co_await authenticate(session, &login, tls.get());
   session->identity.login = login.request().user;
   if (!authenticated) {
     // Scans and health checks that just close are not failed logins.

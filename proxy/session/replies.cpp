@@ -68,6 +68,7 @@ Task<Status> round(Session* session, ServerLink* link) {
   if (!need) co_return need.error();
   if (link->queue().empty()) {
     link->drained.set();
+    if (session->configured != &session->config()) look_up(session);
     if (link->stop_pump) co_return ok();
     if (link == session->primary.get() && may_let_go(*session)) co_return ok();
   }

@@ -13,6 +13,7 @@
 #include "proxy/session/clock.hpp"
 #include "proxy/session/link.hpp"
 #include "proxy/session/login.hpp"
+#include "proxy/session/outdated.hpp"
 #include "proxy/session/position.hpp"
 #include "proxy/session/publish.hpp"
 #include "proxy/session/query_path.hpp"
@@ -189,7 +190,7 @@ Task<Status> read_client(Session* session, std::size_t need) {
   if (session->input.empty()) {
     const Status ready = co_await await_client(session);
     if (!ready) co_return ready.error();
-    if (session->ending) co_return ok();
+    if (session->ending || std::exchange(session->woken, false)) co_return ok();
   }
   const std::size_t have = session->input.size();
   const std::size_t missing = std::max(need > have ? need - have : 1, kReadSize);
@@ -203,6 +204,7 @@ Task<Status> read_client(Session* session, std::size_t need) {
   if (interrupted) co_return ok();
   if (!got) co_return got.error();
   if (*got == 0) session->ending = true;
+  session->quiet_since = {};
   session->input.commit(*got);
   co_return ok();
 }
@@ -218,15 +220,28 @@ Task<Status> park(Session* session, std::size_t need) {
   co_return read;
 }
 
+// Between two statements: has the session to end here?
+Status may_stay(Session* session) {
+  if (!session->runtime().stopping) return outdated(session);
+  const auto now = SteadyClock::now();
+  if (session->quiet_since == SteadyClock::time_point{}) session->quiet_since = now;
+  const auto patience = session->config().listen.so_reuseport ? kPatience : SteadyClock::duration{};
+  if (now - session->quiet_since < patience) return ok();
+  return make_error(pst::kShuttingDown);
+}
+
 Task<Status> run(Session* session) {
+  session->serving = true;
+  session->quiet_since = {};
   while (!session->ending) {
     const auto need = co_await take_messages(session);
     if (!need) co_return need.error();
     const Status flushed = co_await flush_all(session);
     if (!flushed) co_return flushed.error();
     if (session->ending) break;
-    if (session->runtime().stopping && server_idle(*session)) {
-      co_return make_error(pst::kShuttingDown);
+    if (server_idle(*session)) {
+      const Status stays = may_stay(session);
+      if (!stays) co_return stays.error();
     }
     const Status read = co_await park(session, *need);
     if (!read) co_return read.error();

@@ -18,6 +18,12 @@ std::uint32_t message_limit(const config::Config& config) {
       std::min<std::uint64_t>(config.limits.message_bytes.bytes, protocol::kMaxLargeLength));
 }
 
+bool gives_up_login(Session& session) {
+  if (!session.runtime().stopping) return false;
+  return !session.config().listen.so_reuseport ||
+         SteadyClock::now() - session.quiet_since > kPatience;
+}
+
 }  // namespace
 
 Session::Session(WorkerContext* worker_context, Transport transport, LoadTicket ticket)
@@ -39,6 +45,17 @@ Session::~Session() {
   if (cancel_id != 0) runtime().cancels.remove(cancel_id);
   context->sessions.erase(this);
   runtime().metrics.clients.add(-1);
+}
+
+void look_up(Session* session) {
+  session->woken = true;
+  if (session->serving || gives_up_login(*session)) session->client.interrupt();
+}
+
+void wake_sessions(WorkerContext* context) {
+  context->worker->post([context] {
+    for (Session* session : context->sessions) look_up(session);
+  });
 }
 
 }  // namespace postern::proxy

@@ -55,6 +55,8 @@ struct Session : std::enable_shared_from_this<Session> {
 
   [[nodiscard]] Runtime& runtime() { return *context->runtime; }
   [[nodiscard]] Worker* worker() { return context->worker; }
+  /// The configuration in force. It lives as long as the process; take it once where several values
+  /// must belong together.
   [[nodiscard]] const config::Config& config() { return *context->runtime->config; }
 
   WorkerContext* context;
@@ -74,6 +76,11 @@ struct Session : std::enable_shared_from_this<Session> {
   std::string audit_id;  ///< session id in the access log
   Identity identity;
   Database* database = nullptr;
+  const config::Config* configured = nullptr;  ///< what the identity was last found to agree with
+  /// Of the process's stop: no message since then; during login its beginning.
+  SteadyClock::time_point quiet_since = SteadyClock::now();
+  bool serving = false;  ///< the login is behind it
+  bool woken = false;    ///< look_up() was called since the last look
   std::uint32_t cancel_id = 0;
   types::Render render;  ///< settings that decide how values look
   std::vector<std::string> search_path;
@@ -122,6 +129,18 @@ struct Session : std::enable_shared_from_this<Session> {
 };
 
 using SessionPtr = std::shared_ptr<Session>;
+
+/// Of a process that stops, towards clients that said nothing: while a successor may listen beside
+/// it (so_reuseport), one that is about to send gets the time to do so.
+inline constexpr std::chrono::seconds kPatience{1};
+
+/// Makes a session look up from its wait for the client. A login under way is left alone, unless
+/// the process stops and has no patience left. Its worker.
+void look_up(Session* session);
+
+/// Makes every session of a worker look up from its wait for the client, so that it sees that the
+/// process stops or that the configuration is another. Any thread.
+void wake_sessions(WorkerContext* context);
 
 /// Serves one client from its first byte to its end. Spawned on the worker.
 Task<void> serve_client(WorkerContext* context, UnboundTransport unbound, LoadTicket load);

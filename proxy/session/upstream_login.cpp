@@ -115,6 +115,9 @@ Task<Status> learn(Transport* transport, ReadBuffer* input, ServerFacts* facts) 
 std::unique_ptr<ServerFacts> to_facts(const UpstreamTarget& target, protocol::ServerFacts login) {
   auto facts = std::make_unique<ServerFacts>();
   facts->endpoint = target.endpoint;
+  facts->tls = target.tls;
+  facts->require_tls = target.require_tls;
+  facts->timeout = target.timeout;
   facts->backend_pid = login.pid;
   facts->cancel_key = Bytes(login.cancel_key.reveal());
   for (auto& [name, value] : login.parameters) {

@@ -1,6 +1,7 @@
 // The logins of the users file, ready for authentication.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -10,29 +11,40 @@
 
 namespace postern::proxy {
 
-/// Immutable after open(); any thread.
+/// Thread-safe; the table behind it is immutable and swapped as a whole.
 class UserDirectory {
  public:
-  /// Derives SCRAM secrets of plaintext passwords now, so that logins cost no stretching here.
-  /// `config` must outlive the directory. kBadScramSecret names the user whose secret is malformed.
+  struct Table;
+
+  /// Derives SCRAM secrets of plaintext passwords now, so that logins cost no stretching here; what
+  /// is known of an unchanged password is taken over. `config` must live as long as the process.
+  /// kBadScramSecret names the user whose secret is malformed.
+  Result<std::shared_ptr<const Table>> prepare(const config::Config& config) const;
+  void adopt(std::shared_ptr<const Table> table) { table_.store(std::move(table)); }
+  /// prepare() and adopt().
   Status open(const config::Config& config);
 
   /// What ClientLogin is to be told about this user.
   [[nodiscard]] protocol::UserAnswer answer(const std::string& user) const;
-  /// Options of a user, or of nobody in particular where trust admits strangers.
+  /// Options of a user, or of nobody in particular where trust admits strangers. Good for as long
+  /// as the process lives.
   [[nodiscard]] const config::UserOptions& options(const std::string& user) const;
   /// Password for logging in upstream in the user's own name; null where only a secret is known.
   [[nodiscard]] std::shared_ptr<const Secret> password(const std::string& user) const;
 
  private:
+  std::atomic<std::shared_ptr<const Table>> table_;
+  config::UserOptions stranger_;
+};
+
+struct UserDirectory::Table {
   struct Entry {
     const config::UserOptions* options = nullptr;
     protocol::ScramSecret secret;
     std::shared_ptr<const Secret> password;
   };
-  std::map<std::string, Entry, std::less<>> entries_;
-  config::UserOptions stranger_;
-  bool trust_ = false;
+  std::map<std::string, Entry, std::less<>> entries;
+  bool trust = false;
 };
 
 }  // namespace postern::proxy

@@ -105,6 +105,10 @@ Status open_log(const config::LogOptions& options) {
   return ok();
 }
 
+void set_log_level(LogLevel level) {
+  spdlog::default_logger_raw()->set_level(spdlog_level(level));
+}
+
 void log(LogLevel level, std::string_view event, LogFields fields) {
   if (!spdlog::default_logger_raw()->should_log(spdlog_level(level))) return;
   write(level, render(event, fields));

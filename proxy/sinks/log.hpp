@@ -34,6 +34,9 @@ using LogFields = std::initializer_list<LogField>;
 /// lines go to standard error as text. Errors: kConfigUnreadable where the file cannot be opened.
 Status open_log(const config::LogOptions& options);
 
+/// Another least level from now on. Any thread.
+void set_log_level(config::LogLevel level);
+
 /// Thread-safe. `event` is a stable word such as "client_login"; see docs/operating.md.
 void log(config::LogLevel level, std::string_view event, LogFields fields = {});
 

@@ -144,13 +144,20 @@ std::string cluster(const Cluster& cluster) {
   return out.str();
 }
 
+const Cluster& named_cluster(const Rig& rig, const std::string& name) {
+  for (const Cluster* cluster : rig.directory.clusters()) {
+    if (cluster->name() == name) return *cluster;
+  }
+  std::abort();
+}
+
 std::string run(Rig& rig, const std::string& line) {
   std::istringstream in(line);
   std::string command;
   std::string name;
   std::string more;
   in >> command >> name >> more;
-  if (command == "cluster") return cluster(*rig.directory.clusters().at(name));
+  if (command == "cluster") return cluster(named_cluster(rig, name));
   Database* database = rig.directory.find(name);
   if (database == nullptr) return "no such database";
   if (command == "ensure") return ensure(rig, database);
@@ -183,9 +190,8 @@ int serve(const char* file, bool with_service) {
   rig.home = std::make_unique<Worker>(WorkerOptions{"home", {}});
   rig.caller = std::make_unique<Worker>(WorkerOptions{"caller", {}});
   rig.keeper = std::make_unique<Keeper>(rig.config.get(), rig.home.get());
-  for (const auto& [name, entry] : rig.directory.clusters()) {
-    rig.monitors.push_back(
-        std::make_unique<Monitor>(rig.config.get(), entry.get(), rig.home.get()));
+  for (Cluster* entry : rig.directory.clusters()) {
+    rig.monitors.push_back(std::make_unique<Monitor>(rig.config.get(), entry, rig.home.get()));
     rig.monitors.back()->start();
   }
   rig.home->start();
