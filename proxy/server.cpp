@@ -11,6 +11,7 @@
 #include "config/load.hpp"
 #include "crypto/hash.hpp"
 #include "crypto/init.hpp"
+#include "proxy/admin/console_wiring.hpp"
 #include "proxy/admin/metrics_listener.hpp"
 #include "proxy/net/acceptor.hpp"
 #include "proxy/route/monitor.hpp"
@@ -120,6 +121,7 @@ struct Server::State {
   }
   Runtime runtime;
   std::vector<std::unique_ptr<WorkerContext>> contexts;
+  std::unique_ptr<console::Console> console;
   WorkerGroup workers;
   std::vector<std::unique_ptr<Monitor>> monitors;
   Worker home;  ///< accepts, monitors, keeps catalogs, answers /metrics
@@ -146,6 +148,17 @@ sigset_t block_signals() {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   return signals;
+}
+
+// Averages of the console are those of one to two periods.
+Task<void> turn_statistics(Runtime* runtime, Worker* home) {
+  Timer timer(home->executor());
+  for (;;) {
+    timer.expires_after(runtime->config->admin.stats_period);
+    auto operation = timer.async_wait(kAwait);
+    co_await std::move(operation);
+    runtime->statistics.turn(SteadyClock::now());
+  }
 }
 
 // Closes pooled connections that nobody used for long.
@@ -188,9 +201,14 @@ Result<std::unique_ptr<Server>> Server::open(std::shared_ptr<const config::Confi
   Runtime& runtime = state->runtime;
   POSTERN_TRY(open_runtime(runtime));
   runtime.keeper = std::make_unique<Keeper>(runtime.config.get(), &state->home);
+  if (runtime.config->admin.console) {
+    state->console = make_console(&runtime);
+    runtime.console = state->console.get();
+  }
   for (std::size_t i = 0; i < state->workers.size(); ++i) {
     Worker* worker = &state->workers.at(i);
     state->contexts.push_back(std::make_unique<WorkerContext>(&runtime, worker));
+    if (state->console != nullptr) state->console->add_worker(state->contexts.back().get());
     if (runtime.audit) state->contexts.back()->audit_waiters.connect(runtime.audit.get(), worker);
   }
   AcceptorOptions options;
@@ -223,6 +241,7 @@ Status Server::run() {
     state.monitors.back()->start();
   }
   state.home.spawn(expire_idle_servers(&state.runtime, &state.home));
+  state.home.spawn(turn_statistics(&state.runtime, &state.home));
   log_start(state.runtime, state.acceptor->port());
   int signal = 0;
   do {

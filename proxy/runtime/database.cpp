@@ -65,6 +65,13 @@ Status DatabaseDirectory::open(const config::Config& config) {
   return ok();
 }
 
+std::vector<Database*> DatabaseDirectory::list() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Database*> all;
+  for (const auto& [name, database] : databases_) all.push_back(database.get());
+  return all;
+}
+
 Database* DatabaseDirectory::find(const std::string& name) {
   const config::DatabaseOptions* options = config::find_database(*config_, name);
   if (options == nullptr) return nullptr;

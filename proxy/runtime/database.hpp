@@ -80,6 +80,8 @@ class DatabaseDirectory {
   /// The database a client names; null where the configuration serves none of that name, or where
   /// more than kMaxDatabases names were asked for.
   Database* find(const std::string& name);
+  /// Those asked for so far, ascending by name.
+  [[nodiscard]] std::vector<Database*> list() const;
   [[nodiscard]] const std::map<std::string, std::unique_ptr<Cluster>, std::less<>>& clusters()
       const {
     return clusters_;
@@ -91,7 +93,7 @@ class DatabaseDirectory {
  private:
   const config::Config* config_ = nullptr;
   std::map<std::string, std::unique_ptr<Cluster>, std::less<>> clusters_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::map<std::string, std::unique_ptr<Database>, std::less<>> databases_;
 };
 

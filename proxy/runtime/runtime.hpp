@@ -18,12 +18,16 @@
 #include "proxy/runtime/deciding.hpp"
 #include "proxy/runtime/key_service.hpp"
 #include "proxy/session/cancel_registry.hpp"
+#include "proxy/session/statistics.hpp"
 #include "proxy/session/user_directory.hpp"
 #include "proxy/sinks/metrics.hpp"
 
 namespace postern::proxy {
 
 struct Session;
+namespace console {
+class Console;
+}
 
 /// The process. Built by Server before the first worker starts; members are thread-safe or
 /// immutable from then on.
@@ -43,19 +47,22 @@ struct Runtime {
   std::unique_ptr<ResultCache> cache;       ///< null without [cache]
   std::string instance;                     ///< random; answers of other processes are never taken
   std::unique_ptr<audit::Log> audit;        ///< null without [audit]
+  Statistics statistics;
+  const console::Console* console = nullptr;  ///< set before the first worker starts; null: none
   std::atomic<bool> stopping{false};
   std::atomic<std::uint64_t> next_session{1};
 };
 
 /// One worker's share; its thread only.
 struct WorkerContext {
-  WorkerContext(Runtime* r, Worker* w) : runtime(r), worker(w) {}
+  WorkerContext(Runtime* r, Worker* w) : runtime(r), worker(w), book(r->statistics.add_book()) {}
 
   Runtime* runtime;
   Worker* worker;
   Decider decider;        ///< analysis and decision caches
   ColumnCiphers ciphers;  ///< of the protected columns
   AuditWaiters audit_waiters;
+  StatisticsBook* book;
   std::set<Session*> sessions;
 };
 

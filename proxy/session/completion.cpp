@@ -77,6 +77,7 @@ void end_parse(Session* session, ServerLink* link, const Unit& unit, bool succes
   if (unit.statement == nullptr) return;
   const std::string& name = unit.statement->name;
   if (success) {
+    session->statistics.server_parsed();
     link->prepared.insert_or_assign(name, unit.statement->id);
   } else if (const auto it = link->prepared.find(name);
              it != link->prepared.end() && it->second == unit.statement->id) {

@@ -185,6 +185,7 @@ Status forward(Session* session, ServerLink* link, Unit& unit, const Frame& fram
     case BackendType::kCommandComplete:
       return forward_complete(session, link, unit, frame);
     case BackendType::kErrorResponse:
+      session->statistics.server_error(frame.body);
       POSTERN_TRY(forward_error(session, unit, frame));
       session->path_due = session->path_due || session->path_touched;
       on_failed_statement(session, link, unit);

@@ -8,6 +8,7 @@
 #include "base/codes/wire.hpp"
 #include "protocol/error_message.hpp"
 #include "protocol/simple.hpp"
+#include "proxy/console/console.hpp"
 #include "proxy/session/analyse.hpp"
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/link.hpp"
@@ -94,6 +95,7 @@ Task<Status> run_query_message(Session* session, const Frame* frame) {
 
 Task<Status> take_frame(Session* session, const Frame* frame) {
   const FrontendType type = frame->frontend();
+  session->statistics.message(type);
   if (type == FrontendType::kQuery || type == FrontendType::kFunctionCall) {
     const Status left = co_await leave_batch(session);
     if (!left) co_return left.error();
@@ -175,6 +177,10 @@ Task<Status> flush_all(Session* session) {
 // Waits for the client without holding a buffer.
 Task<Status> await_client(Session* session) {
   session->input.trim();
+  session->statistics.client_written(session->out.written());
+  if (server_idle(*session) && session->fsm.state() == SessionFsm::State::kIdle) {
+    session->statistics.quiet();
+  }
   const auto idle = session->config().limits.idle_timeout;
   if (idle.count() > 0 && server_idle(*session)) session->deadline.arm(SteadyClock::now() + idle);
   const Status ready = co_await session->client.wait_readable();
@@ -203,6 +209,7 @@ Task<Status> read_client(Session* session, std::size_t need) {
   if (!got) co_return got.error();
   if (*got == 0) session->ending = true;
   session->input.commit(*got);
+  session->statistics.client_read(*got);
   co_return ok();
 }
 
@@ -256,7 +263,12 @@ namespace {
 Task<LoginOutcome> serve_admitted(Session* session) {
   const LoginOutcome outcome = co_await admit(session);
   if (outcome == LoginOutcome::kClosed) co_return outcome;
-  const Status ended = co_await run(session);
+  Status ended = ok();
+  if (session->on_console) {
+    ended = co_await console::serve(session);
+  } else {
+    ended = co_await run(session);
+  }
   if (!ended) co_await say_farewell(session, &ended.error());
   co_return outcome;
 }

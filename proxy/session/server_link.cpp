@@ -26,6 +26,7 @@ Status ServerLink::expect(Unit unit, protocol::Disposition disposition) {
 Task<Status> ServerLink::flush() {
   if (out_.empty()) co_return ok();
   std::swap(out_, writing_);
+  if (statistics != nullptr) statistics->server_written(writing_.total());
   const std::span<const ByteView> views(writing_.views());
   Status status = co_await transport_.write(views);
   writing_.clear();

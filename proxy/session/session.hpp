@@ -54,10 +54,12 @@ struct Session : std::enable_shared_from_this<Session> {
   protocol::SessionFsm fsm;
   Deadline deadline;  ///< login, idle: closes the client's transport
 
+  SessionStatistics statistics;
   std::uint64_t id;
   std::string audit_id;  ///< session id in the access log
   Identity identity;
-  Database* database = nullptr;
+  Database* database = nullptr;  ///< null on the console
+  bool on_console = false;
   std::uint32_t cancel_id = 0;
   types::Render render;  ///< settings that decide how values look
   std::vector<std::string> search_path;
