@@ -118,7 +118,7 @@ Bytes execute(std::int32_t max_rows = 0) {
   return out;
 }
 
-Bytes sync() {
+Bytes sync_message() {
   Bytes out;
   protocol::Sync{}.encode(out);
   return out;
@@ -145,38 +145,38 @@ TEST_CASE("simple queries: rows, several statements, nothing, errors") {
 
 TEST_CASE("the extended protocol: what drivers send") {
   Rig rig;
-  const Bytes group =
-      parse("SHOW POOLS") + bind() + describe(protocol::Target::kPortal) + execute() + sync();
+  const Bytes group = parse("SHOW POOLS") + bind() + describe(protocol::Target::kPortal) +
+                      execute() + sync_message();
   CHECK(rig.send(group) == "12TDCZ");
   // asyncpg: a named statement is described before it is bound.
   CHECK(rig.send(parse("SHOW STATS", "s1") + describe(protocol::Target::kStatement, "s1") +
-                 sync()) == "1tTZ");
-  CHECK(rig.send(bind("s1") + execute() + sync()) == "2DCZ");
+                 sync_message()) == "1tTZ");
+  CHECK(rig.send(bind("s1") + execute() + sync_message()) == "2DCZ");
   // What has no rows.
   CHECK(rig.send(parse("PAUSE") + describe(protocol::Target::kStatement) + bind() + execute() +
-                 sync()) == "1tn2CZ");
-  CHECK(rig.send(parse("") + bind() + describe(protocol::Target::kPortal) + execute() + sync()) ==
-        "12nIZ");
+                 sync_message()) == "1tn2CZ");
+  CHECK(rig.send(parse("") + bind() + describe(protocol::Target::kPortal) + execute() +
+                 sync_message()) == "12nIZ");
 }
 
 TEST_CASE("rows in portions") {
   Rig rig;
   rig.rows = 5;
-  CHECK(rig.send(parse("SHOW POOLS") + bind() + execute(2) + execute(2) + execute(2) + sync()) ==
-        "12DDsDDsDCZ");
+  CHECK(rig.send(parse("SHOW POOLS") + bind() + execute(2) + execute(2) + execute(2) +
+                 sync_message()) == "12DDsDDsDCZ");
   CHECK(rig.run.size() == 1);
 }
 
 TEST_CASE("an error in a batch skips to Sync") {
   Rig rig;
-  CHECK(rig.send(parse("SHOW POLS") + bind() + execute() + sync()) == "EZ");
-  CHECK(rig.send(bind("nobody") + execute() + sync()) == "EZ");
+  CHECK(rig.send(parse("SHOW POLS") + bind() + execute() + sync_message()) == "EZ");
+  CHECK(rig.send(bind("nobody") + execute() + sync_message()) == "EZ");
   CHECK(rig.sqlstate() == "26000");
-  CHECK(rig.send(parse("SHOW POOLS", "a") + parse("SHOW POOLS", "a") + sync()) == "1EZ");
+  CHECK(rig.send(parse("SHOW POOLS", "a") + parse("SHOW POOLS", "a") + sync_message()) == "1EZ");
   CHECK(rig.sqlstate() == "42P05");
-  CHECK(rig.send(bind("a", true) + execute() + sync()) == "EZ");
+  CHECK(rig.send(bind("a", true) + execute() + sync_message()) == "EZ");
   CHECK(rig.sqlstate() == "08P01");
-  CHECK(rig.send(execute() + sync()) == "EZ");
+  CHECK(rig.send(execute() + sync_message()) == "EZ");
   CHECK(rig.sqlstate() == "34000");
   CHECK(rig.run.empty());
   CHECK(rig.query("SHOW POOLS") == "TDCZ");
@@ -198,7 +198,7 @@ TEST_CASE("integers in binary, text the same in both formats") {
   append_be32(out, static_cast<std::uint32_t>(body.size() + 4));
   out += body;
   CHECK(rig.send(parse("SHOW LISTS") + out + describe(protocol::Target::kPortal) + execute() +
-                 sync()) == "12TDCZ");
+                 sync_message()) == "12TDCZ");
   const auto columns = protocol::RowDescription::decode(rig.body('T'));
   REQUIRE(columns);
   for (const protocol::Field field : *columns) CHECK(field.format == 1);
@@ -236,7 +236,7 @@ TEST_CASE("no command passes without the role, by neither protocol") {
       CHECK(simple.engine().take_denied().has_value() != allowed);
       if (!allowed) CHECK(simple.sqlstate() == "42501");
       Rig extended(role);
-      (void)extended.send(parse(text) + bind() + execute() + sync());
+      (void)extended.send(parse(text) + bind() + execute() + sync_message());
       CHECK(extended.run.empty() != allowed);
     }
   }
@@ -244,9 +244,9 @@ TEST_CASE("no command passes without the role, by neither protocol") {
 
 TEST_CASE("a role that is taken away counts for statements prepared before") {
   Rig rig;
-  CHECK(rig.send(parse("PAUSE", "p") + sync()) == "1Z");
+  CHECK(rig.send(parse("PAUSE", "p") + sync_message()) == "1Z");
   rig.engine().set_role(Role::kStats);
-  CHECK(rig.send(bind("p") + execute() + sync()) == "2EZ");
+  CHECK(rig.send(bind("p") + execute() + sync_message()) == "2EZ");
   CHECK(rig.sqlstate() == "42501");
   CHECK(rig.run.empty());
 }
@@ -254,11 +254,11 @@ TEST_CASE("a role that is taken away counts for statements prepared before") {
 TEST_CASE("statements and portals are limited in number") {
   Rig rig;
   for (std::size_t i = 0; i < kMaxStatements; ++i) {
-    CHECK(rig.send(parse("SHOW POOLS", "s" + std::to_string(i)) + sync()) == "1Z");
+    CHECK(rig.send(parse("SHOW POOLS", "s" + std::to_string(i)) + sync_message()) == "1Z");
   }
-  CHECK(rig.send(parse("SHOW POOLS", "more") + sync()) == "EZ");
+  CHECK(rig.send(parse("SHOW POOLS", "more") + sync_message()) == "EZ");
   CHECK(rig.query("DISCARD ALL") == "CZ");
-  CHECK(rig.send(parse("SHOW POOLS", "more") + sync()) == "1Z");
+  CHECK(rig.send(parse("SHOW POOLS", "more") + sync_message()) == "1Z");
 }
 
 TEST_CASE("goodbye") {

@@ -1,5 +1,6 @@
 #include "proxy/session/statistics.hpp"
 
+#include <algorithm>
 #include <string>
 #include <thread>
 
