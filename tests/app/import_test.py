@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""postern import: PgBouncer's files become a configuration that check takes: import_test.py POSTERN."""
+"""postern import: PgBouncer's files become what check takes: import_test.py POSTERN."""
 import pathlib
 import re
 import subprocess
@@ -168,7 +168,7 @@ class Import(unittest.TestCase):
 
     def test_every_key_of_the_table_is_accounted_for(self):
         source = pathlib.Path(__file__).resolve().parents[2] / "app/import_keys.def"
-        rows = re.findall(r'^KEY\((\w+), "([^"]+)", (\w+), "', source.read_text(), re.M)
+        rows = re.findall(r'^KEY\((\w+), "([^"]+)", (\w+),\s+"', source.read_text(), re.M)
         main = [(name, fate) for place, name, fate in rows if place == "kMain"]
         self.assertEqual(len(main), len({name for name, _ in main}))
         self.assertGreaterEqual(len(main), 95)
