@@ -1,5 +1,6 @@
 #include "proxy/admin/console_wiring.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <unistd.h>
 #include <utility>
@@ -19,9 +20,11 @@ std::vector<console::PoolRow> pools_of(const Runtime& runtime) {
     row.user = pool.key.user;
     row.mode = "session";
     row.size = pool.size;
-    row.total = pool.total;
-    row.idle = pool.idle;
-    row.waiting = pool.waiting;
+    // In session pooling a server in use is a client served.
+    row.sv_active = pool.total - std::min(pool.total, pool.idle);
+    row.cl_active = row.sv_active;
+    row.sv_idle = pool.idle;
+    row.cl_waiting = pool.waiting;
     rows.push_back(std::move(row));
   }
   return rows;

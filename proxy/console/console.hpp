@@ -1,6 +1,7 @@
 // The console: what it may do to the process, and one session's service.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 namespace postern::proxy {
 struct Runtime;
 struct Session;
+class Worker;
 struct WorkerContext;
 }  // namespace postern::proxy
 
@@ -22,17 +24,19 @@ namespace postern::proxy::console {
 /// not block. An empty function: the command is refused with kConsoleNotServed.
 struct Actions {
   using OnDatabase = std::function<Status(const std::string& database)>;
+  /// True: what is waited for has come about; false: the timeout came first.
+  using Wait = std::function<Task<Result<bool>>(Worker* worker, std::string database,
+                                                std::chrono::milliseconds timeout)>;
   OnDatabase pause;      ///< give out no more servers; kConsoleState where paused already
   OnDatabase resume;     ///< kConsoleState where not paused
   OnDatabase reconnect;  ///< replace every server once it is free
   OnDatabase kill;       ///< drop servers and their clients at once, then as pause
   OnDatabase disable;
   OnDatabase enable;
-  /// PAUSE and WAIT_CLOSE answer when these are true; asked every kPollInterval.
-  std::function<bool(const std::string& database)> paused_fully;
-  std::function<bool(const std::string& database)> closed_fully;
+  Wait wait_paused;  ///< PAUSE answers then; empty: at once
+  Wait wait_closed;  ///< WAIT_CLOSE answers then
   /// Reads the configuration anew; the lines say what changed, each sent as a NOTICE.
-  std::function<Result<std::vector<std::string>>()> reload;
+  std::function<Task<Result<std::vector<std::string>>>(Worker* worker)> reload;
   /// "", "WAIT_FOR_CLIENTS" or "WAIT_FOR_SERVERS"; returns at once.
   std::function<Status(const std::string& mode)> shutdown;
 };
@@ -41,7 +45,8 @@ struct Actions {
 /// is known.
 struct Sources {
   std::function<std::vector<PoolRow>()> pools;
-  std::function<std::vector<SocketRow>()> idle_servers;
+  /// Every server connection; empty: those that sessions hold are listed.
+  std::function<std::vector<SocketRow>()> servers;
   std::function<bool(const std::string& database)> is_paused;  ///< "": the whole process
   std::function<bool(const std::string& database)> is_disabled;
 };
@@ -68,8 +73,8 @@ class Console {
   std::vector<WorkerContext*> workers_;
 };
 
-/// How often an action that takes time is looked at.
-inline constexpr std::chrono::milliseconds kPollInterval{50};
+/// How often a command that waits looks whether its client is still there.
+inline constexpr std::chrono::milliseconds kWaitSlice{500};
 
 /// After authentication: may this login use the console? kConsoleRefused. Fills the session's
 /// database-independent state and sends parameters, key and ReadyForQuery.

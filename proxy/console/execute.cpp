@@ -69,31 +69,29 @@ const Actions::OnDatabase* action_of(const Actions& actions, Verb verb) {
 
 // PAUSE and WAIT_CLOSE answer when what they ask for has come about. The wait ends with the client
 // and with the process.
-Task<Status> wait_until(Session* session, const std::function<bool(const std::string&)>* done,
-                        const std::string* database) {
-  if (!*done) co_return ok();
-  Timer timer(session->worker()->executor());
-  while (!(*done)(*database)) {
+Task<Status> wait_for(Session* session, const Actions::Wait* wait, const std::string* database) {
+  for (;;) {
+    std::string name = *database;
+    Task<Result<bool>> operation = (*wait)(session->worker(), std::move(name), kWaitSlice);
+    const Result<bool> done = co_await std::move(operation);
+    if (!done) co_return done.error();
+    if (*done) co_return ok();
     if (session->runtime().stopping) co_return make_error(pst::kShuttingDown);
-    if (session->ending || session->client.peek() == IdleState::kGone) {
-      session->ending = true;
-      co_return ok();
-    }
-    timer.expires_after(kPollInterval);
-    auto operation = timer.async_wait(kAwait);
-    co_await std::move(operation);
+    if (session->client.peek() == IdleState::kGone) session->ending = true;
+    if (session->ending) co_return ok();
   }
-  co_return ok();
 }
 
-Status reload(Session* session) {
+Task<Status> reload(Session* session) {
   const auto& function = console_of(session).actions().reload;
-  if (!function) return not_served(Verb::kReload, "Restart to apply changes.");
-  POSTERN_ASSIGN(const std::vector<std::string> lines, function());
-  for (const std::string& line : lines) {
+  if (!function) co_return not_served(Verb::kReload, "Restart to apply changes.");
+  Task<Result<std::vector<std::string>>> operation = function(session->worker());
+  const Result<std::vector<std::string>> lines = co_await std::move(operation);
+  if (!lines) co_return lines.error();
+  for (const std::string& line : *lines) {
     protocol::append_notice(session->out.pending().own(), "NOTICE", "00000", line);
   }
-  return ok();
+  co_return ok();
 }
 
 Task<Status> kill(Session* session, const Command* command) {
@@ -110,19 +108,19 @@ Task<Status> act(Session* session, const Command* command) {
   const Actions& actions = console_of(session).actions();
   const Status known = check_database(session, *command);
   if (!known) co_return known.error();
-  if (command->verb == Verb::kReload) co_return reload(session);
+  if (command->verb == Verb::kReload) co_return co_await reload(session);
   if (command->verb == Verb::kKillClient) co_return co_await kill(session, command);
   if (command->verb == Verb::kWaitClose) {
-    if (!actions.closed_fully) co_return not_served(command->verb, {});
-    co_return co_await wait_until(session, &actions.closed_fully, &command->argument);
+    if (!actions.wait_closed) co_return not_served(command->verb, {});
+    co_return co_await wait_for(session, &actions.wait_closed, &command->argument);
   }
   const Actions::OnDatabase* action = action_of(actions, command->verb);
   if (action == nullptr) co_return ok();  // a courtesy
   if (!*action) co_return not_served(command->verb, "This build has no such operation.");
   const Status done = (*action)(command->argument);
   if (!done) co_return done.error();
-  if (command->verb != Verb::kPause) co_return ok();
-  co_return co_await wait_until(session, &actions.paused_fully, &command->argument);
+  if (command->verb != Verb::kPause || !actions.wait_paused) co_return ok();
+  co_return co_await wait_for(session, &actions.wait_paused, &command->argument);
 }
 
 // Before anything happens.

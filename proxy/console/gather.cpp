@@ -99,11 +99,13 @@ SocketRow server_row(Session& session, ServerLink& link, std::size_t worker) {
 }
 
 // On the worker's thread.
-void look_at_sessions(WorkerContext& context, std::size_t worker, Snapshot& into) {
+void look_at_sessions(WorkerContext& context, std::size_t worker, bool with_servers,
+                      Snapshot& into) {
   for (Session* session : context.sessions) {
     into.clients.push_back(client_row(*session, worker));
     for (ServerLink* link : {session->primary.get(), session->replica.get()}) {
-      if (link != nullptr) into.servers.push_back(server_row(*session, *link, worker));
+      if (link != nullptr && with_servers)
+        into.servers.push_back(server_row(*session, *link, worker));
     }
     for (const auto& [name, statement] : session->statements) {
       const std::size_t bytes =
@@ -281,7 +283,7 @@ void add_local(const Console& console, Verb verb, Snapshot& into) {
   into.paused = console.sources().is_paused && console.sources().is_paused("");
   into.stats = runtime.statistics.by_database(Steady::now());
   if (console.sources().pools) into.pools = console.sources().pools();
-  if (console.sources().idle_servers) into.servers = console.sources().idle_servers();
+  if (console.sources().servers) into.servers = console.sources().servers();
   add_databases(console, into);
   add_users(*runtime.config, into);
   add_nodes(runtime, into);
@@ -316,7 +318,7 @@ Task<Snapshot> gather(const Console* console, Worker* home, Verb verb) {
   std::function<void(WorkerContext&)> look = [into, console](WorkerContext& context) {
     const auto& all = console->workers();
     const auto index = std::find(all.begin(), all.end(), &context) - all.begin();
-    look_at_sessions(context, static_cast<std::size_t>(index), *into);
+    look_at_sessions(context, static_cast<std::size_t>(index), !console->sources().servers, *into);
   };
   co_await visit_workers(console, home, std::move(look));
   const auto by_id = [](const SocketRow& a, const SocketRow& b) { return a.id < b.id; };

@@ -30,8 +30,9 @@ struct SocketRow {
   std::string tenant;
   std::string profile;
   std::size_t worker = 0;
-  bool busy = false;     ///< a request is under way
-  bool replica = false;  ///< server connections: a borrowed reading one
+  bool close_needed = false;  ///< a server that is replaced once it is free
+  bool busy = false;          ///< a request is under way
+  bool replica = false;       ///< server connections: a borrowed reading one
 };
 
 struct PreparedRow {
@@ -49,9 +50,13 @@ struct PoolRow {
   std::string user;
   std::string mode;
   std::size_t size = 0;
-  std::size_t total = 0;
-  std::size_t idle = 0;
-  std::size_t waiting = 0;
+  std::size_t cl_active = 0;
+  std::size_t cl_waiting = 0;
+  std::size_t sv_active = 0;
+  std::size_t sv_idle = 0;
+  std::size_t sv_used = 0;
+  std::size_t sv_login = 0;
+  std::int64_t maxwait_us = -1;  ///< of the longest waiter; -1: not known, the clients tell it
 };
 
 struct DatabaseRow {

@@ -60,7 +60,7 @@ Row socket_row(const SocketRow& from, const Snapshot& snapshot, bool prefixed) {
   row.push_back(time_text(from.request_us));
   row.emplace_back(from.wait_us / kMicros);
   row.emplace_back(from.wait_us % kMicros);
-  row.emplace_back(std::int64_t{0});
+  row.push_back(number(from.close_needed ? 1 : 0));
   // Nobody's addresses in memory: the session's number says what belongs together.
   row.emplace_back((from.server ? "s" : "c") + hex(from.id));
   row.emplace_back(from.server ? "c" + hex(from.id) : std::string());
@@ -90,34 +90,26 @@ std::vector<Row> sockets(Verb verb, const Snapshot& snapshot) {
   return rows;
 }
 
+// The longest wait of a pool that does not tell it itself.
+std::int64_t longest_wait(const Snapshot& snapshot, const PoolRow& pool) {
+  if (pool.maxwait_us >= 0) return pool.maxwait_us;
+  if (pool.cl_waiting == 0) return 0;
+  std::int64_t longest = 0;
+  for (const SocketRow& client : snapshot.clients) {
+    if (client.database == pool.database) longest = std::max(longest, client.wait_us);
+  }
+  return longest;
+}
+
 std::vector<Row> pools(const Snapshot& snapshot) {
+  const Cell none = std::int64_t{0};
   std::vector<Row> rows;
   for (const PoolRow& pool : snapshot.pools) {
-    std::uint64_t active = 0;
-    std::int64_t longest = 0;
-    for (const SocketRow& server : snapshot.servers) {
-      const bool here = server.database == pool.database && server.user == pool.user;
-      if (here && server.address == pool.node && !server.replica) ++active;
-    }
-    for (const SocketRow& client : snapshot.clients) {
-      if (client.database == pool.database) longest = std::max(longest, client.wait_us);
-    }
-    if (pool.waiting == 0) longest = 0;
-    Row row{pool.database, pool.user, number(active), number(pool.waiting)};
-    row.emplace_back(std::int64_t{0});
-    row.emplace_back(std::int64_t{0});
-    row.push_back(number(pool.total - std::min(pool.total, pool.idle)));
-    row.emplace_back(std::int64_t{0});
-    row.emplace_back(std::int64_t{0});
-    row.push_back(number(pool.idle));
-    for (int unused = 0; unused < 3; ++unused) row.emplace_back(std::int64_t{0});
-    row.emplace_back(longest / kMicros);
-    row.emplace_back(longest % kMicros);
-    row.emplace_back(pool.mode);
-    row.emplace_back();
-    row.emplace_back(pool.node);
-    row.push_back(number(pool.size));
-    rows.push_back(std::move(row));
+    const std::int64_t wait = longest_wait(snapshot, pool);
+    rows.push_back({pool.database, pool.user, number(pool.cl_active), number(pool.cl_waiting), none,
+                    none, number(pool.sv_active), none, none, number(pool.sv_idle),
+                    number(pool.sv_used), none, number(pool.sv_login), wait / kMicros,
+                    wait % kMicros, pool.mode, Cell(), pool.node, number(pool.size)});
   }
   return rows;
 }
