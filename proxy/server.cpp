@@ -196,6 +196,8 @@ void wake_sessions(WorkerContext* context) {
 Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Result<std::unique_ptr<Server>> Server::open(std::shared_ptr<const config::Config> config) {
+  // A thread that left them open would die of a signal that comes while the main thread is busy.
+  block_signals();
   POSTERN_TRY(crypto::init());
   auto state = std::make_unique<State>(std::move(config));
   Runtime& runtime = state->runtime;

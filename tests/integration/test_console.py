@@ -317,6 +317,21 @@ class ShutdownTest(ConsoleTest):
         self.assertEqual(self.postern.stop(), 0)
 
 
+class ShutdownAtOnceTest(ConsoleTest):
+    def test_shutdown_ends_busy_sessions_and_closes_the_log(self) -> None:
+        busy = session(self.client())
+        busy.send(query("SELECT pg_sleep(20)"))
+        time.sleep(0.2)
+        started = time.monotonic()
+        psql(self.console(), "SHUTDOWN")
+        busy.until_end()
+        wait_until(lambda: not self.postern.process.running(), "the end of the process", 5)
+        self.assertEqual(self.postern.process.exit_code(), 0)
+        self.assertLess(time.monotonic() - started, 4)
+        self.assertRegex(self.postern.log.tail(), r"\bstopped\b")
+        busy.close()
+
+
 class ReadinessTest(ConsoleTest):
     def test_a_cluster_that_does_not_answer(self) -> None:
         wait_until(lambda: self.get("/readyz")[0] == 200, "ready at first", 5)
