@@ -5,6 +5,7 @@
 #include "app/command.hpp"
 #include "base/codes/config.hpp"
 #include "config/document.hpp"
+#include "proxy/sinks/metric_table.hpp"
 
 namespace postern::app {
 namespace {
@@ -49,7 +50,8 @@ std::string errors_document() {
 
 Exit run(const Arguments& arguments) {
   if (arguments.positionals().empty()) {
-    return fail(make_error(pst::kUsage, "explain needs a code, a key, \"config\" or \"errors\""),
+    return fail(make_error(pst::kUsage,
+                           "explain needs a code, a key, \"config\", \"errors\" or \"metrics\""),
                 Exit::kUsage);
   }
   const std::string& subject = arguments.positionals().front();
@@ -57,6 +59,8 @@ Exit run(const Arguments& arguments) {
     print(config::config_document());
   } else if (subject == "errors") {
     print(errors_document());
+  } else if (subject == "metrics") {
+    print(proxy::metrics_document());
   } else if (const auto row = pst_find(subject)) {
     print(explain_code(*row));
   } else if (const auto text = config::explain_key(subject)) {
@@ -73,10 +77,10 @@ Exit run(const Arguments& arguments) {
 extern const Command kExplainCommand;
 const Command kExplainCommand{
     "explain",
-    "PST-xxxx | KEY | config | errors",
+    "PST-xxxx | KEY | config | errors | metrics",
     1,
     "say what an error code or a configuration key means",
-    "\"config\" prints docs/config.md, \"errors\" prints docs/errors.md.",
+    "\"config\", \"errors\" and \"metrics\" print the pages of these names in docs/.",
     {},
     run,
 };

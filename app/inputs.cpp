@@ -23,6 +23,7 @@ Exit exit_for(Pst code) {
     case pst::kNoPrimary:
     case pst::kServerTooOld:
     case pst::kOutputNotWritten:
+    case pst::kImportFile:
     case pst::kKeyFileUnreadable:
     case pst::kKeyFilePermissions:
     case pst::kKeyStoreWrite:

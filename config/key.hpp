@@ -141,6 +141,7 @@ KeyRows keys_of(CacheRule& o);
 KeyRows keys_of(CacheOptions& o);
 KeyRows keys_of(AuditOptions& o);
 KeyRows keys_of(MetricsOptions& o);
+KeyRows keys_of(AdminOptions& o);
 KeyRows keys_of(LogOptions& o);
 
 /// The rows of the main file and its includes.

@@ -84,6 +84,17 @@ KeyRows keys_of(MetricsOptions& o) {
   };
 }
 
+KeyRows keys_of(AdminOptions& o) {
+  return {
+      {"console", FlagKey{&o.console}, kYes,
+       "false: database \"postern\" is an ordinary name and nobody has a console"},
+      {"admin_users", TextsKey{&o.admin_users}, kYes, "logins that may use every command"},
+      {"stats_users", TextsKey{&o.stats_users}, kYes, "logins that may only look"},
+      {"stats_period", DurationKey{&o.stats_period, Millis(1'000), kHour}, kYes,
+       "the console's averages cover one to two periods"},
+  };
+}
+
 KeyRows keys_of(LogOptions& o) {
   return {
       {"level", choice(o.level, kLevels), kYes, "least level written"},
@@ -110,9 +121,9 @@ KeyRows keys_of(Config& c) {
       {"cache", section(c.cache), kNo, "cached answers; absent: none"},
       {"audit", section(c.audit), kNo, "the access log; absent: none"},
       {"metrics", section(c.metrics), kNo, "listener for Prometheus; absent: none"},
+      {"admin", section(c.admin), kYes, "the console, database \"postern\""},
       {"limits", section(c.limits), kYes, "largest values still served"},
       {"log", section(c.log), kYes, "Postern's own log"},
-      {"admin", ReservedKey{}, kNo, "reserved"},
       {"alerts", ReservedKey{}, kNo, "reserved"},
       {"peers", ReservedKey{}, kNo, "reserved"},
   };

@@ -35,6 +35,7 @@ struct Config {
   AuthOptions auth;
   std::map<std::string, UserOptions, std::less<>> users;  ///< from auth.users_file
   LimitsOptions limits;
+  AdminOptions admin;
   LogOptions log;
   PolicyOptions policy;
 

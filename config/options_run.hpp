@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/options_net.hpp"
@@ -60,6 +61,17 @@ struct AuditOptions {
 struct MetricsOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 9632;  ///< 0 = any free port
+};
+
+/// The name of the console's database; no [database.NAME] may take it while the console is on.
+inline constexpr std::string_view kConsoleDatabase = "postern";
+
+/// [admin]: the console. Logins not listed have no business there.
+struct AdminOptions {
+  bool console = true;
+  std::vector<std::string> admin_users;  ///< may do everything
+  std::vector<std::string> stats_users;  ///< may look at what names no other login's secrets
+  Millis stats_period{60'000};           ///< averages cover one to two of it
 };
 
 /// [log]

@@ -61,6 +61,26 @@ void validate_limits(Findings& findings) {
   }
 }
 
+void validate_admin_list(Findings& findings, const std::string& path,
+                         const std::vector<std::string>& logins) {
+  const Config& config = findings.config();
+  if (config.auth.method == AuthMethod::kTrust) return;  // anybody may be a login
+  for (const std::string& login : logins) {
+    if (config.users.contains(login)) continue;
+    findings.conflict(path, "there is no [user." + login + "] in auth.users_file");
+  }
+}
+
+void validate_admin(Findings& findings) {
+  const Config& config = findings.config();
+  validate_admin_list(findings, "admin.admin_users", config.admin.admin_users);
+  validate_admin_list(findings, "admin.stats_users", config.admin.stats_users);
+  if (config.admin.console && config.databases.contains(kConsoleDatabase)) {
+    findings.conflict("database." + std::string(kConsoleDatabase),
+                      "is the console's name: take another, or set admin.console = false");
+  }
+}
+
 }  // namespace
 
 void Findings::add(Pst code, const std::string& path, std::string_view reason) {
@@ -73,6 +93,7 @@ void validate_services(Findings& findings) {
   validate_audit(findings);
   validate_cache(findings);
   validate_limits(findings);
+  validate_admin(findings);
   const bool protects = config.tenant || !config.tables.empty() || !config.columns.empty();
   if (!config.service && (protects || config.routing || config.cache)) {
     const std::string reason = "[service] is needed to load catalogs and probe positions";

@@ -11,6 +11,7 @@
 #include "config/load.hpp"
 #include "crypto/hash.hpp"
 #include "crypto/init.hpp"
+#include "proxy/admin/console_wiring.hpp"
 #include "proxy/admin/metrics_listener.hpp"
 #include "proxy/net/acceptor.hpp"
 #include "proxy/reload.hpp"
@@ -118,6 +119,7 @@ struct Server::State {
   }
   Runtime runtime;
   std::vector<std::unique_ptr<WorkerContext>> contexts;
+  std::unique_ptr<console::Console> console;
   WorkerGroup workers;
   std::optional<Reloader> reloader;  ///< and the monitors
   Worker home;                       ///< accepts, monitors, keeps catalogs, answers /metrics
@@ -146,6 +148,17 @@ sigset_t block_signals() {
   return signals;
 }
 
+// Averages of the console are those of one to two periods.
+Task<void> turn_statistics(Runtime* runtime, Worker* home) {
+  Timer timer(home->executor());
+  for (;;) {
+    timer.expires_after(runtime->config->admin.stats_period);
+    auto operation = timer.async_wait(kAwait);
+    co_await std::move(operation);
+    runtime->statistics.turn(SteadyClock::now());
+  }
+}
+
 void log_start(const Runtime& runtime, std::uint16_t port) {
   for (const std::string& warning : config::startup_warnings(*runtime.config)) {
     log_warning("unprotected", {{"what", warning}});
@@ -160,15 +173,21 @@ void log_start(const Runtime& runtime, std::uint16_t port) {
 Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Result<std::unique_ptr<Server>> Server::open(std::shared_ptr<const config::Config> config) {
+  // A thread that left them open would die of a signal that comes while the main thread is busy.
   block_signals();
   POSTERN_TRY(crypto::init());
   auto state = std::make_unique<State>(std::move(config));
   Runtime& runtime = state->runtime;
   POSTERN_TRY(open_runtime(runtime));
   runtime.keeper = std::make_unique<Keeper>(runtime.config.get(), &state->home);
+  if (runtime.config->admin.console) {
+    state->console = make_console(&runtime);
+    runtime.console = state->console.get();
+  }
   for (std::size_t i = 0; i < state->workers.size(); ++i) {
     Worker* worker = &state->workers.at(i);
     state->contexts.push_back(std::make_unique<WorkerContext>(&runtime, worker));
+    if (state->console != nullptr) state->console->add_worker(state->contexts.back().get());
     if (runtime.audit) state->contexts.back()->audit_waiters.connect(runtime.audit.get(), worker);
   }
   std::vector<WorkerContext*> contexts;
@@ -202,6 +221,7 @@ Status Server::run() {
   state.home.start();
   state.reloader->start();
   state.home.spawn(care_for_pools(&state.runtime, &state.home));
+  state.home.spawn(turn_statistics(&state.runtime, &state.home));
   log_start(state.runtime, state.acceptor->port());
   int signal = 0;
   do {

@@ -8,6 +8,7 @@
 #include <boost/beast/http/parser.hpp>
 
 #include "base/codes/session.hpp"
+#include "proxy/admin/scrape.hpp"
 #include "proxy/net/acceptor.hpp"
 #include "proxy/runtime/runtime.hpp"
 #include "proxy/sinks/log.hpp"
@@ -32,34 +33,24 @@ std::string render(const Reply& reply) {
   return out + reply.body;
 }
 
-std::string pools(const Broker& broker) {
-  std::string out;
-  for (const PoolStats& pool : broker.stats()) {
-    std::string labels = "{node=\"" + pool.key.node + "\",database=\"" + pool.key.database +
-                         "\",user=\"" + pool.key.user + "\"} ";
-    out += "postern_pool_size" + labels + std::to_string(pool.size) + "\n";
-    out += "postern_pool_open" + labels + std::to_string(pool.total) + "\n";
-    out += "postern_pool_idle" + labels + std::to_string(pool.idle) + "\n";
-    out += "postern_pool_waiting" + labels + std::to_string(pool.waiting) + "\n";
-    out += "postern_pool_failing" + labels + (pool.failing.empty() ? "0\n" : "1\n");
-  }
-  return out;
+constexpr const char* kPlain = "text/plain; charset=utf-8";
+
+Reply readiness(const Runtime& runtime) {
+  const std::vector<std::string> reasons = not_ready(runtime);
+  if (reasons.empty()) return {200, "OK", kPlain, "ready\n"};
+  Reply reply{503, "Service Unavailable", kPlain, {}};
+  for (const std::string& reason : reasons) reply.body += reason + "\n";
+  return reply;
 }
 
 Reply answer(Runtime& runtime, std::string_view target) {
+  target = target.substr(0, target.find('?'));
   if (target == "/metrics") {
-    Reply reply;
-    reply.type = "text/plain; version=0.0.4; charset=utf-8";
-    reply.body = render_metrics(runtime.metrics) + pools(runtime.broker);
-    return reply;
+    return {200, "OK", "text/plain; version=0.0.4; charset=utf-8", scrape(runtime)};
   }
-  if (target == "/healthz") return {200, "OK", "text/plain; charset=utf-8", "alive\n"};
-  if (target == "/readyz") {
-    if (runtime.stopping) return {503, "Service Unavailable", "text/plain", "stopping\n"};
-    return {200, "OK", "text/plain; charset=utf-8", "ready\n"};
-  }
-  return {404, "Not Found", "text/plain; charset=utf-8",
-          "postern: try /metrics, /healthz or /readyz\n"};
+  if (target == "/healthz") return {200, "OK", kPlain, "alive\n"};
+  if (target == "/readyz") return readiness(runtime);
+  return {404, "Not Found", kPlain, "postern: try /metrics, /healthz or /readyz\n"};
 }
 
 void close_transport(void* owner) {

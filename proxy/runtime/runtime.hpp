@@ -21,6 +21,7 @@
 #include "proxy/runtime/deciding.hpp"
 #include "proxy/runtime/key_service.hpp"
 #include "proxy/session/cancel_registry.hpp"
+#include "proxy/session/statistics.hpp"
 #include "proxy/session/user_directory.hpp"
 #include "proxy/sinks/metrics.hpp"
 
@@ -28,6 +29,9 @@ namespace postern::proxy {
 
 class Reloader;
 struct Session;
+namespace console {
+class Console;
+}
 
 /// The process. Built by Server before the first worker starts; members are thread-safe or
 /// immutable from then on. What a reload changes: config, users, databases and client_tls.
@@ -51,19 +55,22 @@ struct Runtime {
   std::string instance;                     ///< random; answers of other processes are never taken
   std::unique_ptr<audit::Log> audit;        ///< null without [audit]
   Reloader* reloader = nullptr;             ///< the server's; null before it serves
+  Statistics statistics;
+  const console::Console* console = nullptr;  ///< set before the first worker starts; null: none
   std::atomic<bool> stopping{false};
   std::atomic<std::uint64_t> next_session{1};
 };
 
 /// One worker's share; its thread only.
 struct WorkerContext {
-  WorkerContext(Runtime* r, Worker* w) : runtime(r), worker(w) {}
+  WorkerContext(Runtime* r, Worker* w) : runtime(r), worker(w), book(r->statistics.add_book()) {}
 
   Runtime* runtime;
   Worker* worker;
   Decider decider;        ///< analysis and decision caches
   ColumnCiphers ciphers;  ///< of the protected columns
   AuditWaiters audit_waiters;
+  StatisticsBook* book;
   std::set<Session*> sessions;
 };
 

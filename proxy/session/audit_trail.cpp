@@ -101,6 +101,7 @@ audit::SessionEvent session_event(Session* session, const Error* failure,
   event.time_us = now_us();
   event.who = who_of(session->identity);
   if (session->database != nullptr) event.database = session->database->name();
+  if (session->on_console) event.database = config::kConsoleDatabase;
   const bool trust = session->config().auth.method == config::AuthMethod::kTrust;
   event.method = trust ? "trust" : "scram-sha-256";
   event.success = failure == nullptr;
@@ -117,6 +118,22 @@ Task<void> record_login(Session* session, const Error* failure) {
   audit::EncodedRecord open = audit::encode_session(audit::Kind::kSessionOpen, event);
   co_await append_event(session, std::move(auth));
   if (failure == nullptr) co_await append_event(session, std::move(open));
+}
+
+Task<Status> record_command(Session* session, std::string command) {
+  if (session->runtime().audit == nullptr) co_return ok();
+  const std::pair<std::string_view, std::string_view> details[] = {
+      {"command", command}, {"client", session->identity.address}};
+  audit::Event event;
+  event.time_us = now_us();
+  event.actor = session->identity.login;
+  event.action = "console";
+  event.details = details;
+  audit::EncodedRecord record = audit::encode_event(audit::Kind::kAdmin, event);
+  const auto index = co_await append_waiting(session, std::move(record), Urgency::kNow);
+  if (index) co_return ok();
+  session->runtime().metrics.audit_failures.add();
+  co_return index.error();
 }
 
 Task<void> record_end(Session* session) {
@@ -260,6 +277,7 @@ Result<std::optional<std::uint64_t>> settle(Session* session, Unit& unit,
   }
   POSTERN_ASSIGN(const auto index, close_current(session, &execution, outcome));
   execution.settled = execution.index + 1;
+  session->statistics.statement_answered();
   session->runtime().metrics.latency.observe(static_cast<std::uint64_t>(elapsed.count()));
   return index;
 }

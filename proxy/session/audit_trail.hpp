@@ -20,6 +20,10 @@ enum class AuditRigor : std::uint8_t {
 Task<void> record_login(Session* session, const Error* failure);
 Task<void> record_end(Session* session);
 
+/// Records a command of the console. ok() without [audit]; kAuditUnavailable where the log cannot
+/// take it: the command must not be carried out then.
+Task<Status> record_command(Session* session, std::string command);
+
 /// Opens the intents of an execution's statements. Waits while the log's queue is full; where the
 /// log has failed the configured policy decides: kAuditUnavailable refuses the statement.
 Task<Status> open_intents(Session* session, Execution* execution);

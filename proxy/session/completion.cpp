@@ -88,6 +88,7 @@ void end_parse(Session* session, ServerLink* link, const Unit& unit, bool succes
   const std::string& name = unit.statement->name;
   const std::string& known_as = unit.statement->server_name;
   if (success) {
+    session->statistics.server_parsed();
     link->remember(known_as, unit.statement->id);
   } else if (const auto it = link->prepared().find(known_as);
              it != link->prepared().end() && it->second.id == unit.statement->id) {

@@ -213,6 +213,7 @@ Status forward(Session* session, ServerLink* link, Unit& unit, const Frame& fram
     case BackendType::kErrorResponse: {
       POSTERN_ASSIGN(const bool withheld, withhold_error(session, link, unit, frame));
       if (withheld) return ok();
+      session->statistics.server_error(frame.body);
       POSTERN_TRY(forward_error(session, unit, frame));
       session->path_due = session->path_due || session->path_touched;
       on_failed_statement(session, link, unit);

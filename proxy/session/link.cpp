@@ -148,8 +148,10 @@ Task<Result<std::unique_ptr<ServerLink>>> acquire_link(Session* session, Endpoin
   request.application = session->identity.application;
   request.session = session->id;
   const auto begun = SteadyClock::now();
+  session->statistics.wait_begun();
   Result<PoolTicket> ticket =
       co_await session->runtime().broker.acquire(session->worker(), std::move(request));
+  session->statistics.wait_ended(ticket.has_value());
   if (!ticket) co_return ticket.error();
   session->runtime().metrics.pool_wait.observe(static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - begun).count()));
@@ -157,8 +159,10 @@ Task<Result<std::unique_ptr<ServerLink>>> acquire_link(Session* session, Endpoin
   PoolTicket slot = std::move(*ticket);
   Result<Transport> transport = co_await adopt_or_open(session, &slot, std::move(node), &facts);
   if (!transport) co_return transport.error();
-  co_return std::make_unique<ServerLink>(session->worker(), std::move(*transport), std::move(facts),
-                                         std::move(slot));
+  auto link = std::make_unique<ServerLink>(session->worker(), std::move(*transport),
+                                           std::move(facts), std::move(slot));
+  link->statistics = &session->statistics;
+  co_return link;
 }
 
 Task<Status> attach_primary(Session* session) {

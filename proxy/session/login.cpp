@@ -5,9 +5,11 @@
 
 #include "base/codes/net.hpp"
 #include "base/codes/session.hpp"
+#include "base/codes/wire.hpp"
 #include "protocol/error_message.hpp"
 #include "protocol/rows.hpp"
 #include "protocol/session_setup.hpp"
+#include "proxy/console/console.hpp"
 #include "proxy/session/analyse.hpp"
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/link.hpp"
@@ -161,6 +163,40 @@ Task<void> refuse_login(Session* session, const Error* error, bool tell) {
   (void)co_await write_client(session, &message);
 }
 
+void open_statistics(Session* session) {
+  const std::string& name = session->database->name();
+  const bool own_section = session->config().databases.contains(name);
+  StatisticsBook* book = session->context->book;
+  session->statistics.open(book->traffic(name, session->identity.login),
+                           book->times(own_section ? name : "*"), &session->runtime().metrics);
+}
+
+bool asks_for_console(const Session& session, const protocol::LoginRequest& request) {
+  return session.context->runtime->console != nullptr &&
+         request.database == config::kConsoleDatabase;
+}
+
+Task<LoginOutcome> log_in_to_console(Session* session, protocol::LoginRequest request) {
+  session->on_console = true;
+  for (const auto& [name, value] : request.parameters) {
+    if (name == "application_name") session->identity.application = value;
+  }
+  Status ready = ok();
+  if (request.replication != protocol::Replication::kNone) {
+    ready = make_error(pst::kReplicationRefused);
+  } else {
+    ready = co_await console::welcome(session, request.minor);
+  }
+  if (!ready) {
+    co_await refuse_login(session, &ready.error(), true);
+    co_return LoginOutcome::kClosed;
+  }
+  session->deadline.disarm();
+  session->runtime().metrics.logins_ok.add();
+  co_await record_login(session, nullptr);
+  co_return LoginOutcome::kReady;
+}
+
 }  // namespace
 
 Task<LoginOutcome> log_in(Session* session) {
@@ -182,11 +218,15 @@ Task<LoginOutcome> log_in(Session* session) {
 
   const std::uint16_t minor = login.request().minor;
   protocol::LoginRequest request = login.take_request();
+  if (asks_for_console(*session, request)) {
+    co_return co_await log_in_to_console(session, std::move(request));
+  }
   Status ready = find_database(session, request);
   if (ready) {
     ready = co_await session->runtime().keeper->ensure(session->worker(), session->database);
   }
   if (ready) ready = identify(session, std::move(request));
+  if (ready) open_statistics(session);
   if (ready) ready = co_await learn_parameters(session);
   if (ready) ready = check_reported(session);
   if (!ready) {

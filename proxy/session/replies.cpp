@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t kReadSize = 8192;
 
 // Reads once, for at least one more byte; more room where a long message is expected.
-Task<Status> read_server(ServerLink* link, std::size_t need) {
+Task<Status> read_server(Session* session, ServerLink* link, std::size_t need) {
   const std::size_t have = link->input().size();
   const std::size_t missing = need > have ? need - have : 1;
   Result<std::span<char>> room = link->input().reserve(std::max(missing, kReadSize));
@@ -27,6 +27,7 @@ Task<Status> read_server(ServerLink* link, std::size_t need) {
   const Result<std::size_t> got = co_await link->transport().read_some(into, size);
   if (!got || *got == 0) co_return make_error(pst::kUpstreamLost);
   link->input().commit(*got);
+  session->statistics.server_read(*got);
   co_return ok();
 }
 
@@ -53,6 +54,7 @@ Task<Result<std::size_t>> pass_and_flush(Session* session, ServerLink* link) {
   for (;;) {
     const Result<Pause> pause = pass_replies(session, link);
     const Status flushed = co_await session->out.flush();
+    session->statistics.client_written(session->out.written());
     if (!pause) co_return pause.error();
     if (!flushed) co_return flushed.error();
     const Pause& why = *pause;
@@ -81,7 +83,7 @@ Task<Status> round(Session* session, ServerLink* link) {
     if (link->stop_pump && link->queue().empty()) co_return ok();
     if (link == session->primary.get() && may_let_go(*session)) co_return ok();
   }
-  co_return co_await read_server(link, *need);
+  co_return co_await read_server(session, link, *need);
 }
 
 // The server is gone or cannot be trusted: the client hears it, and the session ends.

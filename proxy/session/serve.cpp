@@ -8,6 +8,7 @@
 #include "base/codes/wire.hpp"
 #include "protocol/error_message.hpp"
 #include "protocol/simple.hpp"
+#include "proxy/console/console.hpp"
 #include "proxy/session/analyse.hpp"
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/clock.hpp"
@@ -99,6 +100,7 @@ Task<Status> run_query_message(Session* session, const Frame* frame) {
 
 Task<Status> take_frame(Session* session, const Frame* frame) {
   const FrontendType type = frame->frontend();
+  session->statistics.message(type);
   if (type == FrontendType::kQuery || type == FrontendType::kFunctionCall) {
     const Status left = co_await leave_batch(session);
     if (!left) co_return left.error();
@@ -180,6 +182,10 @@ Task<Status> flush_all(Session* session) {
 // Waits for the client without holding a buffer.
 Task<Status> await_client(Session* session) {
   session->input.trim();
+  session->statistics.client_written(session->out.written());
+  if (server_idle(*session) && session->fsm.state() == SessionFsm::State::kIdle) {
+    session->statistics.quiet();
+  }
   co_return co_await session->client.wait_readable();
 }
 
@@ -206,6 +212,7 @@ Task<Status> read_client(Session* session, std::size_t need) {
   if (*got == 0) session->ending = true;
   session->quiet_since = {};
   session->input.commit(*got);
+  session->statistics.client_read(*got);
   co_return ok();
 }
 
@@ -291,7 +298,12 @@ namespace {
 Task<LoginOutcome> serve_admitted(Session* session) {
   const LoginOutcome outcome = co_await admit(session);
   if (outcome == LoginOutcome::kClosed) co_return outcome;
-  const Status ended = co_await run(session);
+  Status ended = ok();
+  if (session->on_console) {
+    ended = co_await console::serve(session);
+  } else {
+    ended = co_await run(session);
+  }
   if (!ended) co_await say_farewell(session, &ended.error());
   co_return outcome;
 }

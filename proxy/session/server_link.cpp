@@ -33,6 +33,7 @@ Task<Status> ServerLink::flush() {
   if (out_.empty()) co_return ok();
   flushing_ = true;
   std::swap(out_, writing_);
+  if (statistics != nullptr) statistics->server_written(writing_.total());
   const std::span<const ByteView> views(writing_.views());
   Status status = co_await transport_.write(views);
   writing_.clear();

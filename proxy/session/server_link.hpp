@@ -15,6 +15,7 @@
 #include "proxy/net/event.hpp"
 #include "proxy/pool/broker.hpp"
 #include "proxy/session/outgoing.hpp"
+#include "proxy/session/statistics.hpp"
 #include "proxy/session/unit.hpp"
 
 namespace postern::proxy {
@@ -93,6 +94,7 @@ class ServerLink {
   /// Cancel requests under way to this backend: it must not be pooled before they are done.
   unsigned cancels = 0;
   Event cancels_done;
+  SessionStatistics* statistics = nullptr;  ///< of the session that holds the link
 
   /// Nothing is owed, and nothing was received that nobody looked at.
   [[nodiscard]] bool quiet() const {

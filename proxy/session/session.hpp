@@ -72,10 +72,12 @@ struct Session : std::enable_shared_from_this<Session> {
   Moment moment;                 ///< what those count from
   std::optional<Pst> timed_out;  ///< which of them passed
 
+  SessionStatistics statistics;
   std::uint64_t id;
   std::string audit_id;  ///< session id in the access log
   Identity identity;
-  Database* database = nullptr;
+  Database* database = nullptr;  ///< null on the console
+  bool on_console = false;
   const config::Config* configured = nullptr;  ///< what the identity was last found to agree with
   /// Of the process's stop: no message since then; during login its beginning.
   SteadyClock::time_point quiet_since = SteadyClock::now();

@@ -122,6 +122,7 @@ Status on_search_path_reply(Session* session, const protocol::Frame& frame) {
 
 void on_ready(Session* session, ServerLink* link, ByteView status) {
   clock_ready(session, status != "I", link->queue().size() - 1);
+  session->statistics.ready(status.empty() ? 'I' : status.front());
   // Portals end with their transaction; those of a batch already on its way are kept.
   if (status != "I" || link->queue().size() > 1) return;
   session->portals.clear();

@@ -1,5 +1,5 @@
-// Every number Postern exports, in one struct: counting is a relaxed atomic add on the hot path,
-// naming and formatting happen when /metrics is read.
+// The numbers of the whole process: counting is a relaxed atomic add on the hot path, naming and
+// formatting happen when /metrics is read (exposition.hpp).
 #pragma once
 
 #include <array>
@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 #include "base/error.hpp"
 
@@ -66,7 +67,21 @@ class CodeCounter {
   std::map<Pst, std::uint64_t> counts_;
 };
 
+/// Counts per SQLSTATE class, the first two characters; what is none counts as "??". Thread-safe.
+class ClassCounter {
+ public:
+  /// Classes are few; a server that invents more of them finds them under "??".
+  static constexpr std::size_t kMaxClasses = 100;
+  void add(std::string_view sqlstate);
+  [[nodiscard]] std::map<std::string, std::uint64_t> snapshot() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, std::uint64_t> counts_;
+};
+
 struct Metrics {
+  ClassCounter server_errors;
   Gauge clients;  ///< connected clients, logged in or not
   Counter logins_ok;
   Counter logins_failed;
@@ -95,8 +110,5 @@ struct Metrics {
   Histogram latency;  ///< first byte of a request to its last reply byte
   Histogram pool_wait;
 };
-
-/// Prometheus text format 0.0.4 of the current values.
-std::string render_metrics(const Metrics& metrics);
 
 }  // namespace postern::proxy

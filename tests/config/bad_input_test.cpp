@@ -33,7 +33,7 @@ const Case kCases[] = {
     // Reserved names.
     {"[alerts]\n", pst::kConfigNotHandled, 1, "alerts"},
     {"[peers]\n", pst::kConfigNotHandled, 1, "peers"},
-    {"[admin]\nport = 1\n", pst::kConfigNotHandled, 1, "admin"},
+    {"[alerts]\nport = 1\n", pst::kConfigNotHandled, 1, "alerts"},
     // Wrong types.
     {"[listen]\nport = \"6432\"\n", pst::kConfigBadValue, 2, "expected an integer, found a string"},
     {"[listen]\nport = 1.5\n", pst::kConfigBadValue, 2, "found a fraction or date"},

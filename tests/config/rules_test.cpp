@@ -37,6 +37,8 @@ const Case kCases[] = {
     {"[cluster.main.tls]\nmode = 'verify-full'\n", pst::kConfigMissingKey, 1, "ca_file"},
     {"[cluster.main.tls]\nmode = 'require'\nca_file = 'c'\n", pst::kConfigConflict, 3, "ca_file"},
     {"[metrics]\nport = 6432\n", pst::kConfigConflict, 2, "is the port of [listen]"},
+    {"[database.postern]\ncluster = 'main'\n", pst::kConfigConflict, 1,
+     "database.postern: is the console's name"},
     {"[limits]\nmessage_bytes = '512KB'\nencrypted_value_bytes = '1KB'\n", pst::kConfigConflict, 1,
      "limits.query_bytes: is larger"},
     {"[limits]\nmessage_bytes = '8MB'\n", pst::kConfigConflict, 1, "encrypted_value_bytes"},
@@ -180,4 +182,25 @@ TEST_CASE("rules of logins") {
   expect("[user.bob]\npassword='p'\ntenants=[]\n", pst::kConfigBadValue, "empty list");
   expect("[user.bob]\npassword='p'\npassword_file='users.toml'\n", pst::kConfigConflict,
          "users.toml:3: user.bob.password_file: \"password\" is given too");
+}
+
+TEST_CASE("the console's lists name logins that exist, and its name is free without it") {
+  // Under trust, which load_more() has, anybody may be a login.
+  CHECK(load_more("[admin]\nadmin_users = ['anybody']\n").errors.empty());
+  CHECK(
+      load_more("[admin]\nconsole = false\n[database.postern]\ncluster = 'main'\n").errors.empty());
+  const Folder folder;
+  folder.write("users.toml", "[user.op]\npassword = 'p'\n");
+  const std::string base =
+      "[cluster.main]\nnodes = ['h:1']\n[database.a]\ncluster = 'main'\n"
+      "[auth]\nusers_file = 'users.toml'\n[admin]\n";
+  const auto load_admin = [&](const std::string& text) { return load_text(folder, base + text); };
+  CHECK(load_admin("admin_users = ['op']\nstats_users = ['op']\n").errors.empty());
+  CHECK(only_error(load_admin("admin_users = ['op', 'gone']\n"), pst::kConfigConflict, 2,
+                   "there is no [user.gone]"));
+  CHECK(only_error(load_admin("stats_users = ['gone']\n"), pst::kConfigConflict, 2,
+                   "admin.stats_users"));
+  CHECK(
+      only_error(load_admin("stats_period = '999ms'\n"), pst::kConfigBadValue, 2, "stats_period"));
+  CHECK(load_admin("stats_period = '1s'\n").errors.empty());
 }

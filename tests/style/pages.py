@@ -8,7 +8,7 @@ import sys
 def main():
     postern, docs = sys.argv[1], pathlib.Path(sys.argv[2])
     stale = []
-    for page in ("config", "errors"):
+    for page in ("config", "errors", "metrics"):
         printed = subprocess.run([postern, "explain", page], capture_output=True, check=True)
         if (docs / f"{page}.md").read_bytes() != printed.stdout:
             stale.append(page)
