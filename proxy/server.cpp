@@ -64,7 +64,8 @@ Result<std::unique_ptr<const TlsContext>> open_tls(const config::ListenTlsOption
   settings.cert_file = tls.cert_file.path;
   settings.key_file = tls.key_file.path;
   settings.client_ca_file = tls.client_ca_file.path;
-  settings.require_client_cert = !tls.client_ca_file.empty();
+  settings.require_client_cert =
+      !tls.client_ca_file.empty() && tls.client_cert == config::ClientCertMode::kRequire;
   POSTERN_ASSIGN(TlsContext context, TlsContext::server(settings));
   return std::make_unique<const TlsContext>(std::move(context));
 }
@@ -88,6 +89,7 @@ Status open_runtime(Runtime& runtime) {
   const config::Config& config = *runtime.config;
   runtime.mock_key = crypto::random_bytes(protocol::kScramKeyBytes);
   POSTERN_TRY(runtime.users.open(config));
+  POSTERN_ASSIGN(runtime.auth, AuthServices::open(config.auth));
   POSTERN_TRY(runtime.databases.open(config));
   if (config.listen.tls.mode != config::ClientTlsMode::kDisable) {
     POSTERN_ASSIGN(runtime.client_tls, open_tls(config.listen.tls));
@@ -188,6 +190,7 @@ Result<std::unique_ptr<Server>> Server::open(std::shared_ptr<const config::Confi
   Runtime& runtime = state->runtime;
   POSTERN_TRY(open_runtime(runtime));
   runtime.keeper = std::make_unique<Keeper>(runtime.config.get(), &state->home);
+  runtime.auth->start_query(runtime.config->auth, runtime.databases, &state->home);
   for (std::size_t i = 0; i < state->workers.size(); ++i) {
     Worker* worker = &state->workers.at(i);
     state->contexts.push_back(std::make_unique<WorkerContext>(&runtime, worker));
@@ -261,6 +264,7 @@ Server::~Server() {
   // Their timers belong to the home worker, which goes with the state.
   state.monitors.clear();
   state.runtime.keeper.reset();
+  state.runtime.auth.reset();
 }
 
 }  // namespace postern::proxy

@@ -9,6 +9,7 @@
 
 #include "audit/writer.hpp"
 #include "config/options.hpp"
+#include "proxy/auth/services.hpp"
 #include "proxy/cache/result_cache.hpp"
 #include "proxy/keeper/keeper.hpp"
 #include "proxy/net/worker.hpp"
@@ -33,6 +34,7 @@ struct Runtime {
   Broker broker;
   CancelRegistry cancels;
   UserDirectory users;
+  std::unique_ptr<AuthServices> auth;
   DatabaseDirectory databases;
   std::unique_ptr<const TlsContext> client_tls;  ///< null: TLS is not offered
   Bytes mock_key;                                ///< for logins of unknown users

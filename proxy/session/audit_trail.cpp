@@ -101,8 +101,7 @@ audit::SessionEvent session_event(Session* session, const Error* failure,
   event.time_us = now_us();
   event.who = who_of(session->identity);
   if (session->database != nullptr) event.database = session->database->name();
-  const bool trust = session->config().auth.method == config::AuthMethod::kTrust;
-  event.method = trust ? "trust" : "scram-sha-256";
+  event.method = session->identity.method;
   event.success = failure == nullptr;
   event.code = label;
   return event;

@@ -1,8 +1,8 @@
 #include "proxy/session/login.hpp"
 
-#include <algorithm>
 #include <utility>
 
+#include "base/codes/auth.hpp"
 #include "base/codes/net.hpp"
 #include "base/codes/session.hpp"
 #include "protocol/error_message.hpp"
@@ -10,96 +10,18 @@
 #include "protocol/session_setup.hpp"
 #include "proxy/session/analyse.hpp"
 #include "proxy/session/audit_trail.hpp"
+#include "proxy/session/authenticate.hpp"
+#include "proxy/session/credentials.hpp"
 #include "proxy/session/link.hpp"
-#include "proxy/session/scram_primitives.hpp"
+#include "proxy/session/replication.hpp"
 #include "proxy/sinks/log.hpp"
 
 namespace postern::proxy {
 namespace {
 
-using protocol::ClientLogin;
-using protocol::LoginStep;
-
-constexpr std::size_t kLoginRead = 1024;
 /// Secret bytes of the cancel key by protocol minor version.
 constexpr std::size_t kShortKey = 4;
 constexpr std::size_t kLongKey = 32;
-
-ClientLogin::Options login_options(Session* session) {
-  ClientLogin::Options options;
-  const config::ListenTlsOptions& tls = session->config().listen.tls;
-  if (session->runtime().client_tls != nullptr) {
-    options.tls = tls.mode == config::ClientTlsMode::kRequire ? protocol::TlsPolicy::kRequire
-                                                              : protocol::TlsPolicy::kOffer;
-  }
-  options.primitives = &scram_primitives();
-  options.mock_key = session->runtime().mock_key;
-  return options;
-}
-
-// At least `need` unread bytes, or the reason why not.
-Task<Status> read_login(Session* session, std::size_t need) {
-  while (session->input.size() < need) {
-    const std::size_t missing = std::max(need - session->input.size(), kLoginRead);
-    Result<std::span<char>> room = session->input.reserve(missing);
-    if (!room) co_return room.error();
-    char* into = room->data();
-    const std::size_t size = room->size();
-    const Result<std::size_t> got = co_await session->client.read_some(into, size);
-    if (!got) co_return got.error();
-    if (*got == 0) co_return make_error(pst::kTransportClosed);
-    session->input.commit(*got);
-  }
-  co_return ok();
-}
-
-Task<Status> write_client(Session* session, const Bytes* bytes) {
-  if (bytes->empty()) co_return ok();
-  const ByteView view(*bytes);
-  co_return co_await session->client.write(view);
-}
-
-void act_on_cancel(Session* session, const protocol::CancelOrder& order) {
-  const bool known = session->runtime().cancels.cancel(order.pid, order.key.reveal());
-  log_info("cancel_request", {{"client", session->identity.address}, {"known", known ? 1 : 0}});
-}
-
-// Runs the machine to its end. True: authenticated.
-Task<Result<bool>> authenticate(Session* session, ClientLogin* login) {
-  for (;;) {
-    Bytes out;
-    const LoginStep step = login->advance(session->input.unread(), out);
-    session->input.consume(step.consumed);
-    const Status written = co_await write_client(session, &out);
-    if (step.kind == LoginStep::Kind::kFailed) co_return login->error();
-    if (!written) co_return written.error();
-    switch (step.kind) {
-      case LoginStep::Kind::kRead: {
-        const Status read = co_await read_login(session, step.need);
-        if (!read) co_return read.error();
-        break;
-      }
-      case LoginStep::Kind::kUpgradeTls: {
-        Bytes early;
-        const TlsContext* tls = session->runtime().client_tls.get();
-        const Status upgraded = co_await session->client.upgrade_server(tls, std::move(early));
-        if (!upgraded) co_return upgraded.error();
-        login->tls_established();
-        break;
-      }
-      case LoginStep::Kind::kLookupUser:
-        login->answer(session->runtime().users.answer(login->request().user));
-        break;
-      case LoginStep::Kind::kCancel:
-        act_on_cancel(session, login->take_cancel());
-        co_return false;
-      case LoginStep::Kind::kAuthenticated:
-        co_return true;
-      case LoginStep::Kind::kFailed:
-        break;
-    }
-  }
-}
 
 // The gate reads text as UTF-8 with standard strings; a server that does otherwise by its own
 // settings cannot be guarded.
@@ -118,9 +40,9 @@ Status check_reported(Session* session) {
 
 // What PostgreSQL tells a client between AuthenticationOk and the first ReadyForQuery, in the
 // server's own words, with a cancel key of ours.
-Task<Status> welcome(Session* session, std::uint16_t minor) {
+Task<Status> welcome(Session* session, const ServerFacts* facts, std::uint16_t minor) {
   Bytes& out = session->out.pending().own();
-  for (const auto& [name, value] : session->primary->facts().parameters) {
+  for (const auto& [name, value] : facts->parameters) {
     const Status encoded = protocol::ParameterStatus{name, value}.encode(out);
     if (!encoded) co_return encoded.error();
     const Status understood = types::apply_setting(session->render, name, value);
@@ -130,7 +52,10 @@ Task<Status> welcome(Session* session, std::uint16_t minor) {
   }
   const CancelKey key = session->runtime().cancels.add(
       session->worker(), minor >= 2 ? kLongKey : kShortKey, [weak = session->weak_from_this()] {
-        if (const SessionPtr locked = weak.lock()) cancel_statement(locked);
+        const SessionPtr locked = weak.lock();
+        if (locked == nullptr) return;
+        if (locked->replication != nullptr) return cancel_replication(locked);
+        cancel_statement(locked);
       });
   session->cancel_id = key.process_id;
   const Status encoded = protocol::BackendKeyData{key.process_id, key.secret}.encode(out);
@@ -151,41 +76,74 @@ Task<void> refuse_login(Session* session, const Error* error, bool tell) {
   (void)co_await write_client(session, &message);
 }
 
+// Who neither proved itself nor was refused: scans and health checks that just close are not failed
+// logins, a login that took too long is.
+Task<void> end_unauthenticated(Session* session, const Error* error) {
+  const bool gone = error->code == pst::kTransportClosed;
+  if (gone && !session->deadline.expired()) co_return;
+  const Error late = make_error(pst::kLoginTimeout);
+  const Error* reason = session->deadline.expired() ? &late : error;
+  co_await refuse_login(session, reason, false);
+}
+
+// A server connection for statements: protection known, identity complete, settings guardable.
+Task<Status> prepare_session(Session* session, protocol::LoginRequest request) {
+  const Status kept =
+      co_await session->runtime().keeper->ensure(session->worker(), session->database);
+  if (!kept) co_return kept.error();
+  const Status identified = identify(session, std::move(request));
+  if (!identified) co_return identified.error();
+  const Status attached = co_await attach_primary(session);
+  if (!attached) co_return attached.error();
+  co_return check_reported(session);
+}
+
+// The same for replication.
+Task<Status> prepare_replication(Session* session, protocol::LoginRequest request) {
+  const protocol::Replication kind = request.replication;
+  const Status permitted = permit_replication(session, kind);
+  if (!permitted) co_return permitted.error();
+  const Status identified = identify(session, std::move(request));
+  if (!identified) co_return identified.error();
+  co_return co_await open_replication(session, kind);
+}
+
 }  // namespace
 
 Task<LoginOutcome> log_in(Session* session) {
   session->deadline.arm(SteadyClock::now() + session->config().limits.login_timeout);
   session->identity.address = session->client.peer();
-  ClientLogin login(login_options(session));
+  protocol::ClientLogin login(client_login_options(session));
   const Result<bool> authenticated = co_await authenticate(session, &login);
   session->identity.login = login.request().user;
   if (!authenticated) {
-    // Scans and health checks that just close are not failed logins.
-    const bool gone = authenticated.error().code == pst::kTransportClosed;
-    if (!gone) co_await refuse_login(session, &authenticated.error(), false);
+    co_await end_unauthenticated(session, &authenticated.error());
     co_return LoginOutcome::kClosed;
   }
   if (!*authenticated) co_return LoginOutcome::kClosed;
 
+  keep_proof(session, login.take_proof());
   const std::uint16_t minor = login.request().minor;
+  const bool replicates = login.request().replication != protocol::Replication::kNone;
   protocol::LoginRequest request = login.take_request();
   Status ready = find_database(session, request);
-  if (ready) {
-    ready = co_await session->runtime().keeper->ensure(session->worker(), session->database);
+  if (ready && replicates) {
+    ready = co_await prepare_replication(session, std::move(request));
+  } else if (ready) {
+    ready = co_await prepare_session(session, std::move(request));
   }
-  if (ready) ready = identify(session, std::move(request));
-  if (ready) ready = co_await attach_primary(session);
-  if (ready) ready = check_reported(session);
   if (!ready) {
+    note_refused_credentials(session, ready.error());
     co_await refuse_login(session, &ready.error(), true);
     co_return LoginOutcome::kClosed;
   }
-  const Status welcomed = co_await welcome(session, minor);
+  const ServerFacts* facts = replicates ? replication_facts(*session) : &session->primary->facts();
+  const Status welcomed = co_await welcome(session, facts, minor);
   if (!welcomed) co_return LoginOutcome::kClosed;
   session->deadline.disarm();
   session->runtime().metrics.logins_ok.add();
   co_await record_login(session, nullptr);
-  co_return LoginOutcome::kReady;
+  co_return replicates ? LoginOutcome::kReplication : LoginOutcome::kReady;
 }
 
 }  // namespace postern::proxy

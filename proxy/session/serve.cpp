@@ -16,6 +16,7 @@
 #include "proxy/session/publish.hpp"
 #include "proxy/session/query_path.hpp"
 #include "proxy/session/refuse.hpp"
+#include "proxy/session/replication.hpp"
 #include "proxy/session/session.hpp"
 #include "proxy/sinks/log.hpp"
 
@@ -256,6 +257,10 @@ namespace {
 Task<LoginOutcome> serve_admitted(Session* session) {
   const LoginOutcome outcome = co_await admit(session);
   if (outcome == LoginOutcome::kClosed) co_return outcome;
+  if (outcome == LoginOutcome::kReplication) {
+    co_await relay_replication(session);
+    co_return outcome;
+  }
   const Status ended = co_await run(session);
   if (!ended) co_await say_farewell(session, &ended.error());
   co_return outcome;
@@ -287,7 +292,7 @@ Task<void> serve_client(WorkerContext* context, UnboundTransport unbound, LoadTi
   if (session->replica != nullptr) {
     co_await release_link(session.get(), std::move(session->replica));
   }
-  if (outcome == LoginOutcome::kReady) co_await record_end(session.get());
+  if (outcome != LoginOutcome::kClosed) co_await record_end(session.get());
   if (session->client.is_open()) (void)co_await session->client.finish();
   session->client.close();
 }

@@ -4,6 +4,7 @@
 
 #include "base/bytes.hpp"
 #include "crypto/init.hpp"
+#include "proxy/session/replication.hpp"
 
 namespace postern::proxy {
 namespace {

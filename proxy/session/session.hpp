@@ -34,7 +34,13 @@ struct Identity {
   policy::Profile profile = policy::Profile::kTransparent;
   std::vector<std::pair<Bytes, Bytes>> startup;  ///< parameters passed on to servers
   std::string pool_identity;  ///< tenant and startup, canonical: pools never mix two of them
+  std::string_view method = "scram-sha-256";  ///< how it proved itself; static storage
+  /// What it gave away doing so, for logging in upstream in its name; null where nothing.
+  std::shared_ptr<const protocol::LoginProof> proof;
+  bool rule_replication = false;  ///< the rule that admitted it permits replication
 };
+
+struct ReplicationLink;
 
 /// Everything a session owns. Pinned to its worker; owned by its coroutines.
 struct Session : std::enable_shared_from_this<Session> {
@@ -64,15 +70,16 @@ struct Session : std::enable_shared_from_this<Session> {
   bool search_path_known = false;
   std::uint64_t statements_run = 0;  ///< counter in the access log
 
-  std::unique_ptr<ServerLink> primary;  ///< held while the session lives (session pooling)
-  std::unique_ptr<ServerLink> replica;  ///< kept for further reads once one went there
-  ServerLink* active = nullptr;         ///< where the messages of a batch go: primary or replica
-  ServerLink* reading = nullptr;        ///< another link that a read is under way on
-  Token floor;                          ///< what reads elsewhere must contain
-  bool position_due = false;            ///< wrote since the last captured position
-  bool position_asked = false;          ///< the question goes out behind the present message
-  std::set<Oid> write_set;              ///< tables written since the last publication
-  bool writes_any = false;              ///< and possibly any other
+  std::unique_ptr<ServerLink> primary;           ///< held while the session lives (session pooling)
+  std::unique_ptr<ReplicationLink> replication;  ///< of a replication connection, instead
+  std::unique_ptr<ServerLink> replica;           ///< kept for further reads once one went there
+  ServerLink* active = nullptr;   ///< where the messages of a batch go: primary or replica
+  ServerLink* reading = nullptr;  ///< another link that a read is under way on
+  Token floor;                    ///< what reads elsewhere must contain
+  bool position_due = false;      ///< wrote since the last captured position
+  bool position_asked = false;    ///< the question goes out behind the present message
+  std::set<Oid> write_set;        ///< tables written since the last publication
+  bool writes_any = false;        ///< and possibly any other
   /// Marks of writes about to be committed, by the number of the ReadyForQuery that ends them.
   std::deque<std::pair<std::uint64_t, WriteMark>> marks;
   std::uint64_t ready_sent = 0;   ///< Query and Sync messages sent to the primary so far

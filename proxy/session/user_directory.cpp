@@ -7,42 +7,39 @@
 #include "proxy/session/scram_primitives.hpp"
 
 namespace postern::proxy {
-namespace {
 
-Result<protocol::ScramSecret> secret_of(const std::string& name,
-                                        const config::UserOptions& options) {
+Result<UserDirectory::Entry> UserDirectory::make_entry(const std::string& name,
+                                                       const config::UserOptions& options) {
+  Entry entry;
+  entry.options = &options;
   if (!options.scram.empty()) {
     auto secret = protocol::ScramSecret::parse(options.scram.reveal());
     if (!secret) return make_error(pst::kBadScramSecret, "user " + name);
-    return secret;
+    entry.scram = std::move(*secret);
   }
+  if (options.password.empty()) return entry;
+  entry.password = std::make_shared<const Secret>(options.password.clone());
+  const ByteView password = options.password.reveal();
   const Bytes salt = crypto::random_bytes(protocol::kScramSaltBytes);
-  return protocol::build_scram_secret(scram_primitives(), options.password.reveal(), salt);
+  POSTERN_ASSIGN(entry.scram, protocol::build_scram_secret(scram_primitives(), password, salt));
+  // Where md5 is not available (FIPS), nobody logs in by it.
+  Result<Secret> md5 = protocol::md5_hash(md5_primitive, password, name);
+  if (md5) entry.md5 = std::move(*md5);
+  return entry;
 }
 
-}  // namespace
-
 Status UserDirectory::open(const config::Config& config) {
-  trust_ = config.auth.method == config::AuthMethod::kTrust;
   for (const auto& [name, options] : config.users) {
-    Entry entry;
-    entry.options = &options;
-    if (!trust_) {
-      POSTERN_ASSIGN(entry.secret, secret_of(name, options));
-    }
-    if (!options.password.empty()) {
-      entry.password = std::make_shared<const Secret>(options.password.clone());
-    }
+    POSTERN_ASSIGN(Entry entry, make_entry(name, options));
     entries_.emplace(name, std::move(entry));
   }
   return ok();
 }
 
-protocol::UserAnswer UserDirectory::answer(const std::string& user) const {
-  if (trust_) return protocol::TrustUser{};
+std::optional<protocol::StoredPassword> UserDirectory::stored(const std::string& user) const {
   const auto it = entries_.find(user);
-  if (it == entries_.end()) return protocol::UnknownUser{};
-  return protocol::KnownUser{it->second.secret};
+  if (it == entries_.end() || !it->second.scram) return std::nullopt;
+  return protocol::StoredPassword{it->second.scram, it->second.md5.clone()};
 }
 
 const config::UserOptions& UserDirectory::options(const std::string& user) const {

@@ -3,23 +3,26 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "config/options.hpp"
-#include "protocol/client_login.hpp"
+#include "protocol/password.hpp"
 
 namespace postern::proxy {
 
 /// Immutable after open(); any thread.
 class UserDirectory {
  public:
-  /// Derives SCRAM secrets of plaintext passwords now, so that logins cost no stretching here.
-  /// `config` must outlive the directory. kBadScramSecret names the user whose secret is malformed.
+  /// Derives SCRAM secrets and md5 hashes of plaintext passwords now, so that logins cost no
+  /// stretching here. `config` must outlive the directory. kBadScramSecret names the user whose
+  /// secret is malformed.
   Status open(const config::Config& config);
 
-  /// What ClientLogin is to be told about this user.
-  [[nodiscard]] protocol::UserAnswer answer(const std::string& user) const;
-  /// Options of a user, or of nobody in particular where trust admits strangers.
+  /// What the file knows of the password; nullopt where it has no such login, or no secret of it.
+  [[nodiscard]] std::optional<protocol::StoredPassword> stored(const std::string& user) const;
+  [[nodiscard]] bool lists(const std::string& user) const { return entries_.contains(user); }
+  /// Options of a user, or of nobody in particular where strangers are admitted.
   [[nodiscard]] const config::UserOptions& options(const std::string& user) const;
   /// Password for logging in upstream in the user's own name; null where only a secret is known.
   [[nodiscard]] std::shared_ptr<const Secret> password(const std::string& user) const;
@@ -27,12 +30,14 @@ class UserDirectory {
  private:
   struct Entry {
     const config::UserOptions* options = nullptr;
-    protocol::ScramSecret secret;
+    std::optional<protocol::ScramSecret> scram;
+    Secret md5;
     std::shared_ptr<const Secret> password;
   };
+  static Result<Entry> make_entry(const std::string& name, const config::UserOptions& options);
+
   std::map<std::string, Entry, std::less<>> entries_;
   config::UserOptions stranger_;
-  bool trust_ = false;
 };
 
 }  // namespace postern::proxy
