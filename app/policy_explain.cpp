@@ -35,7 +35,7 @@ Result<policy::Principal> principal_of(const PolicyTask& task, const Arguments& 
   const std::string login = arguments.value("--as");
   const auto user = task.config.users.find(login);
   const bool known = user != task.config.users.end();
-  if (!known && task.config.auth.method != config::AuthMethod::kTrust) {
+  if (!known && !config::admits_strangers(task.config)) {
     return make_error(pst::kUnknownLogin, login);
   }
   policy::Principal out;

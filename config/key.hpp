@@ -120,7 +120,7 @@ struct KeyRow {
   Need need = Need::kOptional;
 };
 
-// The rows of each struct (keys_net.cpp, keys_protect.cpp, keys_run.cpp).
+// The rows of each struct (keys_net.cpp, keys_auth.cpp, keys_protect.cpp, keys_run.cpp).
 KeyRows keys_of(ListenOptions& o);
 KeyRows keys_of(ListenTlsOptions& o);
 KeyRows keys_of(ClusterOptions& o);
@@ -128,6 +128,9 @@ KeyRows keys_of(UpstreamTlsOptions& o);
 KeyRows keys_of(DatabaseOptions& o);
 KeyRows keys_of(ServiceOptions& o);
 KeyRows keys_of(AuthOptions& o);
+KeyRows keys_of(AuthRule& o);
+KeyRows keys_of(AuthMapEntry& o);
+KeyRows keys_of(AuthQueryOptions& o);
 KeyRows keys_of(UserOptions& o);
 KeyRows keys_of(LimitsOptions& o);
 KeyRows keys_of(TenantOptions& o);

@@ -1,4 +1,4 @@
-// Rows of sockets, clusters, databases and logins.
+// Rows of sockets, clusters, databases and limits.
 #include "config/key.hpp"
 
 namespace postern::config {
@@ -12,7 +12,9 @@ constexpr std::string_view kUpstreamTls[] = {"disable", "prefer", "require", "ve
                                              "verify-full"};
 constexpr std::string_view kPoolModes[] = {"session", "transaction", "statement"};
 constexpr std::string_view kRoutes[] = {"default", "primary", "replica", "auto"};
-constexpr std::string_view kAuthMethods[] = {"scram-sha-256", "trust"};
+constexpr std::string_view kClientCerts[] = {"require", "request"};
+constexpr std::string_view kWeakAuth[] = {"never", "tls", "always"};
+constexpr std::string_view kServerProtocols[] = {"3.0", "3.2"};
 constexpr std::string_view kProfiles[] = {"default", "app",   "analyst",    "migrator",
                                           "backup",  "admin", "transparent"};
 
@@ -45,7 +47,9 @@ KeyRows keys_of(ListenTlsOptions& o) {
       {"cert_file", PathKey{&o.cert_file}, kYes, "certificate chain, PEM"},
       {"key_file", PathKey{&o.key_file}, kYes, "private key, PEM"},
       {"client_ca_file", PathKey{&o.client_ca_file}, kYes,
-       "if given, clients must present a certificate of this authority"},
+       "authority of the clients' certificates, PEM; empty: none is asked for"},
+      {"client_cert", choice(o.client_cert, kClientCerts), kYes,
+       "`require` refuses clients without certificate, `request` leaves it to [[auth.rule]]"},
   };
 }
 
@@ -55,6 +59,13 @@ KeyRows keys_of(ClusterOptions& o) {
        "servers that hold the same data; which is the primary is detected", kRequired},
       {"connect_timeout", DurationKey{&o.connect_timeout, Millis(1), Millis(600'000)}, kYes,
        "longest wait for a connection, its TLS and its login"},
+      {"allow_md5", choice(o.allow_md5, kWeakAuth), kYes,
+       "whether a server that asks for md5 is answered; `tls`: only where the connection is "
+       "encrypted"},
+      {"allow_cleartext", choice(o.allow_cleartext, kWeakAuth), kYes,
+       "whether a server that asks for the password in clear is answered"},
+      {"protocol", choice(o.protocol, kServerProtocols), kYes,
+       "newest protocol version asked of the servers; \"3.2\" has longer cancel keys"},
       {"tls", section(o.tls), kYes, "TLS towards the servers"},
   };
 }
@@ -100,34 +111,6 @@ KeyRows keys_of(ServiceOptions& o) {
        "login Postern itself uses to load catalogs and probe positions", kRequired},
       {"password", SecretKey{&o.password}, kYes, "its password"},
       {"password_file", SecretFileKey{&o.password}, kYes, "file with its password"},
-  };
-}
-
-KeyRows keys_of(AuthOptions& o) {
-  return {
-      {"method", choice(o.method, kAuthMethods), kNo,
-       "`trust` asks for no password: only for closed test beds on a loopback address"},
-      {"users_file", PathKey{&o.users_file}, kYes, "file with the [user.NAME] sections"},
-  };
-}
-
-KeyRows keys_of(UserOptions& o) {
-  return {
-      {"password", SecretKey{&o.password}, kYes, "password in clear"},
-      {"password_file", SecretFileKey{&o.password}, kYes, "file with the password"},
-      {"scram", SecretKey{&o.scram}, kYes, "instead: SCRAM-SHA-256 verifier as pg_authid has it"},
-      {"tenant", TenantKey{&o.tenant}, kYes, "the one tenant of this login"},
-      {"tenants", TenantsKey{&o.tenants}, kYes,
-       "instead: tenants this login may choose from; [\"*\"] is every tenant"},
-      {"profile", choice(o.profile, kProfiles), kYes, "what this login may do"},
-      {"upstream_user", TextKey{&o.upstream_user, 63}, kYes,
-       "login used on the server; empty is the database's `user`, else its own name"},
-      {"pool_size", NumberKey{&o.pool_size, 0, 10'000}, kYes,
-       "server connections per pool of this login; 0 is what the database says"},
-      {"max_user_connections", NumberKey{&o.max_user_connections, 0, kMaxConnections}, kYes,
-       "server connections of this login over all pools; 0 is what [limits] says"},
-      {"max_user_client_connections", NumberKey{&o.max_user_client_connections, 0, kMaxConnections},
-       kYes, "clients of this login; 0 is what [limits] says"},
   };
 }
 

@@ -57,6 +57,14 @@ Profile effective_profile(const Config& config, std::string_view user, std::stri
   return is_protected(config, database) ? Profile::kApp : Profile::kTransparent;
 }
 
+bool admits_strangers(const Config& config) {
+  const AuthOptions& auth = config.auth;
+  if (auth.query || (auth.rules.empty() && auth.method == AuthMethod::kTrust)) return true;
+  return std::any_of(auth.rules.begin(), auth.rules.end(), [](const AuthRule& rule) {
+    return rule.method == RuleMethod::kCert || rule.method == RuleMethod::kTrust;
+  });
+}
+
 RoleAccess column_access(const ColumnOptions& column, std::string_view user, Profile profile) {
   const std::string by_profile =
       "profile:" + std::string(profile_names()[static_cast<std::size_t>(profile)]);

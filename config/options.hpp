@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/options_auth.hpp"
 #include "config/options_net.hpp"
 #include "config/options_protect.hpp"
 #include "config/options_run.hpp"
@@ -78,6 +79,9 @@ bool is_protected(const Config& config, std::string_view name);
 /// The profile in force: the user's, else the database's, else app (protected) or transparent.
 /// A user unknown to the users file is treated as one without settings.
 Profile effective_profile(const Config& config, std::string_view user, std::string_view database);
+
+/// True where logins that no file names may be admitted: by trust, a certificate, or auth.query.
+bool admits_strangers(const Config& config);
 
 /// What a login sees of a column, first match: its name in `roles`, "profile:NAME", "*", and then
 /// by profile: admin and backup ciphertext (where encrypted), analyst the column's mask if it has

@@ -1,14 +1,12 @@
-// Options of sockets, clusters, databases and logins. Defaults here are the defaults of the file
+// Options of sockets, clusters and databases. Defaults here are the defaults of the file
 // and of docs/config.md; ranges and meanings stand beside the keys in config/keys_net.cpp.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
-#include "base/ids.hpp"
 #include "base/secret.hpp"
 
 namespace postern::config {
@@ -54,7 +52,12 @@ enum class UpstreamTlsMode : std::uint8_t {
 enum class PoolMode : std::uint8_t { kSession, kTransaction, kStatement };
 /// Where reads of a database go. kDefault asks one level up: database -> [routing] -> primary.
 enum class RouteDefault : std::uint8_t { kDefault, kPrimary, kReplica, kAuto };
-enum class AuthMethod : std::uint8_t { kScramSha256, kTrust };
+/// Whether a server may be answered with a password in clear, or its md5 digest.
+enum class WeakAuth : std::uint8_t { kNever, kTls, kAlways };
+/// Newest protocol version asked of servers.
+enum class ServerProtocol : std::uint8_t { k30, k32 };
+/// kRequire: clients without certificate are refused; kRequest: rules decide.
+enum class ClientCertMode : std::uint8_t { kRequire, kRequest };
 /// What a login may do in a protected database (docs/ARCHITECTURE.md). kDefault asks one level up:
 /// user -> database -> `app` where the database is protected, else `transparent`.
 enum class Profile : std::uint8_t {
@@ -72,7 +75,8 @@ struct ListenTlsOptions {
   ClientTlsMode mode = ClientTlsMode::kDisable;
   FilePath cert_file;
   FilePath key_file;
-  FilePath client_ca_file;  ///< given: client certificates are demanded and verified against it
+  FilePath client_ca_file;  ///< given: client certificates are asked for and verified against it
+  ClientCertMode client_cert = ClientCertMode::kRequire;
 };
 
 /// [listen]
@@ -94,6 +98,9 @@ struct UpstreamTlsOptions {
 struct ClusterOptions {
   std::vector<HostPort> nodes;
   Millis connect_timeout{5'000};
+  WeakAuth allow_md5 = WeakAuth::kNever;
+  WeakAuth allow_cleartext = WeakAuth::kNever;
+  ServerProtocol protocol = ServerProtocol::k30;
   UpstreamTlsOptions tls;  ///< mode kDisable where the section is absent
 };
 
@@ -118,35 +125,6 @@ struct DatabaseOptions {
 struct ServiceOptions {
   std::string user;
   Secret password;
-};
-
-/// [auth]
-struct AuthOptions {
-  AuthMethod method = AuthMethod::kScramSha256;
-  FilePath users_file;
-};
-
-/// The tenants a login may choose from. Neither `any` nor `allowed`: the login has no choice.
-struct TenantChoice {
-  bool any = false;  ///< written as ["*"]
-  std::vector<TenantId> allowed;
-  [[nodiscard]] bool empty() const { return !any && allowed.empty(); }
-  [[nodiscard]] bool permits(const TenantId& tenant) const;
-};
-
-/// [user.NAME] in the users file. Exactly one of `password` and `scram` is given, except under
-/// method "trust".
-struct UserOptions {
-  Secret password;
-  Secret
-      scram;  ///< "SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>", as pg_authid has it
-  TenantId tenant;       ///< fixed tenant of this login; none() = not fixed
-  TenantChoice tenants;  ///< or the tenants it may choose; excludes `tenant`
-  Profile profile = Profile::kDefault;
-  std::string upstream_user;  ///< login used upstream; empty = the database's `user`, else its own
-  std::uint32_t pool_size = 0;                    ///< 0 = the database's
-  std::uint32_t max_user_connections = 0;         ///< 0 = as [limits]
-  std::uint32_t max_user_client_connections = 0;  ///< 0 = as [limits]
 };
 
 /// [limits]. Each is the largest value still served.

@@ -1,4 +1,4 @@
-// Rules of listeners, clusters, databases and logins.
+// Rules of listeners, clusters and databases.
 #include <algorithm>
 
 #include "base/codes/config.hpp"
@@ -51,41 +51,6 @@ void validate_database(Findings& findings, const std::string& name, const Databa
   }
 }
 
-/// pg_authid's form, checked for shape only: SCRAM-SHA-256$iterations:salt$stored:server.
-bool looks_like_verifier(ByteView text) {
-  constexpr std::string_view kPrefix = "SCRAM-SHA-256$";
-  if (!text.starts_with(kPrefix)) return false;
-  const std::size_t colon = text.find(':', kPrefix.size());
-  const std::size_t dollar = text.find('$', kPrefix.size());
-  if (colon == ByteView::npos || dollar == ByteView::npos || colon > dollar) return false;
-  const std::size_t second = text.find(':', dollar);
-  return second != ByteView::npos && second > dollar + 1 && second + 1 < text.size();
-}
-
-void validate_user(Findings& findings, const std::string& name, const UserOptions& user) {
-  const Config& config = findings.config();
-  const std::string path = "user." + name;
-  const bool scram = config.auth.method == AuthMethod::kScramSha256;
-  if (scram && user.password.empty() && user.scram.empty()) {
-    findings.missing(path, "needs password, password_file or scram");
-  }
-  if (!user.password.empty() && !user.scram.empty()) {
-    findings.conflict(path + ".scram", "is given beside a password");
-  }
-  if (!user.scram.empty() && !looks_like_verifier(user.scram.reveal())) {
-    findings.add(pst::kConfigBadValue, path + ".scram",
-                 "is not SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey");
-  }
-  if (!user.tenant.is_none() && !user.tenants.empty()) {
-    findings.conflict(path + ".tenants", "is given beside tenant");
-  }
-  const bool has_tenant = !user.tenant.is_none() || !user.tenants.empty();
-  if (has_tenant && !config.tenant) {
-    findings.conflict(path + (user.tenant.is_none() ? ".tenants" : ".tenant"),
-                      "has no effect without [tenant]");
-  }
-}
-
 }  // namespace
 
 void validate_network(Findings& findings) {
@@ -100,17 +65,6 @@ void validate_network(Findings& findings) {
   for (const auto& [name, database] : config.databases) {
     validate_database(findings, name, database);
   }
-}
-
-void validate_logins(Findings& findings) {
-  const Config& config = findings.config();
-  if (config.auth.method == AuthMethod::kTrust && !is_loopback(config.listen.address)) {
-    findings.conflict("auth.method", "\"trust\" needs a loopback listen.address");
-  }
-  if (config.auth.method == AuthMethod::kScramSha256 && config.auth.users_file.empty()) {
-    findings.missing("auth.users_file", "\"scram-sha-256\" needs the logins");
-  }
-  for (const auto& [name, user] : config.users) validate_user(findings, name, user);
 }
 
 }  // namespace postern::config

@@ -19,6 +19,9 @@ void warn_about_transport(const Config& config, Lines& out) {
     } else if (cluster.tls.mode == UpstreamTlsMode::kPrefer) {
       out.push_back(section + " mode \"prefer\" falls back to clear text");
     }
+    if (cluster.allow_cleartext == WeakAuth::kAlways) {
+      out.push_back("[cluster." + name + "] allow_cleartext is \"always\": passwords can be read");
+    }
   }
 }
 
@@ -52,6 +55,12 @@ std::vector<std::string> startup_warnings(const Config& config) {
   Lines out;
   if (config.auth.method == AuthMethod::kTrust) {
     out.emplace_back("[auth] method is \"trust\": no client proves who it is");
+  }
+  const auto& rules = config.auth.rules;
+  if (std::any_of(rules.begin(), rules.end(),
+                  [](const AuthRule& rule) { return rule.method == RuleMethod::kTrust; })) {
+    out.emplace_back(
+        "an [[auth.rule]] says \"trust\": clients it matches do not prove who they are");
   }
   warn_about_transport(config, out);
   warn_about_protection(config, out);

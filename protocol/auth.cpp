@@ -1,12 +1,11 @@
 #include "protocol/auth.hpp"
 
 #include "protocol/cursor.hpp"
+#include "protocol/password.hpp"
 #include "protocol/writer.hpp"
 
 namespace postern::protocol {
 namespace {
-
-constexpr std::size_t kMd5SaltBytes = 4;
 
 Result<std::vector<ByteView>> decode_mechanisms(Cursor& in) {
   std::vector<ByteView> mechanisms;

@@ -141,6 +141,10 @@ ClientLogin::Outcome ClientLogin::on_frame(const Frame& frame, ByteView behind, 
       return on_sasl_initial(frame.body, out);
     case State::kSaslResponse:
       return on_sasl_response(frame.body, out);
+    case State::kPassword:
+      return on_password(frame.body, out);
+    case State::kMd5Password:
+      return on_md5_password(frame.body, out);
     default:
       return make_error(pst::kInternal, "frame in a login state without input");
   }
@@ -202,17 +206,79 @@ ClientLogin::Outcome ClientLogin::on_answer(Bytes& out) {
   UserAnswer answer = std::move(*answer_);
   answer_.reset();
   if (auto* reject = std::get_if<RejectUser>(&answer)) return std::move(reject->error);
-  if (std::holds_alternative<TrustUser>(answer)) {
-    POSTERN_TRY(Authentication{}.encode(out));
-    state_ = State::kDone;
-    return std::optional(Kind::kAuthenticated);
+  if (std::holds_alternative<TrustUser>(answer)) return admit(out);
+  if (auto* password = std::get_if<PasswordUser>(&answer)) {
+    return start_password(std::move(password->stored), out);
   }
+  if (auto* md5 = std::get_if<Md5User>(&answer)) return start_md5(std::move(md5->hash), out);
   if (auto* known = std::get_if<KnownUser>(&answer)) {
     return start_scram(ScramServer::Credential::kReal, std::move(known->secret), out);
   }
-  POSTERN_ASSIGN(ScramSecret mock, mock_scram_secret(*options_.primitives, options_.mock_key,
-                                                     request_.user, options_.mock_iterations));
-  return start_scram(ScramServer::Credential::kMock, std::move(mock), out);
+  POSTERN_ASSIGN(ScramSecret secret, mock());
+  return start_scram(ScramServer::Credential::kMock, std::move(secret), out);
+}
+
+Result<ScramSecret> ClientLogin::mock() const {
+  return mock_scram_secret(*options_.primitives, options_.mock_key, request_.user,
+                           options_.mock_iterations);
+}
+
+ClientLogin::Outcome ClientLogin::admit(Bytes& out) {
+  POSTERN_TRY(Authentication{}.encode(out));
+  state_ = State::kDone;
+  return std::optional(Kind::kAuthenticated);
+}
+
+ClientLogin::Outcome ClientLogin::start_password(StoredPassword stored, Bytes& out) {
+  if (!encrypted_) return make_error(pst::kPasswordNeedsTls);
+  stored_ = std::move(stored);
+  POSTERN_TRY((Authentication{AuthKind::kCleartextPassword, {}, {}}.encode(out)));
+  state_ = State::kPassword;
+  return kGoOn;
+}
+
+ClientLogin::Outcome ClientLogin::start_md5(Secret hash, Bytes& out) {
+  stored_.md5 = std::move(hash);
+  md5_salt_.assign(kMd5SaltBytes, '\0');
+  if (!options_.primitives->random_bytes(md5_salt_.data(), md5_salt_.size())) {
+    return make_error(pst::kCryptoFailed);
+  }
+  POSTERN_TRY((Authentication{AuthKind::kMd5Password, md5_salt_, {}}.encode(out)));
+  state_ = State::kMd5Password;
+  return kGoOn;
+}
+
+// A login without secret runs the same derivation, so that it takes the same time.
+Result<bool> ClientLogin::fits(ByteView password) const {
+  if (stored_.scram) return password_fits(*options_.primitives, password, *stored_.scram);
+  if (!stored_.md5.empty()) {
+    POSTERN_ASSIGN(const Secret hash, md5_hash(options_.md5, password, request_.user));
+    return equal_constant_time(hash.reveal(), stored_.md5.reveal());
+  }
+  POSTERN_ASSIGN(const ScramSecret secret, mock());
+  POSTERN_TRY(password_fits(*options_.primitives, password, secret));
+  return false;
+}
+
+ClientLogin::Outcome ClientLogin::on_password(ByteView body, Bytes& out) {
+  POSTERN_ASSIGN(const PasswordMessage message, PasswordMessage::decode(body));
+  POSTERN_ASSIGN(const bool good, fits(message.password));
+  // An empty password never fits, whatever is stored (auth.c, recv_password_packet).
+  if (!good || message.password.empty()) return login_failure(make_error(pst::kAuthFailed));
+  proof_.password = Secret(Bytes(message.password));
+  return admit(out);
+}
+
+ClientLogin::Outcome ClientLogin::on_md5_password(ByteView body, Bytes& out) {
+  POSTERN_ASSIGN(const PasswordMessage message, PasswordMessage::decode(body));
+  bool good = false;
+  if (!stored_.md5.empty()) {
+    POSTERN_ASSIGN(const Secret expected,
+                   md5_answer(options_.md5, stored_.md5.reveal(), md5_salt_));
+    good = equal_constant_time(expected.reveal(), message.password);
+  }
+  if (!good) return login_failure(make_error(pst::kAuthFailed));
+  return admit(out);
 }
 
 ClientLogin::Outcome ClientLogin::start_scram(ScramServer::Credential credential,
@@ -233,7 +299,7 @@ ClientLogin::Outcome ClientLogin::on_sasl_initial(ByteView body, Bytes& out) {
   if (!message.response) return make_error(pst::kSaslMalformed, "no initial response");
   POSTERN_CHECK(scram_.has_value());
   Result<Bytes> reply = scram_->first(message.mechanism, *message.response);
-  if (!reply) return scram_failure(std::move(reply).error());
+  if (!reply) return login_failure(std::move(reply).error());
   POSTERN_TRY((Authentication{AuthKind::kSaslContinue, *reply, {}}.encode(out)));
   state_ = State::kSaslResponse;
   return kGoOn;
@@ -242,17 +308,16 @@ ClientLogin::Outcome ClientLogin::on_sasl_initial(ByteView body, Bytes& out) {
 ClientLogin::Outcome ClientLogin::on_sasl_response(ByteView body, Bytes& out) {
   POSTERN_CHECK(scram_.has_value());
   Result<Bytes> reply = scram_->final(body);
-  if (!reply) return scram_failure(std::move(reply).error());
+  if (!reply) return login_failure(std::move(reply).error());
   POSTERN_TRY((Authentication{AuthKind::kSaslFinal, *reply, {}}.encode(out)));
-  POSTERN_TRY(Authentication{}.encode(out));
+  proof_.scram = scram_->take_pass();
   scram_.reset();
-  state_ = State::kDone;
-  return std::optional(Kind::kAuthenticated);
+  return admit(out);
 }
 
 // Unknown users and wrong passwords must look the same (and not as SCRAM's own "e=" form, which
 // drivers mishandle).
-Error ClientLogin::scram_failure(Error error) const {
+Error ClientLogin::login_failure(Error error) const {
   if (error.code == pst::kAuthFailed) error.what = "user \"" + request_.user + "\"";
   return error;
 }

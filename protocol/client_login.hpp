@@ -11,6 +11,7 @@
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "protocol/framer.hpp"
+#include "protocol/password.hpp"
 #include "protocol/scram.hpp"
 #include "protocol/startup.hpp"
 
@@ -46,10 +47,24 @@ struct KnownUser {
   ScramSecret secret;
 };  ///< SCRAM-SHA-256 against this secret
 struct UnknownUser {};  ///< mock exchange that fails at its end
+struct PasswordUser {
+  StoredPassword stored;
+};  ///< password in clear, over TLS only
+struct Md5User {
+  Secret hash;
+};  ///< MD5 challenge against md5_hash(); empty: fails
 struct RejectUser {
   Error error;
 };  ///< end the login with this error now
-using UserAnswer = std::variant<TrustUser, KnownUser, UnknownUser, RejectUser>;
+using UserAnswer =
+    std::variant<TrustUser, KnownUser, UnknownUser, PasswordUser, Md5User, RejectUser>;
+
+/// What an authenticated client gave away about its password: for logging in elsewhere in its name.
+/// At most one is there.
+struct LoginProof {
+  std::optional<ScramPass> scram;
+  Secret password;
+};
 
 /// The machine. It neither reads nor writes; its driver loops:
 ///
@@ -86,6 +101,7 @@ class ClientLogin {
     const ScramPrimitives* primitives = nullptr;  ///< must outlive the machine
     Bytes mock_key;  ///< secret of this installation, see mock_scram_secret
     std::uint32_t mock_iterations = kScramIterations;
+    Md5 md5 = nullptr;  ///< needed with Md5User
   };
   explicit ClientLogin(Options options);
 
@@ -100,6 +116,8 @@ class ClientLogin {
   /// Valid from kLookupUser on.
   [[nodiscard]] const LoginRequest& request() const { return request_; }
   [[nodiscard]] LoginRequest take_request() { return std::move(request_); }
+  /// After kAuthenticated, once.
+  [[nodiscard]] LoginProof take_proof() { return std::move(proof_); }
   [[nodiscard]] CancelOrder take_cancel() { return std::move(cancel_); }
   [[nodiscard]] const Error& error() const { return error_; }
 
@@ -111,6 +129,8 @@ class ClientLogin {
     kAnswered,
     kSaslInitial,
     kSaslResponse,
+    kPassword,
+    kMd5Password,
     kDone
   };
   // One frame handled: what the driver must do now, or nullopt to go on with the next frame.
@@ -123,10 +143,17 @@ class ClientLogin {
   Outcome on_session(const StartupMessage& message, Bytes& out);
   Outcome on_answer(Bytes& out);
   Outcome start_scram(ScramServer::Credential credential, ScramSecret secret, Bytes& out);
+  Outcome start_password(StoredPassword stored, Bytes& out);
+  Outcome start_md5(Secret hash, Bytes& out);
+  Outcome on_password(ByteView body, Bytes& out);
+  Outcome on_md5_password(ByteView body, Bytes& out);
+  Outcome admit(Bytes& out);
+  [[nodiscard]] Result<bool> fits(ByteView password) const;
+  [[nodiscard]] Result<ScramSecret> mock() const;
   Outcome on_sasl_initial(ByteView body, Bytes& out);
   Outcome on_sasl_response(ByteView body, Bytes& out);
   [[nodiscard]] Error framing_failure(ByteView unread, Error error) const;
-  [[nodiscard]] Error scram_failure(Error error) const;
+  [[nodiscard]] Error login_failure(Error error) const;
 
   Options options_;
   Framer framer_;
@@ -139,6 +166,9 @@ class ClientLogin {
   CancelOrder cancel_;
   std::optional<UserAnswer> answer_;
   std::optional<ScramServer> scram_;
+  StoredPassword stored_;
+  Bytes md5_salt_;
+  LoginProof proof_;
   Error error_;
 };
 

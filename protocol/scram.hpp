@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "base/bytes.hpp"
 #include "base/result.hpp"
@@ -36,13 +37,15 @@ class ScramServer {
   Result<Bytes> first(ByteView mechanism, ByteView message);
   /// Takes client-final-message, gives server-final-message: the client is authenticated.
   Result<Bytes> final(ByteView message);
+  /// After a successful final(), once: the keys that the proof gave away.
+  [[nodiscard]] ScramPass take_pass();
 
  private:
   enum class State : std::uint8_t { kFirst, kFinal, kDone };
   Status read_first(ByteView mechanism, ByteView message);
   Status read_gs2(ByteView mechanism, ByteView& message);
   Status check_binding(ByteView attribute) const;
-  Result<bool> proof_fits(ByteView proof) const;
+  Result<bool> proof_fits(ByteView proof);
 
   Options options_;
   State state_ = State::kFirst;
@@ -50,6 +53,7 @@ class ScramServer {
   bool bound_ = false;  // PLUS: the client binds to our certificate
   Bytes nonce_;         // both halves
   Bytes auth_message_;  // grows to client-first-bare,server-first,client-final-without-proof
+  ScramKey client_key_;
 };
 
 /// The client's side: `first`, `respond`, `verify`, each exactly once. Errors: kSaslMalformed,
@@ -65,11 +69,12 @@ class ScramClient {
 
   struct Options {
     const ScramPrimitives* primitives = nullptr;  ///< must outlive the machine
-    Secret password;
-    Bytes nonce;  ///< our half, from make_scram_nonce
-    Bytes user;   ///< PostgreSQL ignores it and libpq leaves it empty
+    Secret password;                              ///< empty: `pass` alone
+    Bytes nonce;                                  ///< our half, from make_scram_nonce
+    Bytes user;  ///< PostgreSQL ignores it and libpq leaves it empty
     Binding binding = Binding::kUnsupported;
-    Bytes channel_binding;  ///< hash of the server's certificate, for kUsed
+    Bytes channel_binding;                         ///< hash of the server's certificate, for kUsed
+    std::optional<ScramPass> pass = std::nullopt;  ///< where the server's salt and iterations fit
   };
   explicit ScramClient(Options options);
 
@@ -77,13 +82,15 @@ class ScramClient {
   [[nodiscard]] ByteView mechanism() const;
   /// client-first-message.
   Result<Bytes> first();
-  /// Takes server-first-message, gives client-final-message. Runs PBKDF2: milliseconds.
+  /// Takes server-first-message, gives client-final-message. Runs PBKDF2 (milliseconds) unless
+  /// `pass` fits. kUpstreamSecretDiffers: it does not, and there is no password.
   Result<Bytes> respond(ByteView message);
   /// Takes server-final-message; success means that the server knows the secret.
   Status verify(ByteView message);
 
  private:
   enum class State : std::uint8_t { kFirst, kRespond, kVerify, kDone };
+  [[nodiscard]] Result<ScramClientKeys> keys_for(ByteView salt, std::uint32_t iterations) const;
   Result<Bytes> prove(const ScramClientKeys& keys, Bytes without_proof);
 
   Options options_;

@@ -80,9 +80,7 @@ Result<Bytes> ScramClient::respond(ByteView message) {
   if (!extended || !nonce.starts_with(options_.nonce)) {
     return sasl_error("server nonce does not continue ours");
   }
-  POSTERN_ASSIGN(const ScramClientKeys keys,
-                 derive_scram_keys(*options_.primitives, options_.password.reveal(), challenge.salt,
-                                   challenge.iterations));
+  POSTERN_ASSIGN(const ScramClientKeys keys, keys_for(challenge.salt, challenge.iterations));
   Bytes binding = gs2_header_;
   if (options_.binding == Binding::kUsed) binding += options_.channel_binding;
   Bytes without_proof = "c=" + to_base64(binding) + ",r=" + Bytes(nonce);
@@ -90,6 +88,13 @@ Result<Bytes> ScramClient::respond(ByteView message) {
   POSTERN_ASSIGN(Bytes reply, prove(keys, std::move(without_proof)));
   state_ = State::kVerify;
   return reply;
+}
+
+Result<ScramClientKeys> ScramClient::keys_for(ByteView salt, std::uint32_t iterations) const {
+  const auto& pass = options_.pass;
+  if (pass && pass->salt == salt && pass->iterations == iterations) return pass->keys;
+  if (options_.password.empty()) return make_error(pst::kUpstreamSecretDiffers);
+  return derive_scram_keys(*options_.primitives, options_.password.reveal(), salt, iterations);
 }
 
 Result<Bytes> ScramClient::prove(const ScramClientKeys& keys, Bytes without_proof) {

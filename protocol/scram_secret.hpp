@@ -70,6 +70,14 @@ struct ScramClientKeys {
   ScramKey server_key;
 };
 
+/// What a client's proof gives to a server that holds its verifier: enough to log in to another
+/// server that holds the very same verifier (RFC 5802 section 9: as good as the password there).
+struct ScramPass {
+  std::uint32_t iterations = 0;
+  Bytes salt;
+  ScramClientKeys keys;
+};
+
 /// Derives both keys; kCryptoFailed where a primitive fails.
 Result<ScramClientKeys> derive_scram_keys(const ScramPrimitives& primitives, ByteView password,
                                           ByteView salt, std::uint32_t iterations);

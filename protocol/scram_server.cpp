@@ -99,16 +99,21 @@ Result<Bytes> ScramServer::final(ByteView message) {
   return "v=" + to_base64(signature.reveal());
 }
 
+ScramPass ScramServer::take_pass() {
+  return {options_.secret.iterations,
+          std::move(options_.secret.salt),
+          {client_key_, options_.secret.server_key}};
+}
+
 // ClientKey = proof XOR HMAC(StoredKey, AuthMessage); its hash must be StoredKey.
-Result<bool> ScramServer::proof_fits(ByteView proof) const {
+Result<bool> ScramServer::proof_fits(ByteView proof) {
   const ScramPrimitives& p = *options_.primitives;
-  ScramKey client_key;
-  if (!p.hmac_sha256(options_.secret.stored_key.reveal(), auth_message_, client_key.data())) {
+  if (!p.hmac_sha256(options_.secret.stored_key.reveal(), auth_message_, client_key_.data())) {
     return crypto_failed();
   }
-  for (std::size_t i = 0; i < kScramKeyBytes; ++i) client_key.data()[i] ^= proof[i];
+  for (std::size_t i = 0; i < kScramKeyBytes; ++i) client_key_.data()[i] ^= proof[i];
   ScramKey hashed;
-  if (!p.sha256(client_key.reveal(), hashed.data())) return crypto_failed();
+  if (!p.sha256(client_key_.reveal(), hashed.data())) return crypto_failed();
   return equal_constant_time(hashed.reveal(), options_.secret.stored_key.reveal());
 }
 

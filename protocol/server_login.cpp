@@ -197,10 +197,10 @@ Status ServerLogin::on_auth_request(const Authentication& message, Bytes& out) {
     case AuthKind::kSasl:
       return start_scram(message, out);
     case AuthKind::kCleartextPassword:
-      if (!options_.allow_cleartext) break;
+      if (!permits(options_.cleartext, encrypted_)) break;
       return send_password(out);
     case AuthKind::kMd5Password:
-      if (options_.md5 == nullptr) break;
+      if (!permits(options_.md5_password, encrypted_)) break;
       return send_md5(message.data, out);
     default:
       break;
@@ -219,39 +219,38 @@ Status ServerLogin::start_scram(const Authentication& message, Bytes& out) {
   if (binding != Binding::kUsed && !offers(message, kScramSha256)) {
     return make_error(pst::kUpstreamAuthMethod, "none of the SASL mechanisms is known");
   }
-  if (options_.password.empty()) return no_password();
+  if (!options_.pass) POSTERN_TRY(need_password());
   POSTERN_ASSIGN(Bytes nonce, make_scram_nonce(*options_.primitives));
   scram_.emplace(ScramClient::Options{options_.primitives,
                                       options_.password.clone(),
                                       std::move(nonce),
                                       {},
                                       binding,
-                                      channel_binding_});
+                                      channel_binding_,
+                                      std::move(options_.pass)});
   POSTERN_ASSIGN(const Bytes first, scram_->first());
   state_ = State::kSaslContinue;
   return SaslInitialResponse{scram_->mechanism(), first}.encode(out);
 }
 
-Error ServerLogin::no_password() {
+Status ServerLogin::need_password() const {
+  if (!options_.password.empty()) return ok();
   return make_error(pst::kUpstreamAuthMethod, "the server asks for a password, none is configured");
 }
 
 Status ServerLogin::send_password(Bytes& out) {
-  if (options_.password.empty()) return no_password();
+  POSTERN_TRY(need_password());
   state_ = State::kAuthOk;
   return PasswordMessage{options_.password.reveal()}.encode(out);
 }
 
-// "md5" || hex(md5(hex(md5(password || user)) || salt)): protocol.sgml, AuthenticationMD5Password.
 Status ServerLogin::send_md5(ByteView salt, Bytes& out) {
-  if (options_.password.empty()) return no_password();
-  Bytes digest(16, '\0');
-  const Secret inner(Bytes(options_.password.reveal()) + options_.user);
-  if (!options_.md5(inner.reveal(), digest.data())) return make_error(pst::kCryptoFailed);
-  const Secret outer(to_hex(digest) + Bytes(salt));
-  if (!options_.md5(outer.reveal(), digest.data())) return make_error(pst::kCryptoFailed);
+  POSTERN_TRY(need_password());
+  POSTERN_ASSIGN(const Secret hash,
+                 md5_hash(options_.md5, options_.password.reveal(), options_.user));
+  POSTERN_ASSIGN(const Secret answer, md5_answer(options_.md5, hash.reveal(), salt));
   state_ = State::kAuthOk;
-  return PasswordMessage{"md5" + to_hex(digest)}.encode(out);
+  return PasswordMessage{answer.reveal()}.encode(out);
 }
 
 Status ServerLogin::on_negotiate(ByteView body) {

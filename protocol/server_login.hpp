@@ -13,6 +13,7 @@
 #include "protocol/auth.hpp"
 #include "protocol/error_message.hpp"
 #include "protocol/framer.hpp"
+#include "protocol/password.hpp"
 #include "protocol/scram.hpp"
 
 namespace postern::protocol {
@@ -52,19 +53,18 @@ struct ServerStep {
 /// at once. Not to be advanced after kReady or kFailed.
 class ServerLogin {
  public:
-  /// MD5 of `data` into 16 bytes at `out`.
-  using Md5 = bool (*)(ByteView data, char* out);
-
   struct Options {
     SslMode ssl = SslMode::kPrefer;
     Bytes user;
     Bytes database;
-    Secret password;                                  ///< empty: only servers that ask for none
+    Secret password;                                  ///< empty: `pass`, or nothing to prove with
+    std::optional<ScramPass> pass;                    ///< for SCRAM, where it fits the server
     std::vector<std::pair<Bytes, Bytes>> parameters;  ///< further startup parameters
     std::uint16_t minor = 0;                          ///< 0 or 2
     const ScramPrimitives* primitives = nullptr;      ///< must outlive the machine
-    bool allow_cleartext = false;                     ///< answer AuthenticationCleartextPassword
-    Md5 md5 = nullptr;  ///< answer AuthenticationMD5Password; null = not allowed
+    WeakMethod cleartext = WeakMethod::kNever;        ///< AuthenticationCleartextPassword
+    WeakMethod md5_password = WeakMethod::kNever;     ///< AuthenticationMD5Password
+    Md5 md5 = nullptr;                                ///< needed with md5_password
   };
   explicit ServerLogin(Options options);
 
@@ -103,7 +103,7 @@ class ServerLogin {
   Status on_authentication(ByteView body, Bytes& out);
   Status on_auth_request(const Authentication& message, Bytes& out);
   Status start_scram(const Authentication& message, Bytes& out);
-  static Error no_password();
+  [[nodiscard]] Status need_password() const;
   Status send_password(Bytes& out);
   Status send_md5(ByteView salt, Bytes& out);
   Status on_negotiate(ByteView body);

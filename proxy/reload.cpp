@@ -116,6 +116,7 @@ struct Reloader::Candidate {
   std::shared_ptr<config::Config> config;
   config::FileMarks marks;
   std::shared_ptr<const UserDirectory::Table> users;
+  std::shared_ptr<const AuthRules> rules;
   std::shared_ptr<const ClientTls> client_tls;
   DatabaseDirectory::Prepared databases;
 };
@@ -182,6 +183,7 @@ ReloadReport Reloader::attempt() {
 // What is prepared refers to the configuration; they live and die together.
 Status Reloader::prepare(Candidate& next, const std::set<std::string>& changed_clusters) {
   POSTERN_ASSIGN(next.users, runtime_->users.prepare(*next.config));
+  POSTERN_ASSIGN(next.rules, AuthServices::make_rules(next.config->auth));
   POSTERN_ASSIGN(next.client_tls, open_client_tls(next.config->listen.tls));
   POSTERN_ASSIGN(next.databases, runtime_->databases.prepare(*next.config, changed_clusters));
   return ok();
@@ -191,6 +193,7 @@ Status Reloader::prepare(Candidate& next, const std::set<std::string>& changed_c
 void Reloader::adopt(Candidate next, const config::Difference& difference) {
   const config::Config& before = *runtime_->config;
   runtime_->users.adopt(std::move(next.users));
+  runtime_->auth->rules.store(std::move(next.rules));
   runtime_->client_tls.store(std::move(next.client_tls));
   const auto adopted = runtime_->databases.adopt(std::move(next.databases));
   runtime_->config.adopt(next.config);
@@ -292,7 +295,8 @@ Result<std::shared_ptr<const ClientTls>> open_client_tls(const config::ListenTls
   settings.cert_file = tls.cert_file.path;
   settings.key_file = tls.key_file.path;
   settings.client_ca_file = tls.client_ca_file.path;
-  settings.require_client_cert = !tls.client_ca_file.empty();
+  settings.require_client_cert =
+      !tls.client_ca_file.empty() && tls.client_cert == config::ClientCertMode::kRequire;
   POSTERN_ASSIGN(TlsContext context, TlsContext::server(settings));
   const bool required = tls.mode == config::ClientTlsMode::kRequire;
   return std::make_shared<const ClientTls>(ClientTls{required, std::move(context)});

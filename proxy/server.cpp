@@ -80,6 +80,7 @@ Status open_runtime(Runtime& runtime) {
   runtime.mock_key = crypto::random_bytes(protocol::kScramKeyBytes);
   runtime.statement_key = crypto::random_secret(protocol::kScramKeyBytes);
   POSTERN_TRY(runtime.users.open(config));
+  POSTERN_ASSIGN(runtime.auth, AuthServices::open(config.auth));
   POSTERN_TRY(runtime.databases.open(config));
   POSTERN_ASSIGN(auto client_tls, open_client_tls(config.listen.tls));
   runtime.client_tls.store(std::move(client_tls));
@@ -184,6 +185,7 @@ Result<std::unique_ptr<Server>> Server::open(std::shared_ptr<const config::Confi
     state->console = make_console(&runtime);
     runtime.console = state->console.get();
   }
+  runtime.auth->start_query(runtime.config->auth, runtime.databases, &state->home);
   for (std::size_t i = 0; i < state->workers.size(); ++i) {
     Worker* worker = &state->workers.at(i);
     state->contexts.push_back(std::make_unique<WorkerContext>(&runtime, worker));
@@ -262,6 +264,7 @@ Server::~Server() {
   // Their timers belong to the home worker, which goes with the state.
   state.reloader.reset();
   state.runtime.keeper.reset();
+  state.runtime.auth.reset();
 }
 
 }  // namespace postern::proxy

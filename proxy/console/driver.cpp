@@ -123,8 +123,8 @@ Task<Status> welcome(Session* session, std::uint16_t minor) {
   if (!told) co_return told.error();
   // A key, because drivers want one; there is nothing to cancel.
   const CancelKey key =
-      runtime.cancels.add(session->worker(), minor >= 2 ? kLongKey : kShortKey, [] {});
-  session->cancel_id = key.process_id;
+      runtime.cancels.add(session->worker(), 0, minor >= 2 ? kLongKey : kShortKey, [] {});
+  session->cancel_id = key.registration;
   const Status encoded = protocol::BackendKeyData{key.process_id, key.secret}.encode(out);
   if (!encoded) co_return encoded.error();
   protocol::ReadyForQuery{protocol::TransactionStatus::kIdle}.encode(out);

@@ -116,8 +116,7 @@ policy::WallOptions wall_options(const config::Config& config, std::string_view 
     if (!is_bound_by_wall(config::effective_profile(config, name, database))) continue;
     roles.insert(upstream_role(options, name, user));
   }
-  // Logins that the users file does not list, under method "trust".
-  const bool lists_all = config.auth.method != config::AuthMethod::kTrust;
+  const bool lists_all = !config::admits_strangers(config);
   if (!lists_all && options != nullptr && !options->user.empty()) roles.insert(options->user);
   policy::WallOptions wall;
   wall.app_roles.assign(roles.begin(), roles.end());

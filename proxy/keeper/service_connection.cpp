@@ -86,26 +86,52 @@ Task<Status> ServiceConnection::open() {
 }
 
 Task<Result<Rows>> ServiceConnection::query(std::string text) {
+  std::optional<std::string> none;
+  co_return co_await run(std::move(text), std::move(none));
+}
+
+Task<Result<Rows>> ServiceConnection::query(std::string text, std::string parameter) {
+  std::optional<std::string> value(std::move(parameter));
+  co_return co_await run(std::move(text), std::move(value));
+}
+
+Task<Result<Rows>> ServiceConnection::query_same(std::string text) {
+  std::optional<std::string> none;
+  co_return co_await run_same(std::move(text), std::move(none));
+}
+
+Task<Result<Rows>> ServiceConnection::query_same(std::string text, std::string parameter) {
+  std::optional<std::string> value(std::move(parameter));
+  co_return co_await run_same(std::move(text), std::move(value));
+}
+
+Task<Result<Rows>> ServiceConnection::run(std::string text, std::optional<std::string> parameter) {
   const bool kept = is_open();
   if (!kept) {
     const Status opened = co_await open();
     if (!opened) co_return opened.error();
   }
   std::string first_text = text;
-  Result<Rows> rows = co_await query_same(std::move(first_text));
+  std::optional<std::string> first_parameter = parameter;
+  Result<Rows> rows = co_await run_same(std::move(first_text), std::move(first_parameter));
   const bool was_dead = !rows && kept && rows.error().code == pst::kUpstreamLost;
   if (!was_dead) co_return rows;
   const Status reopened = co_await open();
   if (!reopened) co_return reopened.error();
-  Result<Rows> again = co_await query_same(std::move(text));
+  Result<Rows> again = co_await run_same(std::move(text), std::move(parameter));
   co_return again;
 }
 
-Task<Result<Rows>> ServiceConnection::query_same(std::string text) {
+Task<Result<Rows>> ServiceConnection::run_same(std::string text,
+                                               std::optional<std::string> parameter) {
   if (open_ == nullptr) co_return make_error(pst::kUpstreamLost);
   Deadline deadline(worker_->deadlines(), close_transport, &open_->transport);
   deadline.arm(SteadyClock::now() + timeout_);
-  Result<Rows> rows = co_await plain_query(&open_->transport, &open_->input, std::move(text));
+  Task<Result<Rows>> asking =
+      parameter
+          ? plain_query(&open_->transport, &open_->input, std::move(text), std::move(*parameter))
+          : plain_query(&open_->transport, &open_->input, std::move(text));
+  Result<Rows> rows = co_await std::move(asking);
   deadline.disarm();
   if (rows || rows.error().code == pst::kUpstreamQuery) co_return rows;
   close();

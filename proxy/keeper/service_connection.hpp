@@ -46,8 +46,11 @@ class ServiceConnection {
   /// Runs one read-only statement; opens first where needed, and again where the connection kept
   /// turns out to be dead. Errors: those of open() and plain_query(), kConnectTimeout.
   Task<Result<Rows>> query(std::string text);
+  /// The same with one text parameter, $1.
+  Task<Result<Rows>> query(std::string text, std::string parameter);
   /// As query(), but on the very connection of the queries before: kUpstreamLost where it is gone.
   Task<Result<Rows>> query_same(std::string text);
+  Task<Result<Rows>> query_same(std::string text, std::string parameter);
 
   void close();
   [[nodiscard]] bool is_open() const { return open_ != nullptr; }
@@ -60,6 +63,8 @@ class ServiceConnection {
   struct Open;
 
   [[nodiscard]] UpstreamTarget target() const;
+  Task<Result<Rows>> run(std::string text, std::optional<std::string> parameter);
+  Task<Result<Rows>> run_same(std::string text, std::optional<std::string> parameter);
 
   Worker* worker_;
   const config::ServiceOptions* service_;

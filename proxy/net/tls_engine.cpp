@@ -223,6 +223,10 @@ Result<Bytes> TlsEngine::channel_binding() const {
   return server_end_point(peer.get());
 }
 
+std::optional<PeerCertificate> TlsEngine::peer_certificate() const {
+  return read_peer_certificate(ssl_.get());
+}
+
 void TlsEngine::set_failed(Pst code, std::string what) {
   failed_ = make_error(code, std::move(what));
 }

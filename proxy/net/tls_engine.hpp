@@ -14,6 +14,7 @@
 
 #include "base/bytes.hpp"
 #include "base/result.hpp"
+#include "proxy/net/peer_certificate.hpp"
 #include "proxy/net/tls_context.hpp"
 
 struct ssl_st;
@@ -76,6 +77,8 @@ class TlsEngine {
   [[nodiscard]] const char* version() const;
   /// tls-server-end-point of the server's certificate: our own as server, the peer's as client.
   [[nodiscard]] Result<Bytes> channel_binding() const;
+  /// Who the peer is by its certificate, where one was presented and verified.
+  [[nodiscard]] std::optional<PeerCertificate> peer_certificate() const;
 
  private:
   friend struct TlsBio;

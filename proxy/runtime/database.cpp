@@ -22,6 +22,18 @@ TlsMode tls_mode(config::UpstreamTlsMode mode) {
   return TlsMode::kVerifyFull;
 }
 
+protocol::WeakMethod weak_method(config::WeakAuth allowed) {
+  switch (allowed) {
+    case config::WeakAuth::kNever:
+      return protocol::WeakMethod::kNever;
+    case config::WeakAuth::kTls:
+      return protocol::WeakMethod::kOverTls;
+    case config::WeakAuth::kAlways:
+      return protocol::WeakMethod::kAlways;
+  }
+  return protocol::WeakMethod::kNever;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Cluster>> Cluster::make(std::string name,
@@ -54,7 +66,20 @@ UpstreamTarget Cluster::target(const Endpoint& node) const {
   target.tls = tls_;
   target.require_tls = options_->tls.mode > config::UpstreamTlsMode::kPrefer;
   target.timeout = options_->connect_timeout;
+  target.md5 = weak_method(options_->allow_md5);
+  target.cleartext = weak_method(options_->allow_cleartext);
+  target.minor = options_->protocol == config::ServerProtocol::k32 ? 2 : 0;
   return target;
+}
+
+std::vector<Endpoint> Cluster::primary_candidates() const {
+  const auto seen = state();
+  std::vector<Endpoint> unknown;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    if (seen->nodes[i].role == NodeRole::kPrimary) return {nodes_[i]};
+    if (seen->nodes[i].role == NodeRole::kUnknown) unknown.push_back(nodes_[i]);
+  }
+  return unknown.empty() ? nodes_ : unknown;
 }
 
 std::shared_ptr<const FreshSession> Database::fresh_session(const std::string& user) const {

@@ -34,6 +34,8 @@ class Cluster {
   [[nodiscard]] const config::ClusterOptions& options() const { return *options_; }
   /// A target with this cluster's TLS and timeouts; database, user, password are the caller's.
   [[nodiscard]] UpstreamTarget target(const Endpoint& node) const;
+  /// The primary as last seen; where roles are still unknown, the nodes that may be it.
+  [[nodiscard]] std::vector<Endpoint> primary_candidates() const;
 
   /// Latest state of the nodes; any thread. Initially every role is unknown.
   [[nodiscard]] std::shared_ptr<const ClusterState> state() const { return state_.load(); }

@@ -9,6 +9,7 @@
 
 #include "audit/writer.hpp"
 #include "config/options.hpp"
+#include "proxy/auth/services.hpp"
 #include "proxy/cache/result_cache.hpp"
 #include "proxy/keeper/keeper.hpp"
 #include "proxy/net/client_tls.hpp"
@@ -42,6 +43,7 @@ struct Runtime {
   ClientRegistry registry;  ///< of logged-in clients
   CancelRegistry cancels;
   UserDirectory users;
+  std::unique_ptr<AuthServices> auth;
   DatabaseDirectory databases;
   /// Null: TLS is not offered.
   std::atomic<std::shared_ptr<const ClientTls>> client_tls;

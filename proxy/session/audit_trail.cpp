@@ -102,8 +102,7 @@ audit::SessionEvent session_event(Session* session, const Error* failure,
   event.who = who_of(session->identity);
   if (session->database != nullptr) event.database = session->database->name();
   if (session->on_console) event.database = config::kConsoleDatabase;
-  const bool trust = session->config().auth.method == config::AuthMethod::kTrust;
-  event.method = trust ? "trust" : "scram-sha-256";
+  event.method = session->identity.method;
   event.success = failure == nullptr;
   event.code = label;
   return event;

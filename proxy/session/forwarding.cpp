@@ -137,7 +137,8 @@ Status forward_ready(Session* session, ServerLink* link, const Unit& unit, const
   on_ready(session, link, frame.body);
   if (withhold_ready(session, link, unit, frame)) return ok();
   const bool open = frame.body != "I";
-  const bool allowed = session->database->options().pool_mode != config::PoolMode::kStatement;
+  const bool allowed =
+      !session->pooled || session->database->options().pool_mode != config::PoolMode::kStatement;
   if (open && !allowed) return make_error(pst::kTransactionInStatementMode);
   pass(session, frame);
   return ok();

@@ -5,7 +5,7 @@
 #include "base/bytes.hpp"
 #include "base/codes/pool.hpp"
 #include "base/codes/session.hpp"
-#include "base/codes/wire.hpp"
+#include "protocol/startup_options.hpp"
 #include "proxy/keeper/policy_options.hpp"
 #include "proxy/pool/identity.hpp"
 #include "proxy/pool/settings.hpp"
@@ -108,13 +108,47 @@ bool gate_applies(const Session& session) {
          session.identity.profile != policy::Profile::kAdmin;
 }
 
+bool is_tenant_option(std::string_view name) {
+  return lower(name) == kTenantOption;
+}
+
+// `options` sets settings like parameters of their own do, and as it the server lets those outrank
+// them. What was judged is what is sent: text is passed on as it came only where nothing is judged.
+Result<std::string> read_options(Session* session, const Bytes& text) {
+  protocol::StartupOptions options = protocol::parse_startup_options(text);
+  const bool judged = gate_applies(*session);
+  if (judged && options.other) return make_error(pst::kStartupParameterRefused, "options");
+  std::string tenant;
+  std::vector<std::pair<Bytes, Bytes>> passed;
+  for (auto& [name, value] : options.settings) {
+    if (is_tenant_option(name)) {
+      tenant = value;
+      continue;
+    }
+    if (judged) POSTERN_TRY(check_startup(name, value));
+    if (name == "application_name") session->identity.application = value;
+    passed.emplace_back(std::move(name), std::move(value));
+  }
+  if (!tenant.empty() && options.other) {
+    return make_error(pst::kStartupParameterRefused, "options");
+  }
+  Bytes sent = judged || !tenant.empty() ? protocol::format_startup_options(passed) : text;
+  if (!sent.empty()) session->identity.startup.emplace_back("options", std::move(sent));
+  return tenant;
+}
+
 // Splits what the client asked for into our own option and what servers are told.
 Result<std::string> read_parameters(Session* session, protocol::LoginRequest& request) {
   std::string tenant;
   std::map<Bytes, Bytes, std::less<>> last;  // names may repeat; the last wins, as in PostgreSQL
   for (auto& [name, value] : request.parameters) last.insert_or_assign(name, value);
+  const auto options = last.find("options");
+  if (options != last.end()) {
+    POSTERN_ASSIGN(tenant, read_options(session, options->second));
+    last.erase(options);
+  }
   for (auto& [name, value] : last) {
-    if (name == kTenantOption) {
+    if (is_tenant_option(name)) {
       tenant = value;
       continue;
     }
@@ -128,9 +162,6 @@ Result<std::string> read_parameters(Session* session, protocol::LoginRequest& re
 }  // namespace
 
 Status find_database(Session* session, const protocol::LoginRequest& request) {
-  if (request.replication != protocol::Replication::kNone) {
-    return make_error(pst::kReplicationRefused);
-  }
   session->database = session->runtime().databases.find(request.database);
   if (session->database == nullptr) {
     return make_error(pst::kUnknownDatabase, "\"" + std::string(request.database) + "\"");
@@ -148,6 +179,10 @@ Status identify(Session* session, protocol::LoginRequest request) {
   who.upstream_user = !user.upstream_user.empty() ? user.upstream_user
                       : !database.user.empty()    ? database.user
                                                   : who.login;
+  if (gate_applies(*session) && !session->runtime().users.lists(who.login) &&
+      who.upstream_user != database.user) {
+    return make_error(pst::kStrangerRefused);
+  }
   POSTERN_ASSIGN(const std::string asked, read_parameters(session, request));
   POSTERN_ASSIGN(who.tenant, tenant_of(user, asked));
   session->pooled = database.pool_mode != config::PoolMode::kSession;

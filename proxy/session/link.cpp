@@ -13,6 +13,7 @@
 #include "protocol/simple.hpp"
 #include "proxy/pool/settings.hpp"
 #include "proxy/session/audit_trail.hpp"
+#include "proxy/session/credentials.hpp"
 #include "proxy/session/replies.hpp"
 #include "proxy/session/search_path.hpp"
 #include "proxy/session/state_following.hpp"
@@ -31,25 +32,6 @@ std::int64_t unix_micros() {
   return std::chrono::duration_cast<std::chrono::microseconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
-}
-
-std::shared_ptr<const Secret> upstream_password(Session* session) {
-  const config::DatabaseOptions& database = session->database->options();
-  if (session->identity.upstream_user == database.user && !database.password.empty()) {
-    return std::make_shared<const Secret>(database.password.clone());
-  }
-  return session->runtime().users.password(session->identity.upstream_user);
-}
-
-// The primary as last seen; where roles are still unknown, each node in turn.
-std::vector<Endpoint> primary_candidates(const Cluster& cluster) {
-  const auto state = cluster.state();
-  std::vector<Endpoint> unknown;
-  for (std::size_t i = 0; i < cluster.nodes().size(); ++i) {
-    if (state->nodes[i].role == NodeRole::kPrimary) return {cluster.nodes()[i]};
-    if (state->nodes[i].role == NodeRole::kUnknown) unknown.push_back(cluster.nodes()[i]);
-  }
-  return unknown.empty() ? cluster.nodes() : unknown;
 }
 
 Error login_error(const UpstreamFailure& failure) {
@@ -111,7 +93,7 @@ Task<Result<Transport>> adopt_or_open(Session* session, PoolTicket* ticket, Endp
   UpstreamTarget target = cluster.target(node);
   target.database = session->database->upstream();
   target.user = session->identity.upstream_user;
-  target.password = upstream_password(session);
+  give_credentials(session, &target);
   target.parameters = session->identity.startup;
   OpenResult opened = co_await open_server(session->worker(), std::move(target));
   if (auto* failure = std::get_if<UpstreamFailure>(&opened)) {
@@ -171,8 +153,7 @@ Task<Status> attach_primary(Session* session) {
     co_return renew_state(session, session->primary.get());
   }
   Error last = make_error(pst::kUpstreamUnavailable);
-  const Cluster& cluster = session->database->cluster();
-  for (const Endpoint& node : primary_candidates(cluster)) {
+  for (const Endpoint& node : session->database->cluster().primary_candidates()) {
     Endpoint copy = node;
     Result<std::unique_ptr<ServerLink>> link = co_await acquire_link(session, std::move(copy));
     if (!link) {

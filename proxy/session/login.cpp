@@ -1,9 +1,14 @@
 #include "proxy/session/login.hpp"
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 #include <utility>
+#include <vector>
 
+#include "base/codes/auth.hpp"
 #include "base/codes/net.hpp"
+#include "base/codes/pool.hpp"
 #include "base/codes/session.hpp"
 #include "base/codes/wire.hpp"
 #include "protocol/error_message.hpp"
@@ -12,8 +17,10 @@
 #include "proxy/console/console.hpp"
 #include "proxy/session/analyse.hpp"
 #include "proxy/session/audit_trail.hpp"
+#include "proxy/session/authenticate.hpp"
+#include "proxy/session/credentials.hpp"
 #include "proxy/session/link.hpp"
-#include "proxy/session/scram_primitives.hpp"
+#include "proxy/session/replication.hpp"
 #include "proxy/session/settling.hpp"
 #include "proxy/session/state_following.hpp"
 #include "proxy/sinks/log.hpp"
@@ -21,87 +28,9 @@
 namespace postern::proxy {
 namespace {
 
-using protocol::ClientLogin;
-using protocol::LoginStep;
-
-constexpr std::size_t kLoginRead = 1024;
 /// Secret bytes of the cancel key by protocol minor version.
 constexpr std::size_t kShortKey = 4;
 constexpr std::size_t kLongKey = 32;
-
-ClientLogin::Options login_options(Session* session, const ClientTls* tls) {
-  ClientLogin::Options options;
-  if (tls != nullptr) {
-    options.tls = tls->required ? protocol::TlsPolicy::kRequire : protocol::TlsPolicy::kOffer;
-  }
-  options.primitives = &scram_primitives();
-  options.mock_key = session->runtime().mock_key;
-  return options;
-}
-
-// At least `need` unread bytes, or the reason why not.
-Task<Status> read_login(Session* session, std::size_t need) {
-  while (session->input.size() < need) {
-    const std::size_t missing = std::max(need - session->input.size(), kLoginRead);
-    Result<std::span<char>> room = session->input.reserve(missing);
-    if (!room) co_return room.error();
-    char* into = room->data();
-    const std::size_t size = room->size();
-    const Result<std::size_t> got = co_await session->client.read_some(into, size);
-    if (!got) co_return got.error();
-    if (*got == 0) co_return make_error(pst::kTransportClosed);
-    session->input.commit(*got);
-  }
-  co_return ok();
-}
-
-Task<Status> write_client(Session* session, const Bytes* bytes) {
-  if (bytes->empty()) co_return ok();
-  const ByteView view(*bytes);
-  co_return co_await session->client.write(view);
-}
-
-void act_on_cancel(Session* session, const protocol::CancelOrder& order) {
-  const bool known = session->runtime().cancels.cancel(order.pid, order.key.reveal());
-  log_info("cancel_request", {{"client", session->identity.address}, {"known", known ? 1 : 0}});
-}
-
-// Runs the machine to its end. True: authenticated.
-Task<Result<bool>> authenticate(Session* session, ClientLogin* login, const ClientTls* tls) {
-  for (;;) {
-    Bytes out;
-    const LoginStep step = login->advance(session->input.unread(), out);
-    session->input.consume(step.consumed);
-    const Status written = co_await write_client(session, &out);
-    if (step.kind == LoginStep::Kind::kFailed) co_return login->error();
-    if (!written) co_return written.error();
-    switch (step.kind) {
-      case LoginStep::Kind::kRead: {
-        const Status read = co_await read_login(session, step.need);
-        if (!read) co_return read.error();
-        break;
-      }
-      case LoginStep::Kind::kUpgradeTls: {
-        Bytes early;
-        const TlsContext* context = &tls->context;
-        const Status upgraded = co_await session->client.upgrade_server(context, std::move(early));
-        if (!upgraded) co_return upgraded.error();
-        login->tls_established();
-        break;
-      }
-      case LoginStep::Kind::kLookupUser:
-        login->answer(session->runtime().users.answer(login->request().user));
-        break;
-      case LoginStep::Kind::kCancel:
-        act_on_cancel(session, login->take_cancel());
-        co_return false;
-      case LoginStep::Kind::kAuthenticated:
-        co_return true;
-      case LoginStep::Kind::kFailed:
-        break;
-    }
-  }
-}
 
 // What a server reports under this session's settings.
 Task<Status> learn_parameters(Session* session) {
@@ -128,27 +57,84 @@ Status check_reported(Session* session) {
   return ok();
 }
 
-// What PostgreSQL tells a client between AuthenticationOk and the first ReadyForQuery, in the
-// server's own words, with a cancel key of ours.
-Task<Status> welcome(Session* session, std::uint16_t minor) {
-  Bytes& out = session->out.pending().own();
-  for (const auto& [name, value] : session->reported.all()) {
-    const Status encoded = protocol::ParameterStatus{name, value}.encode(out);
-    if (!encoded) co_return encoded.error();
-    const Status understood = types::apply_setting(session->render, name, value);
+// PostgreSQL's order of settings: by name, upper and lower case alike.
+bool stands_before(const std::string* left, const std::string* right) {
+  const auto lower = [](unsigned char c) { return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c; };
+  return std::lexicographical_compare(
+      left->begin(), left->end(), right->begin(), right->end(),
+      [lower](unsigned char a, unsigned char b) { return lower(a) < lower(b); });
+}
+
+Status encode_parameters(Session* session, Bytes& out) {
+  const ReportedParameters::Map& parameters = session->reported.all();
+  std::vector<const std::string*> names;
+  for (const auto& [name, value] : parameters) names.push_back(&name);
+  std::sort(names.begin(), names.end(), stands_before);
+  for (const std::string* name : names) {
+    const std::string& value = parameters.find(*name)->second;
+    POSTERN_TRY((protocol::ParameterStatus{*name, value}.encode(out)));
+    const Status understood = types::apply_setting(session->render, *name, value);
     if (!understood) {
       log_failure("setting_not_supported", understood.error(), {{"session", session->id}});
     }
   }
+  return ok();
+}
+
+// What a cancel request with the session's key does.
+void on_cancel(const std::weak_ptr<Session>& weak) {
+  const SessionPtr session = weak.lock();
+  if (session == nullptr) return;
+  if (session->replication != nullptr) return cancel_replication(session);
+  cancel_statement(session);
+}
+
+// Clients look themselves up in pg_stat_activity and pg_locks by the process id of the server that
+// they keep. Where servers come and go it would be somebody else's.
+std::uint32_t shown_process_id(Session* session) {
+  if (session->replication != nullptr) return replication_facts(*session)->backend_pid;
+  return session->pooled ? 0 : session->primary->facts().backend_pid;
+}
+
+// What PostgreSQL tells a client between AuthenticationOk and the first ReadyForQuery, in the
+// server's own words, with a cancel key of ours.
+Task<Status> welcome(Session* session, std::uint16_t minor) {
+  Bytes& out = session->out.pending().own();
+  const Status told = encode_parameters(session, out);
+  if (!told) co_return told.error();
   const CancelKey key = session->runtime().cancels.add(
-      session->worker(), minor >= 2 ? kLongKey : kShortKey, [weak = session->weak_from_this()] {
-        if (const SessionPtr locked = weak.lock()) cancel_statement(locked);
-      });
-  session->cancel_id = key.process_id;
+      session->worker(), shown_process_id(session), minor >= 2 ? kLongKey : kShortKey,
+      [weak = session->weak_from_this()] { on_cancel(weak); });
+  session->cancel_id = key.registration;
   const Status encoded = protocol::BackendKeyData{key.process_id, key.secret}.encode(out);
   if (!encoded) co_return encoded.error();
   protocol::ReadyForQuery{protocol::TransactionStatus::kIdle}.encode(out);
   co_return co_await session->out.flush();
+}
+
+// SQLSTATEs of refusals that are about what the client asked for: a database, a parameter, a
+// moment. Those about the login are Postern's own affair: it was made with other means than the
+// client's.
+constexpr std::array<std::string_view, 7> kClientsAffair = {"3D000", "42704", "22023", "42601",
+                                                            "42501", "53300", "57P03"};
+constexpr std::size_t kSqlstateSize = 5;
+
+// The refusal as the server worded it, where the client has to hear it so: "SQLSTATE message".
+bool append_servers_words(const Session& session, const Error& error, Bytes& out) {
+  if (error.code != pst::kUpstreamLoginFailed || session.database == nullptr) return false;
+  // Under another name the server speaks of a database that the client does not know.
+  if (session.database->upstream() != session.database->name()) return false;
+  const std::string_view words = error.what;
+  if (words.size() <= kSqlstateSize || words[kSqlstateSize] != ' ') return false;
+  const std::string_view sqlstate = words.substr(0, kSqlstateSize);
+  if (std::ranges::find(kClientsAffair, sqlstate) == kClientsAffair.end()) return false;
+  protocol::ErrorWriter(out, protocol::ErrorWriter::Kind::kError)
+      .field(protocol::kFieldSeverity, "FATAL")
+      .field(protocol::kFieldSeverityPlain, "FATAL")
+      .field(protocol::kFieldSqlstate, sqlstate)
+      .field(protocol::kFieldMessage, words.substr(kSqlstateSize + 1))
+      .finish();
+  return true;
 }
 
 Task<void> refuse_login(Session* session, const Error* error, bool tell) {
@@ -159,8 +145,20 @@ Task<void> refuse_login(Session* session, const Error* error, bool tell) {
               {{"client", session->identity.address}, {"user", session->identity.login}});
   if (!tell) co_return;
   Bytes message;
-  protocol::append_error(message, *error, protocol::Report::kFatal);
+  if (!append_servers_words(*session, *error, message)) {
+    protocol::append_error(message, *error, protocol::Report::kFatal);
+  }
   (void)co_await write_client(session, &message);
+}
+
+// Who neither proved itself nor was refused: scans and health checks that just close are not failed
+// logins, a login that took too long is.
+Task<void> end_unauthenticated(Session* session, const Error* error) {
+  const bool gone = error->code == pst::kTransportClosed;
+  if (gone && !session->deadline.expired()) co_return;
+  const Error late = make_error(pst::kLoginTimeout);
+  const Error* reason = session->deadline.expired() ? &late : error;
+  co_await refuse_login(session, reason, false);
 }
 
 void open_statistics(Session* session) {
@@ -176,25 +174,62 @@ bool asks_for_console(const Session& session, const protocol::LoginRequest& requ
          request.database == config::kConsoleDatabase;
 }
 
-Task<LoginOutcome> log_in_to_console(Session* session, protocol::LoginRequest request) {
+// A server connection for statements: protection known, identity complete, settings guardable.
+Task<Status> prepare_session(Session* session, protocol::LoginRequest request) {
+  const Status kept =
+      co_await session->runtime().keeper->ensure(session->worker(), session->database);
+  if (!kept) co_return kept.error();
+  const Status identified = identify(session, std::move(request));
+  if (!identified) co_return identified.error();
+  open_statistics(session);
+  const Status learnt = co_await learn_parameters(session);
+  if (!learnt) co_return learnt.error();
+  co_return check_reported(session);
+}
+
+// The same for replication.
+Task<Status> prepare_replication(Session* session, protocol::LoginRequest request) {
+  const protocol::Replication kind = request.replication;
+  const Status permitted = permit_replication(session, kind);
+  if (!permitted) co_return permitted.error();
+  const Status identified = identify(session, std::move(request));
+  if (!identified) co_return identified.error();
+  open_statistics(session);
+  const Status opened = co_await open_replication(session, kind);
+  if (!opened) co_return opened.error();
+  session->reported = replication_facts(*session)->parameters;
+  co_return ok();
+}
+
+Task<Status> prepare_console(Session* session, protocol::LoginRequest request) {
   session->on_console = true;
   for (const auto& [name, value] : request.parameters) {
     if (name == "application_name") session->identity.application = value;
   }
-  Status ready = ok();
   if (request.replication != protocol::Replication::kNone) {
-    ready = make_error(pst::kReplicationRefused);
-  } else {
-    ready = co_await console::welcome(session, request.minor);
+    co_return make_error(pst::kReplicationRefused);
   }
-  if (!ready) {
-    co_await refuse_login(session, &ready.error(), true);
-    co_return LoginOutcome::kClosed;
+  co_return co_await console::welcome(session, request.minor);
+}
+
+// Everything between AuthenticationOk and ReadyForQuery.
+Task<Result<LoginOutcome>> prepare(Session* session, protocol::LoginRequest request) {
+  const std::uint16_t minor = request.minor;
+  const bool replicates = request.replication != protocol::Replication::kNone;
+  if (asks_for_console(*session, request)) {
+    const Status ready = co_await prepare_console(session, std::move(request));
+    if (!ready) co_return ready.error();
+    co_return LoginOutcome::kReady;
   }
-  session->deadline.disarm();
-  session->runtime().metrics.logins_ok.add();
-  co_await record_login(session, nullptr);
-  co_return LoginOutcome::kReady;
+  Status ready = find_database(session, request);
+  if (ready && replicates) {
+    ready = co_await prepare_replication(session, std::move(request));
+  } else if (ready) {
+    ready = co_await prepare_session(session, std::move(request));
+  }
+  if (ready) ready = co_await welcome(session, minor);
+  if (!ready) co_return ready.error();
+  co_return replicates ? LoginOutcome::kReplication : LoginOutcome::kReady;
 }
 
 }  // namespace
@@ -204,42 +239,26 @@ Task<LoginOutcome> log_in(Session* session) {
   session->identity.address = session->client.peer();
   // Before anything else of the configuration is looked at: see outdated().
   session->configured = &session->config();
-  const auto tls = session->runtime().client_tls.load();
-  ClientLogin login(login_options(session, tls.get()));
-  const Result<bool> authenticated = co_await authenticate(session, &login, tls.get());
+  protocol::ClientLogin login(client_login_options(session));
+  const Result<bool> authenticated = co_await authenticate(session, &login);
   session->identity.login = login.request().user;
   if (!authenticated) {
-    // Scans and health checks that just close are not failed logins.
-    const bool gone = authenticated.error().code == pst::kTransportClosed;
-    if (!gone) co_await refuse_login(session, &authenticated.error(), false);
+    co_await end_unauthenticated(session, &authenticated.error());
     co_return LoginOutcome::kClosed;
   }
   if (!*authenticated) co_return LoginOutcome::kClosed;
-
-  const std::uint16_t minor = login.request().minor;
-  protocol::LoginRequest request = login.take_request();
-  if (asks_for_console(*session, request)) {
-    co_return co_await log_in_to_console(session, std::move(request));
-  }
-  Status ready = find_database(session, request);
-  if (ready) {
-    ready = co_await session->runtime().keeper->ensure(session->worker(), session->database);
-  }
-  if (ready) ready = identify(session, std::move(request));
-  if (ready) open_statistics(session);
-  if (ready) ready = co_await learn_parameters(session);
-  if (ready) ready = check_reported(session);
-  if (!ready) {
+  keep_proof(session, login.take_proof());
+  const Result<LoginOutcome> outcome = co_await prepare(session, login.take_request());
+  if (!outcome) {
+    note_refused_credentials(session, outcome.error());
     // Where the server's side found out, the client was told already.
-    co_await refuse_login(session, &ready.error(), !session->failure);
+    co_await refuse_login(session, &outcome.error(), !session->failure);
     co_return LoginOutcome::kClosed;
   }
-  const Status welcomed = co_await welcome(session, minor);
-  if (!welcomed) co_return LoginOutcome::kClosed;
   session->deadline.disarm();
   session->runtime().metrics.logins_ok.add();
   co_await record_login(session, nullptr);
-  co_return LoginOutcome::kReady;
+  co_return *outcome;
 }
 
 }  // namespace postern::proxy

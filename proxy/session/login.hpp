@@ -6,8 +6,9 @@
 namespace postern::proxy {
 
 enum class LoginOutcome : std::uint8_t {
-  kReady,   ///< serve it
-  kClosed,  ///< cancel request handled, refused, or gone: nothing more to do
+  kReady,        ///< serve it
+  kReplication,  ///< relay it
+  kClosed,       ///< cancel request handled, refused, or gone: nothing more to do
 };
 
 /// Drives protocol::ClientLogin over the session's transport, identifies the client, opens its
@@ -15,12 +16,12 @@ enum class LoginOutcome : std::uint8_t {
 /// Refusals have been sent, counted and audited when it returns.
 Task<LoginOutcome> log_in(Session* session);
 
-/// The database asked for. kReplicationRefused, kUnknownDatabase. After authentication only: names
+/// The database asked for. kUnknownDatabase. After authentication only: names
 /// under "*" cost memory.
 Status find_database(Session* session, const protocol::LoginRequest& request);
 
 /// Fills identity and settings; the database's protection is known. Errors: kTenantNotAllowed,
-/// kBadTenant, kStartupParameterRefused.
+/// kBadTenant, kStartupParameterRefused, kStrangerRefused.
 Status identify(Session* session, protocol::LoginRequest request);
 
 }  // namespace postern::proxy

@@ -6,6 +6,7 @@
 #include "base/codes/pool.hpp"
 #include "base/codes/wire.hpp"
 #include "protocol/error_message.hpp"
+#include "protocol/extended.hpp"
 #include "protocol/framer.hpp"
 #include "protocol/rows.hpp"
 #include "protocol/simple.hpp"
@@ -28,6 +29,8 @@ class Answer {
       case BackendType::kReadyForQuery:
         done_ = true;
         return ok();
+      case BackendType::kParseComplete:
+      case BackendType::kBindComplete:
       case BackendType::kRowDescription:
       case BackendType::kCommandComplete:
       case BackendType::kEmptyQueryResponse:
@@ -82,12 +85,19 @@ Status take_frames(ReadBuffer& input, Answer& answer) {
   return ok();
 }
 
-}  // namespace
+Status encode_group(ByteView text, ByteView parameter, Bytes& out) {
+  POSTERN_TRY((protocol::Parse{"", text, {}}.encode(out)));
+  Bytes storage;
+  protocol::ValueList::append(storage, parameter);
+  protocol::Bind bind;
+  bind.values = protocol::ValueList::over(storage, 1);
+  POSTERN_TRY(bind.encode(out));
+  POSTERN_TRY((protocol::Execute{"", 0}.encode(out)));
+  protocol::Sync{}.encode(out);
+  return ok();
+}
 
-Task<Result<Rows>> plain_query(Transport* transport, ReadBuffer* input, std::string text) {
-  Bytes message;
-  const Status encoded = protocol::Query{text}.encode(message);
-  if (!encoded) co_return encoded.error();
+Task<Result<Rows>> exchange(Transport* transport, ReadBuffer* input, Bytes message) {
   const ByteView view(message);
   const Status sent = co_await transport->write(view);
   if (!sent) co_return make_error(pst::kUpstreamLost);
@@ -106,6 +116,23 @@ Task<Result<Rows>> plain_query(Transport* transport, ReadBuffer* input, std::str
   }
   input->trim();
   co_return answer.take();
+}
+
+}  // namespace
+
+Task<Result<Rows>> plain_query(Transport* transport, ReadBuffer* input, std::string text) {
+  Bytes message;
+  const Status encoded = protocol::Query{text}.encode(message);
+  if (!encoded) co_return encoded.error();
+  co_return co_await exchange(transport, input, std::move(message));
+}
+
+Task<Result<Rows>> plain_query(Transport* transport, ReadBuffer* input, std::string text,
+                               std::string parameter) {
+  Bytes message;
+  const Status encoded = encode_group(text, parameter, message);
+  if (!encoded) co_return encoded.error();
+  co_return co_await exchange(transport, input, std::move(message));
 }
 
 }  // namespace postern::proxy

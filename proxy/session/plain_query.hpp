@@ -17,5 +17,8 @@ inline constexpr std::size_t kMaxPlainMessage = 64u << 20;
 /// ReadyForQuery. Nothing else may be under way. Errors: kUpstreamQuery with the server's SQLSTATE
 /// and message, kUpstreamLost, kServerProtocol; after the latter two the connection is unusable.
 Task<Result<Rows>> plain_query(Transport* transport, ReadBuffer* input, std::string text);
+/// The same with one text parameter, $1, by the extended protocol.
+Task<Result<Rows>> plain_query(Transport* transport, ReadBuffer* input, std::string text,
+                               std::string parameter);
 
 }  // namespace postern::proxy

@@ -19,6 +19,7 @@
 #include "proxy/session/publish.hpp"
 #include "proxy/session/query_path.hpp"
 #include "proxy/session/refuse.hpp"
+#include "proxy/session/replication.hpp"
 #include "proxy/session/retry.hpp"
 #include "proxy/session/session.hpp"
 #include "proxy/session/state_following.hpp"
@@ -298,6 +299,10 @@ namespace {
 Task<LoginOutcome> serve_admitted(Session* session) {
   const LoginOutcome outcome = co_await admit(session);
   if (outcome == LoginOutcome::kClosed) co_return outcome;
+  if (outcome == LoginOutcome::kReplication) {
+    co_await relay_replication(session);
+    co_return outcome;
+  }
   Status ended = ok();
   if (session->on_console) {
     ended = co_await console::serve(session);
@@ -334,7 +339,7 @@ Task<void> serve_client(WorkerContext* context, UnboundTransport unbound, LoadTi
   if (session->replica != nullptr) {
     co_await release_link(session.get(), std::move(session->replica));
   }
-  if (outcome == LoginOutcome::kReady) co_await record_end(session.get());
+  if (outcome != LoginOutcome::kClosed) co_await record_end(session.get());
   if (session->client.is_open()) (void)co_await session->client.finish();
   session->client.close();
 }

@@ -37,6 +37,10 @@ struct Identity {
   policy::Profile profile = policy::Profile::kTransparent;
   std::vector<std::pair<Bytes, Bytes>> startup;  ///< parameters passed on to servers
   std::string pool_identity;  ///< what pools never mix: tenant, and parameters of the startup
+  std::string_view method = "scram-sha-256";  ///< how it proved itself; static storage
+  /// What it gave away doing so, for logging in upstream in its name; null where nothing.
+  std::shared_ptr<const protocol::LoginProof> proof;
+  bool rule_replication = false;  ///< the rule that admitted it permits replication
 };
 
 /// A lone Bind and Execute, kept until its answer (retry.hpp).
@@ -47,6 +51,8 @@ struct Retry {
   bool due = false;                ///< the client's coroutine has to run it again
   bool second_attempt = false;     ///< it does
 };
+
+struct ReplicationLink;
 
 /// Everything a session owns. Pinned to its worker; owned by its coroutines.
 struct Session : std::enable_shared_from_this<Session> {
@@ -97,6 +103,7 @@ struct Session : std::enable_shared_from_this<Session> {
   bool parked = false;          ///< waits for the client, using no server connection
 
   std::unique_ptr<ServerLink> primary;  ///< null where none is needed at the moment
+  std::unique_ptr<ReplicationLink> replication;  ///< of a replication connection, instead
   std::unique_ptr<ServerLink> replica;  ///< kept for further reads once one went there
   ServerLink* active = nullptr;         ///< where the messages of a batch go: primary or replica
   ServerLink* reading = nullptr;        ///< another link that a read is under way on

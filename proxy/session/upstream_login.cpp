@@ -29,10 +29,18 @@ ServerLogin::Options login_options(const UpstreamTarget& target) {
                                       : protocol::SslMode::kPrefer;
   options.user = target.user;
   options.database = target.database;
-  if (target.password != nullptr) options.password = target.password->clone();
+  if (target.password != nullptr) {
+    options.password = target.password->clone();
+  } else if (target.proof != nullptr) {
+    options.password = target.proof->password.clone();
+    options.pass = target.proof->scram;
+  }
   options.parameters = target.parameters;
   options.primitives = &scram_primitives();
   options.md5 = md5_primitive;
+  options.md5_password = target.md5;
+  options.cleartext = target.cleartext;
+  options.minor = target.minor;
   return options;
 }
 
@@ -70,7 +78,8 @@ Task<Status> drive(Transport* transport, ReadBuffer* input, ServerLogin* login,
       const Status upgraded =
           co_await transport->upgrade_client(target->tls.get(), target->endpoint.host);
       if (!upgraded) co_return upgraded.error();
-      login->tls_established();
+      Result<Bytes> binding = transport->tls()->channel_binding();
+      login->tls_established(binding ? std::move(*binding) : Bytes());
       continue;
     }
     const bool one_byte = step.kind == ServerStep::Kind::kReadOneByte;
@@ -146,8 +155,10 @@ Task<OpenResult> open_server(Worker* worker, UpstreamTarget target) {
     co_return UpstreamFailure{std::move(error), login.server_error()};
   }
   auto facts = to_facts(target, login.take_facts());
-  const Status learnt = co_await learn(&transport, &input, facts.get());
-  if (!learnt) co_return UpstreamFailure{learnt.error(), {}};
+  if (target.learns) {
+    const Status learnt = co_await learn(&transport, &input, facts.get());
+    if (!learnt) co_return UpstreamFailure{learnt.error(), {}};
+  }
   deadline.disarm();
   co_return OpenedServer{std::move(transport), std::move(facts)};
 }

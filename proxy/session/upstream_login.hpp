@@ -2,12 +2,14 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/secret.hpp"
+#include "protocol/client_login.hpp"
 #include "protocol/error_message.hpp"
 #include "proxy/net/endpoint.hpp"
 #include "proxy/net/tls_context.hpp"
@@ -25,6 +27,11 @@ struct UpstreamTarget {
   std::string database;
   std::string user;
   std::shared_ptr<const Secret> password;
+  std::shared_ptr<const protocol::LoginProof> proof;  ///< of the client; where there is no password
+  protocol::WeakMethod md5 = protocol::WeakMethod::kNever;
+  protocol::WeakMethod cleartext = protocol::WeakMethod::kNever;
+  std::uint16_t minor = 0;                          ///< newest protocol minor asked for: 0 or 2
+  bool learns = true;                               ///< asks the backend who it is; else no query
   std::vector<std::pair<Bytes, Bytes>> parameters;  ///< startup parameters
   std::chrono::milliseconds timeout{5'000};         ///< for connecting, and again for logging in
 };

@@ -7,18 +7,8 @@
 #include "proxy/session/scram_primitives.hpp"
 
 namespace postern::proxy {
-namespace {
 
-Result<protocol::ScramSecret> secret_of(const std::string& name,
-                                        const config::UserOptions& options) {
-  if (!options.scram.empty()) {
-    auto secret = protocol::ScramSecret::parse(options.scram.reveal());
-    if (!secret) return make_error(pst::kBadScramSecret, "user " + name);
-    return secret;
-  }
-  const Bytes salt = crypto::random_bytes(protocol::kScramSaltBytes);
-  return protocol::build_scram_secret(scram_primitives(), options.password.reveal(), salt);
-}
+namespace {
 
 using Entry = UserDirectory::Table::Entry;
 
@@ -27,14 +17,22 @@ bool same_secret(const Entry& known, const config::UserOptions& options) {
          known.options->password.reveal() == options.password.reveal();
 }
 
-Result<Entry> make_entry(const std::string& name, const config::UserOptions& options, bool trust) {
+Result<Entry> make_entry(const std::string& name, const config::UserOptions& options) {
   Entry entry;
-  if (!trust) {
-    POSTERN_ASSIGN(entry.secret, secret_of(name, options));
+  entry.options = &options;
+  if (!options.scram.empty()) {
+    auto secret = protocol::ScramSecret::parse(options.scram.reveal());
+    if (!secret) return make_error(pst::kBadScramSecret, "user " + name);
+    entry.scram = std::move(*secret);
   }
-  if (!options.password.empty()) {
-    entry.password = std::make_shared<const Secret>(options.password.clone());
-  }
+  if (options.password.empty()) return entry;
+  entry.password = std::make_shared<const Secret>(options.password.clone());
+  const ByteView password = options.password.reveal();
+  const Bytes salt = crypto::random_bytes(protocol::kScramSaltBytes);
+  POSTERN_ASSIGN(entry.scram, protocol::build_scram_secret(scram_primitives(), password, salt));
+  // Where md5 is not available (FIPS), nobody logs in by it.
+  Result<Secret> md5 = protocol::md5_hash(md5_primitive, password, name);
+  if (md5) entry.md5 = std::move(*md5);
   return entry;
 }
 
@@ -44,16 +42,14 @@ Result<std::shared_ptr<const UserDirectory::Table>> UserDirectory::prepare(
     const config::Config& config) const {
   const auto former = table_.load();
   auto table = std::make_shared<Table>();
-  table->trust = config.auth.method == config::AuthMethod::kTrust;
   for (const auto& [name, options] : config.users) {
-    Entry entry;
     const bool known = former != nullptr && former->entries.contains(name);
     if (known && same_secret(former->entries.at(name), options)) {
-      entry = former->entries.at(name);
-    } else {
-      POSTERN_ASSIGN(entry, make_entry(name, options, table->trust));
+      const Entry& old = former->entries.at(name);
+      table->entries.emplace(name, Entry{&options, old.scram, old.md5.clone(), old.password});
+      continue;
     }
-    entry.options = &options;
+    POSTERN_ASSIGN(Entry entry, make_entry(name, options));
     table->entries.emplace(name, std::move(entry));
   }
   return std::shared_ptr<const Table>(std::move(table));
@@ -65,12 +61,15 @@ Status UserDirectory::open(const config::Config& config) {
   return ok();
 }
 
-protocol::UserAnswer UserDirectory::answer(const std::string& user) const {
+bool UserDirectory::lists(const std::string& user) const {
+  return table_.load()->entries.contains(user);
+}
+
+std::optional<protocol::StoredPassword> UserDirectory::stored(const std::string& user) const {
   const auto table = table_.load();
-  if (table->trust) return protocol::TrustUser{};
   const auto it = table->entries.find(user);
-  if (it == table->entries.end()) return protocol::UnknownUser{};
-  return protocol::KnownUser{it->second.secret};
+  if (it == table->entries.end() || !it->second.scram) return std::nullopt;
+  return protocol::StoredPassword{it->second.scram, it->second.md5.clone()};
 }
 
 const config::UserOptions& UserDirectory::options(const std::string& user) const {

@@ -289,6 +289,9 @@ class AttackTest(ProtectedTest):
     def test_startup_parameters(self) -> None:
         for more in ({"options": "-c row_security=off"}, {"options": "-c role=mapper_owner"},
                      {"options": "-c postern.ctx=x"}, {"postern.ctx": "x"}, {"role": "postgres"},
+                     {"options": "--row-security=off"}, {"options": "-crole=mapper_owner"},
+                     {"options": "-e -c geqo=on"}, {"options": "-c ro\\le=postgres"},
+                     {"options": f"-c postern.tenant={VICTIM}"},
                      {"row_security": "off"}, {"client_encoding": "SJIS"},
                      {"session_replication_role": "replica"},
                      {"options": "-c search_path=pg_temp"}, {"postern.tenant": VICTIM},
@@ -300,6 +303,16 @@ class AttackTest(ProtectedTest):
                     self.unharmed(wire)
                 else:
                     self.assertIn(got[-1].sqlstate(), (DENIED, "28000", UNSUPPORTED, "22023"))
+
+    def test_harmless_startup_options_are_taken(self) -> None:
+        options = f"-c statement_timeout=4321 --DateStyle=German -c Postern.tenant={OWN}"
+        with Wire(self.postern.ports.clients) as wire:
+            got = wire.login(self.login(OWN), {"options": options})
+            self.assertEqual(got[-1].type, "Z", [m.fields() for m in got if m.type == "E"])
+            self.assertEqual(wire.parameters["DateStyle"], "German, DMY")
+            shown = ask(wire, query("SHOW statement_timeout"))
+            self.assertEqual(shown.data()[0].values(), [b"4321ms"])
+            self.unharmed(wire)
 
     def test_context_is_of_no_use_elsewhere(self) -> None:
         """Read out and set by hand, past Postern, it opens nothing."""

@@ -1,5 +1,7 @@
 #include "protocol/client_login.hpp"
 
+#include <tuple>
+
 #include "base/codes/auth.hpp"
 #include "base/codes/wire.hpp"
 #include "protocol/auth.hpp"
@@ -17,7 +19,8 @@ using Kind = LoginStep::Kind;
 
 /// Drives a login as the net layer does: feeds bytes, drops what was consumed, collects output.
 struct Driver {
-  explicit Driver(TlsPolicy tls = TlsPolicy::kRefuse) : login({tls, &kOpenssl, "mock key", 4096}) {}
+  explicit Driver(TlsPolicy tls = TlsPolicy::kRefuse)
+      : login({tls, &kOpenssl, "mock key", 4096, openssl_md5}) {}
 
   Kind feed(ByteView bytes) {
     unread += bytes;
@@ -165,6 +168,87 @@ TEST_CASE("wrong password and unknown user look the same") {
     return d.take();
   };
   CHECK(attempt(KnownUser{secret_of("pw")}) == attempt(UnknownUser{}));
+}
+
+TEST_CASE("the proof gives the keys that the verifier was made from") {
+  Driver d;
+  d.feed(startup());
+  d.answer(KnownUser{secret_of("pw")});
+  d.take();
+  ScramClient client = scram_client("pw");
+  d.feed(initial(client));
+  REQUIRE(d.feed(response(client, d.take())) == Kind::kAuthenticated);
+  const LoginProof proof = d.login.take_proof();
+  REQUIRE(proof.scram);
+  const auto keys = derive_scram_keys(kOpenssl, "pw", "0123456789abcdef", 64);
+  REQUIRE(keys);
+  CHECK(proof.scram->keys.client_key.reveal() == keys->client_key.reveal());
+  CHECK(proof.scram->keys.server_key.reveal() == keys->server_key.reveal());
+  CHECK(proof.scram->salt == "0123456789abcdef");
+  CHECK(proof.scram->iterations == 64);
+  CHECK(proof.password.empty());
+}
+
+TEST_CASE("a password in clear is taken inside TLS only") {
+  const auto hello = [](Driver& d, UserAnswer answer) {
+    d.feed(ssl_request());
+    d.take();
+    d.login.tls_established();
+    d.feed(startup());
+    d.answer(std::move(answer));
+  };
+  Driver plain;
+  plain.feed(startup());
+  plain.answer(PasswordUser{{secret_of("pw"), {}}});
+  check_failed(plain, pst::kPasswordNeedsTls);
+
+  const Bytes request = message('R', be32(3));
+  const auto hash = md5_hash(openssl_md5, "pw", "alice");
+  REQUIRE(hash);
+  for (const bool by_hash : {false, true}) {
+    for (const auto& [sent, good] :
+         {std::pair{"pw", true}, {"pW", false}, {"", false}, {"pw2", false}}) {
+      Driver d(TlsPolicy::kOffer);
+      StoredPassword stored;
+      if (by_hash) stored.md5 = hash->clone();
+      if (!by_hash) stored.scram = secret_of("pw");
+      hello(d, PasswordUser{std::move(stored)});
+      CHECK(d.take() == request);
+      const Kind kind = d.feed(message('p', Bytes(sent) + '\0'));
+      CHECK((kind == Kind::kAuthenticated) == good);
+      if (good) CHECK(d.login.take_proof().password.reveal() == "pw");
+      if (!good) check_failed(d, pst::kAuthFailed);
+    }
+  }
+  Driver unknown(TlsPolicy::kOffer);
+  hello(unknown, PasswordUser{});
+  CHECK(unknown.take() == request);
+  unknown.feed(message('p', lit("pw\0")));
+  check_failed(unknown, pst::kAuthFailed);
+}
+
+TEST_CASE("md5 against the stored hash, with a fresh salt") {
+  // md5("pwalice"), from md5sum.
+  const auto hash = md5_hash(openssl_md5, "pw", "alice");
+  REQUIRE(hash);
+  CHECK(is_md5_hash(hash->reveal()));
+  CHECK_FALSE(is_md5_hash(hash->reveal().substr(1)));
+  CHECK_FALSE(is_md5_hash(Bytes("md5") + Bytes(32, 'G')));
+  for (const auto& [password, known, good] :
+       {std::tuple{"pw", true, true}, {"px", true, false}, {"pw", false, false}}) {
+    Driver d;
+    d.feed(startup());
+    d.answer(Md5User{known ? hash->clone() : Secret()});
+    const Bytes asked = d.take();
+    REQUIRE(asked.size() == 13);
+    const Bytes salt = asked.substr(9);
+    const auto own = md5_hash(openssl_md5, password, "alice");
+    const auto answer = md5_answer(openssl_md5, own->reveal(), salt);
+    REQUIRE(answer);
+    const Kind kind = d.feed(message('p', Bytes(answer->reveal()) + '\0'));
+    CHECK((kind == Kind::kAuthenticated) == good);
+    if (!good) check_failed(d, pst::kAuthFailed);
+  }
 }
 
 TEST_CASE("a rejected user gets the caller's error, as FATAL") {

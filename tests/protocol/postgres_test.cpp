@@ -155,16 +155,16 @@ Bytes scalar(const Socket& socket, ByteView sql) {
 }
 
 /// Plays the server for one client over `listener` and answers its query with one row.
-LoginStep::Kind serve_one(int listener, const UserAnswer& answer) {
+LoginStep::Kind serve_one(int listener, UserAnswer answer) {
   Socket socket(::accept(listener, nullptr, nullptr));
-  ClientLogin login({TlsPolicy::kRefuse, &kOpenssl, "mock key", 4096});
+  ClientLogin login({TlsPolicy::kRefuse, &kOpenssl, "mock key", 4096, openssl_md5});
   Bytes unread, out;
   while (true) {
     const LoginStep step = login.advance(unread, out);
     unread.erase(0, step.consumed);
     socket.write(std::exchange(out, {}));
     if (step.kind == LoginStep::Kind::kLookupUser) {
-      login.answer(answer);
+      login.answer(std::move(answer));
     } else if (step.kind == LoginStep::Kind::kRead) {
       if (!socket.read(unread)) return step.kind;
     } else if (step.kind != LoginStep::Kind::kAuthenticated) {
@@ -194,7 +194,7 @@ struct PsqlRun {
   std::string output;
 };
 
-PsqlRun psql_against_us(const std::string& password, const UserAnswer& answer) {
+PsqlRun psql_against_us(const std::string& password, UserAnswer answer) {
   const TempFolder folder;
   const Socket listener(::socket(AF_UNIX, SOCK_STREAM, 0));
   const sockaddr_un address = address_of(folder.socket());
@@ -210,7 +210,7 @@ PsqlRun psql_against_us(const std::string& password, const UserAnswer& answer) {
     while (pipe != nullptr && std::fgets(buffer, sizeof buffer, pipe) != nullptr) output += buffer;
     if (pipe != nullptr) ::pclose(pipe);
   });
-  const LoginStep::Kind kind = serve_one(listener.fd(), answer);
+  const LoginStep::Kind kind = serve_one(listener.fd(), std::move(answer));
   client.join();
   return {kind, output};
 }
@@ -356,12 +356,22 @@ TEST_CASE("psql logs in to us with SCRAM") {
   const PsqlRun good = psql_against_us("pw", KnownUser{*secret});
   CHECK(good.login == LoginStep::Kind::kAuthenticated);
   CHECK(good.output == "hello alice\n");
-  for (const UserAnswer& answer : {UserAnswer(KnownUser{*secret}), UserAnswer(UnknownUser{})}) {
-    const PsqlRun bad = psql_against_us("wrong", answer);
+  for (const bool known : {true, false}) {
+    const PsqlRun bad = psql_against_us(
+        "wrong", known ? UserAnswer(KnownUser{*secret}) : UserAnswer(UnknownUser{}));
     CHECK(bad.login == LoginStep::Kind::kFailed);
     CHECK(bad.output.find("FATAL:  password authentication failed: user \"alice\"") !=
           std::string::npos);
   }
+}
+
+TEST_CASE("psql logs in to us with md5") {
+  auto hash = md5_hash(openssl_md5, "pw", "alice");
+  REQUIRE(hash);
+  const PsqlRun good = psql_against_us("pw", Md5User{hash->clone()});
+  CHECK(good.output == "hello alice\n");
+  const PsqlRun bad = psql_against_us("wrong", Md5User{std::move(*hash)});
+  CHECK(bad.login == LoginStep::Kind::kFailed);
 }
 
 TEST_CASE("a real server") {

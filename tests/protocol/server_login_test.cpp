@@ -222,7 +222,7 @@ TEST_CASE("cleartext and MD5 passwords need permission") {
     CHECK(refused.out.empty());
 
     auto o = options();
-    o.allow_cleartext = true;
+    o.cleartext = o.md5_password = WeakMethod::kAlways;
     o.md5 = openssl_md5;
     Driver d(std::move(o));
     d.feed("");
@@ -233,6 +233,64 @@ TEST_CASE("cleartext and MD5 passwords need permission") {
         kind == AuthKind::kMd5Password ? "md5acdd2c0b936b54dbae7d1b09619fda57" : "pw";
     CHECK(d.take() == message('p', expected + '\0'));
     CHECK(d.feed(auth(AuthKind::kOk) + kReady) == Kind::kReady);
+  }
+}
+
+TEST_CASE("weak methods may be permitted over TLS only") {
+  for (const bool encrypted : {false, true}) {
+    auto o = options(encrypted ? SslMode::kRequire : SslMode::kDisable);
+    o.cleartext = WeakMethod::kOverTls;
+    Driver d(std::move(o));
+    d.feed("");
+    if (encrypted) {
+      d.feed("S");
+      d.login.tls_established();
+      d.feed("");
+    }
+    d.take();
+    d.feed(auth(AuthKind::kCleartextPassword));
+    if (encrypted) {
+      CHECK(d.take() == message('p', lit("pw\0")));
+    } else {
+      d.check_failed(pst::kUpstreamAuthMethod);
+      CHECK(d.out.empty());
+    }
+  }
+}
+
+TEST_CASE("the keys of a client's proof log in where the verifier is the same") {
+  const auto keys = derive_scram_keys(kOpenssl, "pw", "0123456789abcdef", 64);
+  REQUIRE(keys);
+  const auto with_pass = [&](ByteView salt, std::uint32_t iterations, Secret password) {
+    auto o = options();
+    o.password = std::move(password);
+    o.pass = ScramPass{iterations, Bytes(salt), *keys};
+    Driver d(std::move(o));
+    d.feed("");
+    d.take();
+    ScramServer server = scram_server();
+    d.feed(sasl());
+    d.feed(server_first(server, d.take()));
+    if (d.step.kind == Kind::kFailed) return d.login.error().code;
+    d.feed(server_final(server, d.take()));
+    CHECK(d.feed(auth(AuthKind::kOk) + kReady) == Kind::kReady);
+    return pst::kInternal;
+  };
+  CHECK(with_pass("0123456789abcdef", 64, {}) == pst::kInternal);
+  CHECK(with_pass("0123456789abcdeX", 64, {}) == pst::kUpstreamSecretDiffers);
+  CHECK(with_pass("0123456789abcdef", 65, {}) == pst::kUpstreamSecretDiffers);
+  // With a password beside them it takes over.
+  CHECK(with_pass("0123456789abcdeX", 64, Secret("pw")) == pst::kInternal);
+}
+
+TEST_CASE("cancel keys have 4 to 256 bytes") {
+  for (const auto& [size, good] : {std::pair{3, false}, {4, true}, {256, true}, {257, false}}) {
+    Driver d;
+    d.feed("");
+    const Bytes body = be32(7) + Bytes(static_cast<std::size_t>(size), 'k');
+    d.feed(auth(AuthKind::kOk) + message('K', body) + kReady);
+    CHECK((d.step.kind == Kind::kReady) == good);
+    if (good) CHECK(d.login.take_facts().cancel_key.size() == static_cast<std::size_t>(size));
   }
 }
 
@@ -252,7 +310,7 @@ TEST_CASE("other authentication methods are refused by name") {
 TEST_CASE("without a password no exchange starts") {
   auto o = options();
   o.password = Secret();
-  o.allow_cleartext = true;
+  o.cleartext = WeakMethod::kAlways;
   Driver d(std::move(o));
   d.feed("");
   d.feed(auth(AuthKind::kCleartextPassword));
@@ -271,7 +329,7 @@ TEST_CASE("a server cannot skip its proof") {
   for (const Bytes& bytes : wrong) {
     for (const int at : {0, 1}) {
       auto o = options();
-      o.allow_cleartext = true;
+      o.cleartext = WeakMethod::kAlways;
       Driver d(std::move(o));
       d.feed("");
       d.take();

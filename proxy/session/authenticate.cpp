@@ -1,0 +1,141 @@
+#include "proxy/session/authenticate.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/codes/auth.hpp"
+#include "base/codes/net.hpp"
+#include "protocol/error_message.hpp"
+#include "proxy/session/credentials.hpp"
+#include "proxy/session/scram_primitives.hpp"
+#include "proxy/sinks/log.hpp"
+
+namespace postern::proxy {
+namespace {
+
+using protocol::ClientLogin;
+using protocol::LoginStep;
+
+constexpr std::size_t kLoginRead = 1024;
+
+// At least `need` unread bytes, or the reason why not.
+Task<Status> read_login(Session* session, std::size_t need) {
+  while (session->input.size() < need) {
+    const std::size_t missing = std::max(need - session->input.size(), kLoginRead);
+    Result<std::span<char>> room = session->input.reserve(missing);
+    if (!room) co_return room.error();
+    char* into = room->data();
+    const std::size_t size = room->size();
+    const Result<std::size_t> got = co_await session->client.read_some(into, size);
+    if (!got) co_return got.error();
+    if (*got == 0) co_return make_error(pst::kTransportClosed);
+    session->input.commit(*got);
+  }
+  co_return ok();
+}
+
+void act_on_cancel(Session* session, const protocol::CancelOrder& order) {
+  const bool known = session->runtime().cancels.cancel(order.pid, order.key.reveal());
+  log_info("cancel_request", {{"client", session->identity.address}, {"known", known ? 1 : 0}});
+}
+
+// PLUS is offered where TLS ends here and the certificate has a hash to bind to.
+Bytes own_binding(Session* session) {
+  if (!session->config().auth.channel_binding) return {};
+  Result<Bytes> binding = session->client.tls()->channel_binding();
+  return binding ? std::move(*binding) : Bytes();
+}
+
+Task<Status> upgrade(Session* session, ClientLogin* login) {
+  Bytes early;
+  // Of now; a reload may have changed it since the connection came, or switched TLS off.
+  const std::shared_ptr<const ClientTls> tls = session->runtime().client_tls.load();
+  if (tls == nullptr) co_return make_error(pst::kTransportClosed);
+  const TlsContext* context = &tls->context;
+  const Status upgraded = co_await session->client.upgrade_server(context, std::move(early));
+  if (!upgraded) co_return upgraded.error();
+  login->tls_established(own_binding(session));
+  co_return ok();
+}
+
+Task<Status> look_up(Session* session, ClientLogin* login) {
+  const protocol::LoginRequest* request = &login->request();
+  session->identity.login = request->user;
+  protocol::UserAnswer answer = co_await answer_login(session, request);
+  // The client may have gone while its login was looked up.
+  if (session->deadline.expired()) co_return make_error(pst::kLoginTimeout);
+  login->answer(std::move(answer));
+  co_return ok();
+}
+
+Task<void> refuse_blocked(Session* session, const Error* error) {
+  Bytes message;
+  protocol::append_error(message, *error, protocol::Report::kFatal);
+  (void)co_await write_client(session, &message);
+}
+
+// What the machine asks of its driver between two advances.
+Task<Status> obey(Session* session, ClientLogin* login, const LoginStep* step) {
+  switch (step->kind) {
+    case LoginStep::Kind::kRead:
+      co_return co_await read_login(session, step->need);
+    case LoginStep::Kind::kUpgradeTls:
+      co_return co_await upgrade(session, login);
+    case LoginStep::Kind::kLookupUser:
+      co_return co_await look_up(session, login);
+    default:
+      co_return ok();
+  }
+}
+
+}  // namespace
+
+ClientLogin::Options client_login_options(Session* session) {
+  ClientLogin::Options options;
+  if (const auto tls = session->runtime().client_tls.load()) {
+    options.tls = tls->required ? protocol::TlsPolicy::kRequire : protocol::TlsPolicy::kOffer;
+  }
+  options.primitives = &scram_primitives();
+  options.mock_key = session->runtime().mock_key;
+  options.md5 = md5_primitive;
+  return options;
+}
+
+Task<Status> write_client(Session* session, const Bytes* bytes) {
+  if (bytes->empty()) co_return ok();
+  const ByteView view(*bytes);
+  co_return co_await session->client.write(view);
+}
+
+Task<Result<bool>> authenticate(Session* session, ClientLogin* login) {
+  bool known = false;  // its name: from there on it is guessing, and may be refused as a guesser
+  for (;;) {
+    const Status allowed = known ? check_failures(session) : ok();
+    if (!allowed) {
+      const Error* error = &allowed.error();
+      co_await refuse_blocked(session, error);
+      co_return *error;
+    }
+    Bytes out;
+    const LoginStep step = login->advance(session->input.unread(), out);
+    session->input.consume(step.consumed);
+    // Before anything is awaited: guesses made side by side count one after the other.
+    if (step.kind == LoginStep::Kind::kFailed) {
+      note_failure(session, login->request().user, login->error());
+    }
+    const Status written = co_await write_client(session, &out);
+    if (step.kind == LoginStep::Kind::kFailed) co_return login->error();
+    if (!written) co_return written.error();
+    if (step.kind == LoginStep::Kind::kAuthenticated) co_return true;
+    if (step.kind == LoginStep::Kind::kCancel) {
+      act_on_cancel(session, login->take_cancel());
+      co_return false;
+    }
+    const LoginStep* asked = &step;
+    const Status done = co_await obey(session, login, asked);
+    if (!done) co_return done.error();
+    known = known || step.kind == LoginStep::Kind::kLookupUser;
+  }
+}
+
+}  // namespace postern::proxy
