@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "base/codes/net.hpp"
 #include "base/codes/session.hpp"
@@ -116,23 +117,43 @@ Status check_reported(Session* session) {
   return ok();
 }
 
-// What PostgreSQL tells a client between AuthenticationOk and the first ReadyForQuery, in the
-// server's own words, with a cancel key of ours.
-Task<Status> welcome(Session* session, std::uint16_t minor) {
-  Bytes& out = session->out.pending().own();
-  for (const auto& [name, value] : session->primary->facts().parameters) {
-    const Status encoded = protocol::ParameterStatus{name, value}.encode(out);
-    if (!encoded) co_return encoded.error();
-    const Status understood = types::apply_setting(session->render, name, value);
+// PostgreSQL's order of settings: by name, upper and lower case alike.
+bool stands_before(const std::string* left, const std::string* right) {
+  const auto lower = [](unsigned char c) { return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c; };
+  return std::lexicographical_compare(
+      left->begin(), left->end(), right->begin(), right->end(),
+      [lower](unsigned char a, unsigned char b) { return lower(a) < lower(b); });
+}
+
+Status encode_parameters(Session* session, Bytes& out) {
+  const auto& parameters = session->primary->facts().parameters;
+  std::vector<const std::string*> names;
+  for (const auto& [name, value] : parameters) names.push_back(&name);
+  std::sort(names.begin(), names.end(), stands_before);
+  for (const std::string* name : names) {
+    const std::string& value = parameters.find(*name)->second;
+    POSTERN_TRY((protocol::ParameterStatus{*name, value}.encode(out)));
+    const Status understood = types::apply_setting(session->render, *name, value);
     if (!understood) {
       log_failure("setting_not_supported", understood.error(), {{"session", session->id}});
     }
   }
+  return ok();
+}
+
+// What PostgreSQL tells a client between AuthenticationOk and the first ReadyForQuery, in the
+// server's own words, with a cancel key of ours. A session that keeps its server shows the server's
+// process id: clients look themselves up by it in pg_stat_activity and pg_locks.
+Task<Status> welcome(Session* session, std::uint16_t minor) {
+  Bytes& out = session->out.pending().own();
+  const Status told = encode_parameters(session, out);
+  if (!told) co_return told.error();
   const CancelKey key = session->runtime().cancels.add(
-      session->worker(), minor >= 2 ? kLongKey : kShortKey, [weak = session->weak_from_this()] {
+      session->worker(), session->primary->facts().backend_pid, minor >= 2 ? kLongKey : kShortKey,
+      [weak = session->weak_from_this()] {
         if (const SessionPtr locked = weak.lock()) cancel_statement(locked);
       });
-  session->cancel_id = key.process_id;
+  session->cancel_id = key.registration;
   const Status encoded = protocol::BackendKeyData{key.process_id, key.secret}.encode(out);
   if (!encoded) co_return encoded.error();
   protocol::ReadyForQuery{protocol::TransactionStatus::kIdle}.encode(out);
