@@ -73,9 +73,16 @@ void conclude_name(Map& names, Map& confirmed, const std::string& name, const Va
   }
 }
 
-void end_parse(Session* session, ServerLink* link, const Unit& unit, bool success) {
+void end_parse(Session* session, ServerLink* link, const Unit& unit, Completion::Outcome outcome) {
   if (unit.statement == nullptr) return;
+  const bool success = outcome == Completion::Outcome::kDone;
   const std::string& name = unit.statement->name;
+  // The server drops the unnamed statement before it looks at the text of the next one.
+  const bool dropped = name.empty() && outcome == Completion::Outcome::kFailed;
+  if (dropped && unit.internal == Internal::kNone) {
+    session->confirmed_statements.erase(name);
+    link->prepared.erase(name);
+  }
   if (success) {
     link->prepared.insert_or_assign(name, unit.statement->id);
   } else if (const auto it = link->prepared.find(name);
@@ -127,7 +134,7 @@ Status on_completion(Session* session, ServerLink* link, const Completion& compl
   const bool success = succeeded(completion);
   switch (unit.request) {
     case Request::kParse:
-      end_parse(session, link, unit, success);
+      end_parse(session, link, unit, completion.outcome);
       break;
     case Request::kBind:
       end_bind(session, unit, success);

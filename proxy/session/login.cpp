@@ -1,9 +1,12 @@
 #include "proxy/session/login.hpp"
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/codes/auth.hpp"
 #include "base/codes/net.hpp"
 #include "base/codes/session.hpp"
 #include "protocol/error_message.hpp"
@@ -160,6 +163,31 @@ Task<Status> welcome(Session* session, std::uint16_t minor) {
   co_return co_await session->out.flush();
 }
 
+// SQLSTATEs of refusals that are about what the client asked for: a database, a parameter, a
+// moment. Those about the login are Postern's own affair: it was made with other means than the
+// client's.
+constexpr std::array<std::string_view, 7> kClientsAffair = {"3D000", "42704", "22023", "42601",
+                                                            "42501", "53300", "57P03"};
+constexpr std::size_t kSqlstateSize = 5;
+
+// The refusal as the server worded it, where the client has to hear it so: "SQLSTATE message".
+bool append_servers_words(const Session& session, const Error& error, Bytes& out) {
+  if (error.code != pst::kUpstreamLoginFailed || session.database == nullptr) return false;
+  // Under another name the server speaks of a database that the client does not know.
+  if (session.database->upstream() != session.database->name()) return false;
+  const std::string_view words = error.what;
+  if (words.size() <= kSqlstateSize || words[kSqlstateSize] != ' ') return false;
+  const std::string_view sqlstate = words.substr(0, kSqlstateSize);
+  if (std::ranges::find(kClientsAffair, sqlstate) == kClientsAffair.end()) return false;
+  protocol::ErrorWriter(out, protocol::ErrorWriter::Kind::kError)
+      .field(protocol::kFieldSeverity, "FATAL")
+      .field(protocol::kFieldSeverityPlain, "FATAL")
+      .field(protocol::kFieldSqlstate, sqlstate)
+      .field(protocol::kFieldMessage, words.substr(kSqlstateSize + 1))
+      .finish();
+  return true;
+}
+
 Task<void> refuse_login(Session* session, const Error* error, bool tell) {
   session->runtime().metrics.logins_failed.add();
   session->runtime().metrics.refusals.add(error->code);
@@ -168,7 +196,9 @@ Task<void> refuse_login(Session* session, const Error* error, bool tell) {
               {{"client", session->identity.address}, {"user", session->identity.login}});
   if (!tell) co_return;
   Bytes message;
-  protocol::append_error(message, *error, protocol::Report::kFatal);
+  if (!append_servers_words(*session, *error, message)) {
+    protocol::append_error(message, *error, protocol::Report::kFatal);
+  }
   (void)co_await write_client(session, &message);
 }
 

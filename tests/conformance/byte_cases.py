@@ -59,7 +59,6 @@ KNOWN_NAME = "named"
 
 
 def _batches() -> dict[str, tuple[bytes | Wait, ...]]:
-    named = parse("SELECT $1::int + 1", KNOWN_NAME)
     return {
         "lone batch": (ONE + SYNC,),
         "batch without describe": (parse("SELECT 1") + bind() + execute() + SYNC,),
@@ -79,6 +78,12 @@ def _batches() -> dict[str, tuple[bytes | Wait, ...]]:
             parse("SELECT 1") + FLUSH, Wait("1"), bind() + FLUSH, Wait("2"),
             describe("P") + FLUSH, Wait("T"), execute() + FLUSH, Wait("C"), SYNC,
         ),
+    }  # fmt: skip
+
+
+def _names() -> dict[str, tuple[bytes | Wait, ...]]:
+    named = parse("SELECT $1::int + 1", KNOWN_NAME)
+    return {
         "parse error then reuse of the name": (
             parse("SELEC", "again") + SYNC + parse("SELECT 'again'", "again")
             + bind(statement="again") + execute() + SYNC,
@@ -103,6 +108,11 @@ def _batches() -> dict[str, tuple[bytes | Wait, ...]]:
         "unnamed statement replaced": (parse("SELECT 1") + parse("SELECT 'b'") + bind() + execute()
                                        + SYNC,),
         "failed unnamed parse": (parse("SELECT 1") + SYNC + BAD + SYNC, bind() + execute() + SYNC),
+    }  # fmt: skip
+
+
+def _values() -> dict[str, tuple[bytes | Wait, ...]]:
+    return {
         "too few parameters": (parse("SELECT $1::int, $2::int") + bind(b"1") + SYNC,),
         "too many parameters": (parse("SELECT 1") + bind(b"1") + SYNC,),
         "parameter type unknown": (parse("SELECT $1", oids=(999999,)) + SYNC,),
@@ -121,6 +131,11 @@ def _batches() -> dict[str, tuple[bytes | Wait, ...]]:
         "wrong number of formats": (parse("SELECT 1, 2, 3") + formatted([], [], [1, 1]) + SYNC,),
         "malformed binary value": (parse("SELECT $1::int4") + formatted([b"abc"], [1], [])
                                    + execute() + SYNC,),
+    }  # fmt: skip
+
+
+def _mixtures() -> dict[str, tuple[bytes | Wait, ...]]:
+    return {
         "query inside a batch": (parse("SELECT 1") + bind() + query("SELECT 'simple'") + execute()
                                  + SYNC,),
         "query after execute without sync": (
@@ -221,7 +236,8 @@ def _statements() -> dict[str, tuple[bytes | Wait, ...]]:
         "discard all by query": (prepared + query("DISCARD ALL") + use,),
         "discard all by messages": (prepared + parse("DISCARD ALL") + bind() + execute() + SYNC
                                     + use,),
-        "discard all in a transaction": (query("BEGIN") + query("DISCARD ALL") + query("ROLLBACK"),),
+        "discard all in a transaction": (query("BEGIN") + query("DISCARD ALL")
+                                         + query("ROLLBACK"),),
         "prepare and execute in SQL": (
             query("PREPARE s(int) AS SELECT $1 + 1") + query("EXECUTE s(4)")
             + describe("S", "s") + bind(b"5", statement="s") + execute() + SYNC,
@@ -241,6 +257,11 @@ def _statements() -> dict[str, tuple[bytes | Wait, ...]]:
                                              query("ROLLBACK; SELECT 3")),
         "queries without waiting": (query("SELECT 1") + query("SELECT x") + query("SELECT 3"),),
         "many queries at once": (b"".join(query(f"SELECT {n}") for n in range(300)),),
+    }  # fmt: skip
+
+
+def _talk() -> dict[str, tuple[bytes | Wait, ...]]:
+    return {
         "notices": (query("SELECT noisy(1); SELECT noisy(2)") + parse("SELECT noisy(3)") + bind()
                     + execute() + SYNC,),
         "notices before an error": (query("SELECT noisy(1), 1/0"),),
@@ -266,6 +287,11 @@ def _statements() -> dict[str, tuple[bytes | Wait, ...]]:
                             + query("RESET client_encoding"),),
         "text that is not UTF-8": (message("Q", b"SELECT '\xff\xfe'\0") + ONE + SYNC,),
         "role and authorization": (query("SET SESSION AUTHORIZATION DEFAULT; SET ROLE NONE"),),
+    }  # fmt: skip
+
+
+def _answers() -> dict[str, tuple[bytes | Wait, ...]]:
+    return {
         "error with all fields": (
             query("INSERT INTO items VALUES (1, 'dup', 1)") + query("INSERT INTO items VALUES (9)")
             + query("SELECT 'x'::mood") + query("DO $$ BEGIN RAISE 'm' USING DETAIL = 'd', HINT ="
@@ -353,9 +379,58 @@ def _copies() -> dict[str, tuple[bytes | Wait, ...]]:
     }  # fmt: skip
 
 
+def _illegal() -> dict[str, tuple[bytes | Wait, ...]]:
+    """What breaks the protocol; the server reports it and goes on."""
+    odd = formatted([b"1"], [7], [])
+    copying = query(COPY_IN)
+    count = query("SELECT count(*) FROM copied") + CLEAN
+    return {
+        "sync with a body": (ONE + message("S", b"x") + ONE + SYNC,),
+        "flush with a body": (ONE + message("H", b"x") + ONE + SYNC,),
+        "odd format of a parameter": (parse("SELECT $1::int") + odd + execute() + SYNC, ONE + SYNC),
+        "odd format of a result": (parse("SELECT 1") + formatted([], [], [7]) + execute() + SYNC,),
+        "odd format, unused": (parse("SELECT 1") + formatted([], [7], []) + execute() + SYNC,),
+        "more formats than parameters": (parse("SELECT $1::int")
+                                         + formatted([b"1"], [0, 1], []) + SYNC,),
+        "truncated bind": (parse("SELECT 1") + message("B", b"\0\0\0\0\0\1") + SYNC, ONE + SYNC),
+        "truncated bind of the unknown": (message("B", b"\0nobody\0\0\0\0\1") + SYNC, ONE + SYNC),
+        "bind with more behind it": (parse("SELECT 1") + message("B", b"\0\0\0\0\0\0\0\0zz")
+                                     + SYNC,),
+        "truncated parse": (message("P", b"\0SELECT 1") + SYNC, ONE + SYNC),
+        "truncated query": (message("Q", b"SELECT 1"), ONE + SYNC),
+        "truncated execute": (parse("SELECT 1") + bind() + message("E", b"\0\0") + SYNC,),
+        "describe of neither": (message("D", b"X\0") + SYNC, ONE + SYNC),
+        "close of neither": (message("C", b"X\0") + SYNC, ONE + SYNC),
+        "query within a copy": (copying, Wait("G"), LINES + query("SELECT 1") + count),
+        "parse within a copy": (copying, Wait("G"), LINES + ONE + SYNC + count),
+        "query within a copy by messages": (
+            parse(COPY_IN) + bind() + execute() + FLUSH, Wait("G"),
+            LINES + query("SELECT 1") + SYNC + count,
+        ),
+        "copy fail without text": (copying, Wait("G"), LINES + message("f", b"") + count),
+        "function call cut off": (message("F", b"\0\0") + ONE + SYNC,),
+    }  # fmt: skip
+
+
+def _fatal() -> dict[str, tuple[bytes | Wait, ...]]:
+    """What ends the session."""
+    return {
+        "terminate": (query("SELECT 1") + message("X"),),
+        "terminate within a batch": (ONE + message("X"),),
+        "unknown type": (ONE + SYNC, Wait("Z"), message("~", b"x")),
+        "type of a backend": (ONE + SYNC, Wait("Z"), message("Z", b"I")),
+        "length of zero": (ONE + SYNC, Wait("Z"), b"Q\0\0\0\0"),
+        "negative length": (ONE + SYNC, Wait("Z"), b"Q\xff\xff\xff\xff"),
+        "killed by itself": (query("SELECT pg_terminate_backend(pg_backend_pid())"),),
+        "killed by itself in a batch": (
+            parse("SELECT pg_terminate_backend(pg_backend_pid())") + bind() + execute() + SYNC,
+        ),
+    }
+
+
 def cases() -> list[Case]:
     """All of them; names are unique."""
-    found = []
-    for group in (_batches(), _portals(), _statements(), _copies()):
-        found += [Case(name, steps) for name, steps in group.items()]
-    return found
+    lasting = (_batches, _names, _values, _mixtures, _portals, _statements, _talk, _answers,
+               _copies, _illegal)  # fmt: skip
+    found = [Case(name, steps) for group in lasting for name, steps in group().items()]
+    return found + [Case(name, steps, closes=True) for name, steps in _fatal().items()]

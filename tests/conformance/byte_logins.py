@@ -33,7 +33,8 @@ def logins(report: Report, bed: Bed, through: Dsn, direct: Dsn) -> None:
         report.compared("bytes", f"login: {name}", told)
     for name, changes in {"wrong password": {"password": "wrong"},
                           "unknown user": {"user": "nobody_at_all"}}.items():  # fmt: skip
-        told = _difference(_greeting(direct.to(**changes), {}), _greeting(through.to(**changes), {}))
+        refusals = [_greeting(dsn.to(**changes), {}) for dsn in (direct, through)]
+        told = _difference(*refusals)
         report.compared("bytes", f"login: {name}", told)
     report.compared("bytes", "login: process id", _process_id(through))
     with Wire(through.port) as wire:

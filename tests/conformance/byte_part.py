@@ -53,7 +53,10 @@ class Oracle:
         """The first difference of the two transcripts; empty where they are equal."""
         transcripts = []
         for dsn, how in ((self.direct, whole), (self.through, cut)):
-            replay = Replay(dsn)
+            try:
+                replay = Replay(dsn)
+            except OSError as error:
+                return f"no login before it: {error}"
             try:
                 transcripts.append(replay.play(case, how))
             finally:

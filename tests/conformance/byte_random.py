@@ -1,14 +1,13 @@
-"""Random scripts from a seed: mostly legal, some messages where they do not belong."""
+"""Random scripts from a seed: well-formed messages, legal and where they do not belong."""
 
 from __future__ import annotations
 
 import random
-import struct
 from collections.abc import Callable
 
 from byte_cases import COPY_DONE, COPY_IN, ITEMS, call, close, copy_data, copy_fail, formatted
 from byte_replay import Case
-from wire import FLUSH, SYNC, bind, describe, execute, message, parse, query
+from wire import FLUSH, SYNC, bind, describe, execute, parse, query
 
 MESSAGES = (3, 40)
 NAMES = ("", "", "a", "b")
@@ -44,7 +43,6 @@ class Generator:
             (10, self._query), (12, self._parse), (14, self._bind), (8, self._describe),
             (16, self._execute), (3, self._close), (14, lambda: SYNC), (4, lambda: FLUSH),
             (5, self._copy), (2, self._copy_message), (2, self._call), (8, self._group),
-            (2, self._malformed),
         ]  # fmt: skip
 
     def case(self) -> Case:
@@ -104,16 +102,3 @@ class Generator:
 
     def _call(self) -> bytes:
         return self._rng.choice((call(177, b"1", b"2"), call(177, b"x", b"2"), call(999999)))
-
-    def _malformed(self) -> bytes:
-        """Framed well, with a body that is not: the server answers with an error and goes on."""
-        return self._rng.choice((
-            message("B", b"\0\0\0\0\0\1"),
-            message("P", b"\0SELECT 1"),
-            message("Q", b"SELECT 1"),
-            message("D", b"X\0"),
-            message("C", b"S"),
-            message("E", b"\0\0"),
-            message("F", struct.pack("!I", 177)),
-            message("P", b"\0SELECT 1\0\0\5\0\0"),
-        ))  # fmt: skip

@@ -227,7 +227,8 @@ def difference(direct: Transcript, proxied: Transcript) -> str:
             return f"message {number + 1}: {shown(one)} became {shown(two)}"
     if len(left) != len(right):
         longer, which = (left, "missing") if len(left) > len(right) else (right, "added")
-        return f"message {min(len(left), len(right)) + 1} {which}: {shown(longer[min(len(left), len(right))])}"
+        at = min(len(left), len(right))
+        return f"message {at + 1} {which}: {shown(longer[at])}"
     if direct.stuck or proxied.stuck:
         return f"no answer any more (direct: {direct.stuck}, through Postern: {proxied.stuck})"
     if direct.ended != proxied.ended:

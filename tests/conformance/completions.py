@@ -19,13 +19,15 @@ QUIET_SECONDS, PATIENCE_SECONDS = 0.35, 10.0
 PROMPT = b"tools> "
 LINES = (
     "SELECT * FROM ke", "TABLE ke", "INSERT INTO ke", "UPDATE ke", "UPDATE kept SET ",
-    "DELETE FROM ke", "SELECT * FROM kept WHERE ", "ALTER TABLE ke", "ALTER TABLE kept DROP COLUMN ",
+    "DELETE FROM ke", "SELECT * FROM kept WHERE ", "ALTER TABLE ke",
+    "ALTER TABLE kept DROP COLUMN ",
     "ALTER TABLE kept ADD CONSTRAINT x ", "ALTER TABLE kept ALTER COLUMN ", "DROP TABLE ke",
     "DROP VIEW s", "DROP INDEX k", "DROP FUNCTION conf", "DROP TRIGGER ", "DROP SEQUENCE ",
     "DROP SCHEMA pub", "DROP TYPE mo", "CREATE INDEX i ON kept (", "CREATE INDEX ON ke",
     "ALTER FUNCTION conf", "ALTER ROLE pg_read_all_d", "ALTER DATABASE too", "GRANT SELECT ON ke",
     "GRANT pg_monitor TO post", "REVOKE SELECT ON ke", "COMMENT ON TABLE ke", "SET TimeZ",
-    "SET DateStyle TO ", "SHOW work_m", "RESET work_m", "ANALYZE ke", "VACUUM ke", "REINDEX TABLE ke",
+    "SET DateStyle TO ", "SHOW work_m", "RESET work_m", "ANALYZE ke", "VACUUM ke",
+    "REINDEX TABLE ke",
     "CLUSTER ke", "TRUNCATE ke", "LOCK TABLE ke", "COPY ke", "EXECUTE pla", "DEALLOCATE pla",
     "LISTEN ", "NOTIFY ", "REFRESH MATERIALIZED VIEW ", "EXPLAIN SELECT * FROM ke", "CALL ",
     "SELECT kept.", "SECURITY LABEL ON ", "ALTER SYSTEM SET work_m", "SET SESSION AUTHORIZATION ",

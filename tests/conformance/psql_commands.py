@@ -52,7 +52,7 @@ USES: dict[str, tuple[str, ...]] = {
     "endif": (r"\endif",),
     "lo_export": (r"\lo_export 4711 {folder}/object",),
     "lo_import": ("\\lo_import {folder}/../postern.log 'a log'\n\\lo_unlink :LASTOID",),
-    "lo_unlink": (r"\lo_unlink 815",),
+    "lo_unlink": ("BEGIN;\n\\lo_unlink 815\nROLLBACK;",),
     "a": ("\\a\nSELECT 1;",),
     "C": ("\\C title\nSELECT 1;",),
     "f": ("\\a\n\\f ;\nSELECT 1, 2;",),
