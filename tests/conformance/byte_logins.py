@@ -7,7 +7,7 @@ import struct
 from bed import Bed
 from psql_client import Dsn
 from report import Report
-from wire import Message, Wire, query
+from wire import Message, Wire, message, query
 
 STARTUPS: dict[str, dict[str, str]] = {
     "plain": {},
@@ -37,6 +37,8 @@ def logins(report: Report, bed: Bed, through: Dsn, direct: Dsn) -> None:
         told = _difference(*refusals)
         report.compared("bytes", f"login: {name}", told)
     report.compared("bytes", "login: process id", _process_id(through))
+    report.compared("bytes", "login: defaults changed meanwhile",
+                    _difference(_changed_default(direct), _changed_default(through)))
     with Wire(through.port) as wire:
         wire.login(through)
         length = len(struct.pack("!ii", *wire.key))
@@ -52,6 +54,18 @@ def _greeting(dsn: Dsn, more: dict[str, str]) -> list[tuple[str, object]]:
             for setting in SHOWN:
                 found += [_told(got) for got in wire.ask(query(f"SHOW {setting}"))]
         return found
+
+
+def _changed_default(dsn: Dsn) -> list[tuple[str, object]]:
+    """What a session sees of a default that one just before it has set for the database."""
+    found: list[tuple[str, object]] = []
+    for sql in (f"ALTER DATABASE {dsn.dbname} SET work_mem = '9MB'", "SHOW work_mem",
+                f"ALTER DATABASE {dsn.dbname} RESET work_mem", "SHOW work_mem"):  # fmt: skip
+        with Wire(dsn.port) as wire:
+            wire.login(dsn)
+            found += [_told(got) for got in wire.ask(query(sql))]
+            wire.send(message("X"))
+    return found
 
 
 def _told(got: Message) -> tuple[str, object]:

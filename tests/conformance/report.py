@@ -15,6 +15,7 @@ REASONS = {
     "session-setting": "a setting outlives its transaction, on one server connection",
     "session-state": "prepared statements, cursors or locks of a session",
     "backend-identity": "the process or the age of the server connection shows",
+    "pool-age": "a pooled server connection keeps the defaults of the time of its start",
     "statistics": "counters show whose statements ran on which connection",
     "login-text": "Postern refuses a login itself, in words of its own",
     "stricter": "Postern ends a session that breaks the protocol where the server reports it",
