@@ -39,8 +39,9 @@ def run(report: Report, pool_mode: str) -> None:
     direct, proxied = runs
     report.row("pipeline", "passage", count > 0, f"{count} statements through Postern")
     for name, expected in direct.items():
-        report.row("pipeline", f"{name} runs", expected.code == 0 == proxied[name].code,
-                   proxied[name].said or expected.said)  # fmt: skip
+        good = expected.code == 0 == proxied[name].code
+        said = proxied[name].said or expected.said
+        report.row("pipeline", f"{name} runs", good, "" if good else said)
         if name in UNTRACED:
             continue
         same = expected.trace == proxied[name].trace and expected.trace != b""

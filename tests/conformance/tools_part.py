@@ -104,7 +104,7 @@ def run(report: Report, pool_mode: str, short: bool) -> None:
             psql(database, file=FIXTURES / script, variables={"protected": "0"},
                  flags=("-q",)).checked()  # fmt: skip
         psql(database, *OBJECTS).checked()
-        _commands(tools)
+        _commands(tools, short)
         _completions(tools, short)
         _dumps(tools)
         _maintenance(tools)
@@ -114,7 +114,7 @@ def run(report: Report, pool_mode: str, short: bool) -> None:
         report.row("tools", "passage", count > 0, f"{count} statements through Postern")
 
 
-def _commands(tools: Tools) -> None:
+def _commands(tools: Tools, short: bool) -> None:
     help_text = tools.run(tools.ends()[0], "psql", "-X", "--help=commands").out
     found = psql_commands.listed(help_text)
     used = 0
@@ -122,7 +122,7 @@ def _commands(tools: Tools) -> None:
         inputs = psql_commands.uses(name, line)
         if not inputs:
             tools.report.row("tools", f"psql \\{name}", False, "is not known to this suite")
-        for feed in inputs:
+        for feed in inputs[:1] if short else inputs:
             used += 1
             text = feed.replace("{folder}", str(tools.folder)) + "\n"
             shown = f"psql {feed.splitlines()[0]} ({used})"
