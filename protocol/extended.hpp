@@ -23,10 +23,11 @@ struct Parse {
 struct Bind {
   ByteView portal;
   ByteView statement;
-  FormatList parameter_formats;  ///< none, one for all, or one each; see `format_of`
+  FormatList parameter_formats;  ///< to be none, one for all, or one each; see `format_of`
   ValueList values;
   FormatList result_formats;  ///< none, one for all, or one per result column
-  /// Format codes are checked to be 0 or 1, those of parameters also for their number.
+  /// Format codes and their number are the sender's: who reads values by them calls
+  /// `check_formats` first, who passes the message on leaves the verdict to the server.
   static Result<Bind> decode(ByteView body);
   Status encode(Bytes& out) const;
 };

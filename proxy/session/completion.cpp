@@ -83,10 +83,18 @@ void conclude_name(Map& names, Map& confirmed, const std::string& name, const Va
   }
 }
 
-void end_parse(Session* session, ServerLink* link, const Unit& unit, bool success) {
+void end_parse(Session* session, ServerLink* link, const Unit& unit, Completion::Outcome outcome) {
   if (unit.statement == nullptr) return;
+  const bool success = outcome == Completion::Outcome::kDone ||
+                       outcome == Completion::Outcome::kSynthesise;
   const std::string& name = unit.statement->name;
   const std::string& known_as = unit.statement->server_name;
+  // The server drops the unnamed statement before it looks at the text of the next one.
+  const bool dropped = name.empty() && outcome == Completion::Outcome::kFailed;
+  if (dropped && unit.internal == Internal::kNone) {
+    session->confirmed_statements.erase(name);
+    link->prepared().erase(name);
+  }
   if (success) {
     session->statistics.server_parsed();
     link->remember(known_as, unit.statement->id);
@@ -140,13 +148,15 @@ Status on_internal(Session* session, ServerLink* link, Unit& unit, const Frame& 
 
 Status on_completion(Session* session, ServerLink* link, const Completion& completion) {
   const Unit unit = link->pop_unit();
+  const bool failed = completion.outcome == Completion::Outcome::kFailed;
+  if (failed || link->queue().size() == kFewRequests) link->drained.set();
   const bool success = succeeded(completion);
   if (completion.outcome == Completion::Outcome::kSynthesise) synthesise(session, unit.request);
   if (unit.internal == Internal::kSettings) POSTERN_TRY(on_settings_done(session, link));
   if (unit.internal == Internal::kState) on_state_done(session, link);
   switch (unit.request) {
     case Request::kParse:
-      end_parse(session, link, unit, success);
+      end_parse(session, link, unit, completion.outcome);
       break;
     case Request::kBind:
       end_bind(session, unit, success);

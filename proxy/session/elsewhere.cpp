@@ -209,6 +209,12 @@ std::optional<ReadRequest> cache_request(Session* session, const LoneRead& read,
                                          const PreparedStatement& statement) {
   const auto bind = protocol::Bind::decode(read.bind->body());
   if (!bind) return std::nullopt;
+  // What the server will refuse has no answer to be found.
+  const auto& results = bind->result_formats;
+  if (!protocol::check_formats(bind->parameter_formats, bind->values.size()) ||
+      !protocol::check_formats(results, results.size())) {
+    return std::nullopt;
+  }
   ReadRequest request;
   request.execution = std::make_shared<Execution>();
   request.execution->analysed = statement.analysed;

@@ -118,6 +118,14 @@ Status forward_error(Session* session, Unit& unit, const Frame& frame) {
   return fields.encode(BackendType::kErrorResponse, out);
 }
 
+// After a FATAL or PANIC the server closes: the client has heard why.
+bool is_last_word(const Frame& frame) {
+  const auto fields = protocol::ErrorFields::decode(frame.body);
+  if (!fields) return false;
+  const auto severity = fields->get(protocol::kFieldSeverityPlain);
+  return severity && (*severity == "FATAL" || *severity == "PANIC");
+}
+
 Status forward_complete(Session* session, ServerLink* link, Unit& unit, const Frame& frame) {
   POSTERN_ASSIGN(const auto complete, protocol::CommandComplete::decode(frame.body));
   if (unit.execution != nullptr) {
@@ -216,6 +224,7 @@ Status forward(Session* session, ServerLink* link, Unit& unit, const Frame& fram
       if (withheld) return ok();
       session->statistics.server_error(frame.body);
       POSTERN_TRY(forward_error(session, unit, frame));
+      if (link == session->primary.get() && is_last_word(frame)) session->ending = true;
       session->path_due = session->path_due || session->path_touched;
       on_failed_statement(session, link, unit);
       return ok();

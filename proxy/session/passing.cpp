@@ -41,7 +41,8 @@ Result<bool> begin_stream(Session* session, ServerLink* link, const protocol::He
   const Unit& unit = link->unit(disposal.tag);
   const bool gated_rows =
       forward && unit.execution != nullptr && row_gate(*session, *unit.execution).has_value();
-  if (gated_rows || (forward && needs_whole(*session, unit))) {
+  const bool whole = forward && type == BackendType::kDataRow && needs_whole(*session, unit);
+  if (gated_rows || whole) {
     link->held = disposal;
     return false;
   }

@@ -212,6 +212,7 @@ bool seals_parameters(const PreparedStatement& statement) {
 
 Status seal_bind(Session* session, const PreparedStatement& statement, const protocol::Bind& bind,
                  Bytes& out) {
+  POSTERN_TRY(protocol::check_formats(bind.parameter_formats, bind.values.size()));
   POSTERN_TRY(check_binary_types(statement, bind));
   Values values;
   POSTERN_TRY(add_client_value(session, statement, bind, values));

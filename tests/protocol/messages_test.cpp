@@ -273,17 +273,29 @@ TEST_CASE("a row of 65,535 columns is read, an array of as many parameters too")
 }
 
 TEST_CASE("format codes must be known and match their values in number") {
+  Bytes store;
+  const std::int16_t two[] = {0, 1};
+  const std::int16_t unknown[] = {2};
+  CHECK(check_formats({}, 0));
+  CHECK(check_formats(FormatList::pack(two, store), 2));
+  CHECK(code_of(check_formats(FormatList::pack(two, store), 1)) == pst::kProtocolViolation);
+  CHECK(code_of(check_formats(FormatList::pack(unknown, store), 1)) == pst::kProtocolViolation);
+  CHECK(code_of(CopyInResponse::decode(lit("\2\0\0"))) == pst::kProtocolViolation);
+}
+
+TEST_CASE("a Bind keeps the format codes it came with: the verdict is the server's") {
   Bytes store_a, store_b, values;
   ValueList::append(values, "x");
   const std::int16_t two[] = {0, 1};
   const std::int16_t unknown[] = {2};
   Bytes out;
-  REQUIRE(Bind{"", "", FormatList::pack(two, store_a), ValueList::over(values, 1), {}}.encode(out));
-  CHECK(code_of(Bind::decode(ByteView(out).substr(5))) == pst::kProtocolViolation);
-  out.clear();
-  REQUIRE(Bind{"", "", {}, {}, FormatList::pack(unknown, store_b)}.encode(out));
-  CHECK(code_of(Bind::decode(ByteView(out).substr(5))) == pst::kProtocolViolation);
-  CHECK(code_of(CopyInResponse::decode(lit("\2\0\0"))) == pst::kProtocolViolation);
+  REQUIRE(Bind{"", "", FormatList::pack(two, store_a), ValueList::over(values, 1),
+               FormatList::pack(unknown, store_b)}
+              .encode(out));
+  const auto bind = Bind::decode(ByteView(out).substr(5));
+  REQUIRE(bind);
+  CHECK(bind->parameter_formats.size() == 2);
+  CHECK(bind->result_formats[0] == 2);
 }
 
 TEST_CASE("unknown codes inside messages are refused") {
