@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import shutil
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,10 @@ from scratch import HarnessError
 
 HERE = Path(__file__).resolve().parent
 DATABASE, USER, SERVICE = "drivers", "driver", "postern_service"
-HBA = "hostssl all all 127.0.0.1/32 scram-sha-256\nhostnossl all postgres 127.0.0.1/32 scram-sha-256\n"
+HBA = """\
+hostssl all all 127.0.0.1/32 scram-sha-256
+hostnossl all postgres 127.0.0.1/32 scram-sha-256
+"""
 
 
 @dataclass(frozen=True)
@@ -29,11 +33,12 @@ class Target:
 class Bed:
     """Servers, certificates and logins; a context manager.
 
-    `mode` is Postern's pool_mode. `database` is made anew by `reset` from `schema.sql`.
+    `mode` is Postern's pool_mode, `served` the database it serves; "*" is any.
     """
 
-    def __init__(self, mode: str) -> None:
+    def __init__(self, mode: str, served: str = DATABASE) -> None:
         self.mode = mode
+        self.served = served
         self.password = secrets.token_hex(12)
         self.cluster = Cluster("postern-drivers-")
         self._service_password = secrets.token_hex(12)
@@ -99,7 +104,7 @@ class Bed:
             "timezone": "UTC",
         })  # fmt: skip
         for statement in (
-            f"CREATE ROLE {USER} LOGIN PASSWORD '{self.password}'",
+            f"CREATE ROLE {USER} LOGIN REPLICATION PASSWORD '{self.password}'",
             f"CREATE ROLE {SERVICE} LOGIN PASSWORD '{self._service_password}'",
             f"GRANT pg_read_all_stats TO {SERVICE}",
             f"CREATE DATABASE {DATABASE} OWNER {USER}",
@@ -132,6 +137,42 @@ class Bed:
             "-CAkey", tls / "ca.key", "-CAcreateserial", "-extfile", names,
             "-out", tls / "server.crt",
         )  # fmt: skip
+        self._make_client_files(tls)
+
+    def _make_client_files(self, tls: Path) -> None:
+        """A client's certificate, its key in clear and locked, and two lists of revoked ones."""
+        self._openssl(
+            "req", "-x509", *_NEW_KEY, "-days", "2", "-subj", f"/CN={USER}",
+            "-keyout", tls / "client.key", "-out", tls / "client.crt",
+        )  # fmt: skip
+        self._openssl(
+            "ec", "-in", tls / "client.key", "-aes256", "-passout", "pass:secret",
+            "-out", tls / "locked.key",
+        )  # fmt: skip
+        scratch = self.cluster.scratch
+        scratch.write(tls / "index.txt", "")
+        config = scratch.write(
+            tls / "ca.cnf",
+            "[ca]\ndefault_ca = this\n[this]\ndefault_md = sha256\ndefault_crl_days = 2\n"
+            f"database = {tls / 'index.txt'}\n",
+        )
+        own = ("-config", config, "-cert", tls / "ca.crt", "-keyfile", tls / "ca.key")
+        for name in ("empty", "revoked"):
+            if name == "revoked":
+                self._openssl("ca", *own, "-revoke", tls / "server.crt")
+            self._openssl("ca", *own, "-gencrl", "-out", tls / f"{name}.crl")
+            folder = scratch.folder(f"tls/crl-{name}")
+            shutil.copy2(tls / f"{name}.crl", folder)
+            self._openssl("rehash", folder)
+
+    def copy_client_files(self, home: Path) -> None:
+        """The files above as the user who runs the clients owns them."""
+        tls = self.folder / "tls"
+        for name in ("client.crt", "client.key", "locked.key", "empty.crl", "revoked.crl"):
+            shutil.copyfile(tls / name, home / name)
+            (home / name).chmod(0o600)
+        for name in ("crl-empty", "crl-revoked"):
+            shutil.copytree(tls / name, home / name, symlinks=True)
 
     def _openssl(self, *argv: str | Path) -> None:
         done = self.cluster.scratch.run(["openssl", *argv])
@@ -160,7 +201,7 @@ password_file = "service.password"
 users_file = "users.toml"
 [metrics]
 port = {ports.admin}
-[database.{DATABASE}]
+[database."{self.served}"]
 cluster = "main"
 pool_mode = "{self.mode}"
 pool_size = 30

@@ -84,10 +84,14 @@ def _java() -> Sequence[str | Path]:
 
 def _go(name: str) -> Callable[[], Sequence[str | Path]]:
     def prepare() -> Sequence[str | Path]:
-        program, sources = BUILD / f"{name}_client", CLIENTS / name
+        program = BUILD / f"{name}_client"
+        # Files of one package have to share a folder.
+        sources = BUILD / "go" / name
+        sources.mkdir(parents=True, exist_ok=True)
+        for source in (CLIENTS / "go_report.go", CLIENTS / name / "main.go"):
+            shutil.copy2(source, sources / source.name)
         newest = max(sources.glob("*.go"), key=lambda path: path.stat().st_mtime)
         if not _newer(program, newest):
-            BUILD.mkdir(parents=True, exist_ok=True)
             env = {**GO_ENVIRONMENT, "GOCACHE": str(BUILD / "go-cache")}
             _tool(["go", "build", "-o", program, *sorted(sources.glob("*.go"))], env)
         return [program]

@@ -60,8 +60,8 @@ class TerminalPsql(Psql):
         mode[3] &= ~termios.ECHO
         termios.tcsetattr(its, termios.TCSANOW, mode)
         self._process = subprocess.Popen(
-            [*self.ARGV, "-n", "-P", "pager=off", "-v", "PROMPT1=", "-v", "PROMPT2="], env=environment(),
-            stdin=its, stdout=its, stderr=its,
+            [*self.ARGV, "-n", "-P", "pager=off", "-v", "PROMPT1=", "-v", "PROMPT2="],
+            env=environment(), stdin=its, stdout=its, stderr=its,
         )  # fmt: skip
         os.close(its)
         self._in = os.fdopen(ours, "w", encoding="utf-8")

@@ -18,7 +18,7 @@ WRONG_CA = os.environ["D_WRONG_CA"]
 
 @dataclass(frozen=True)
 class Type:
-    """A row of types.tsv: `sql` is the type's SQL name, `check` casts a value to comparable text."""
+    """A row of types.tsv: `sql` names the type, `check` casts a value to comparable text."""
 
     name: str
     sql: str
