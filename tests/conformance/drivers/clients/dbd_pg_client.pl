@@ -42,6 +42,8 @@ sub expect {
 }
 
 our $db = connect_with();
+# Without it pg_prepared_statements shows a connection that others prepare on as well.
+my $own_server = $ENV{D_MODE} eq 'session' || $ENV{D_TARGET} eq 'direct';
 
 sub run {
     my ($sql, @values) = @_;
@@ -114,7 +116,8 @@ step prepared => sub {
         expect($twice->fetchall_arrayref, [['aa']]);
     }
     my $name = $plus_one->{pg_prepare_name};
-    expect(one('SELECT count(*) FROM pg_prepared_statements WHERE name = ?', $name), 1);
+    expect(one('SELECT count(*) FROM pg_prepared_statements WHERE name = ?', $name), 1)
+        if $own_server;
     $db->do("DEALLOCATE $name");
     expect(state_of(sub { $plus_one->execute(1) }), '26000');
 };

@@ -16,6 +16,8 @@ export const tls = (file = env.D_CA) => ({
   ca: readFileSync(file), rejectUnauthorized: true, servername: env.D_HOST,
 })
 export const wrongCa = env.D_WRONG_CA
+// Without it pg_prepared_statements shows a connection that others prepare on as well.
+export const ownServer = env.D_MODE === 'session' || env.D_TARGET === 'direct'
 
 export const types = readFileSync(env.D_TYPES, 'utf8').trimEnd().split('\n').map(line => {
   const [name, sql, literal, check] = line.split('\t')

@@ -110,7 +110,10 @@ step('prepared', function () {
         $twice->execute(['part' => 'a']);
         expect($twice->fetchAll(), [['aa']]);
     }
-    expect(one('SELECT count(*) >= 2 FROM pg_prepared_statements'), true);
+    // Elsewhere the view shows a connection that others prepare on as well.
+    if (getenv('D_MODE') === 'session' || getenv('D_TARGET') === 'direct') {
+        expect(one('SELECT count(*) >= 2 FROM pg_prepared_statements'), true);
+    }
 });
 step('cursor', function () {
     global $db;

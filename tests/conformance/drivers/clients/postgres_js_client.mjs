@@ -4,7 +4,7 @@ import { Readable } from 'node:stream'
 import { pipeline as flow } from 'node:stream/promises'
 import postgres from 'postgres'
 import {
-  expect, failure, settings, sleep, step, tls, types, wrongCa,
+  expect, failure, ownServer, settings, sleep, step, tls, types, wrongCa,
 } from './node_report.mjs'
 
 const notices = []
@@ -63,7 +63,7 @@ await step('prepared', async () => {
     expect((await db`SELECT ${n}::int4 + 1 AS n`)[0].n, n + 1)
     expect((await db`SELECT ${'a'}::text || 'a' AS t`)[0].t, 'aa')
   }
-  expect(await one('SELECT count(*) >= 2 FROM pg_prepared_statements'), true)
+  if (ownServer) expect(await one('SELECT count(*) >= 2 FROM pg_prepared_statements'), true)
   const described = await db`SELECT ${1}::int4 + 1 AS n`.describe()
   expect([described.types, described.columns[0].type], [[23], 23])
 })

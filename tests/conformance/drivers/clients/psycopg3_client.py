@@ -9,7 +9,7 @@ import time
 import psycopg
 from psycopg.types.json import Json
 from report import (
-    CA, DBNAME, HOST, PASSWORD, PORT, USER, WRONG_CA, Type, expect, fails, step, types,
+    CA, DBNAME, HOST, OWN_SERVER, PASSWORD, PORT, USER, WRONG_CA, Type, expect, fails, step, types,
 )  # fmt: skip
 
 # psycopg sends these in text only.
@@ -87,7 +87,8 @@ def prepared() -> None:
         for number in range(3):
             cursor.execute("SELECT %s::int4 * 2", (number,), prepare=True)
             expect(cursor.fetchone(), (number * 2,))
-    expect(one("SELECT count(*) >= 3 FROM pg_prepared_statements"), True)
+    if OWN_SERVER:
+        expect(one("SELECT count(*) >= 3 FROM pg_prepared_statements"), True)
 
 
 def cursor() -> None:

@@ -14,6 +14,8 @@ PASSWORD = os.environ["D_PASSWORD"]
 DBNAME = os.environ["D_DBNAME"]
 CA = os.environ["D_CA"]
 WRONG_CA = os.environ["D_WRONG_CA"]
+# Without it pg_prepared_statements shows a connection that others prepare on as well.
+OWN_SERVER = os.environ["D_MODE"] == "session" or os.environ["D_TARGET"] == "direct"
 
 
 @dataclass(frozen=True)

@@ -189,6 +189,13 @@ func values() {
 	})
 }
 
+// Elsewhere the view shows a connection that others prepare on as well.
+func expectPrepared(wanted int) {
+	if os.Getenv("D_MODE") == "session" || os.Getenv("D_TARGET") == "direct" {
+		expect(one("SELECT count(*) FROM pg_prepared_statements"), wanted)
+	}
+}
+
 func statements() {
 	step("prepared", func() {
 		plusOne, err := db.PrepareContext(ctx, "SELECT $1::int4 + 1")
@@ -203,9 +210,9 @@ func statements() {
 			expect(number, n+1)
 			expect(text, "aa")
 		}
-		expect(one("SELECT count(*) FROM pg_prepared_statements"), 2)
+		expectPrepared(2)
 		must(plusOne.Close())
-		expect(one("SELECT count(*) FROM pg_prepared_statements"), 1)
+		expectPrepared(1)
 		must(twice.Close())
 	})
 	step("cursor", func() {
