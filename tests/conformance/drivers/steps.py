@@ -22,7 +22,12 @@ STEPS = [
     "savepoint", "settings", "search_path", "big_text", "big_bytea", "many_rows",
 ]  # fmt: skip
 
-# libpq runs these behind the common ones, one per keyword of PQconndefaults and some more.
+# libpq runs these behind the common ones: what only it has, and each keyword of PQconndefaults.
+LIBPQ_MORE = ["large_object", "ping", "reset", "parameters", "flood", "cancel_often"]
+# These run `variants`: the driver's own settings of how it sends and where it connects.
+WITH_VARIANTS = [
+    "psycopg3", "asyncpg", "pgjdbc", "DBD-Pg", "php-pdo", "node-postgres", "postgres.js", "pgx",
+]  # fmt: skip
 LIBPQ_KEYWORDS = [
     "service", "user", "password", "passfile", "channel_binding", "connect_timeout", "dbname",
     "host", "hostaddr", "port", "client_encoding", "options", "application_name",
@@ -45,5 +50,9 @@ EXEMPT: dict[tuple[str, str], str] = {
 
 def steps_of(driver: str) -> list[str]:
     """The steps this driver has to report, in order."""
-    names = STEPS + [f"keyword_{name}" for name in LIBPQ_KEYWORDS if driver == "libpq"]
+    names = list(STEPS)
+    if driver == "libpq":
+        names += LIBPQ_MORE + [f"keyword_{name}" for name in LIBPQ_KEYWORDS]
+    if driver in WITH_VARIANTS:
+        names.append("variants")
     return [name for name in names if (driver, name) not in EXEMPT]

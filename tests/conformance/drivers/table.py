@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from steps import EXEMPT, TYPES
+from steps import EXEMPT, LIBPQ_MORE, TYPES
 
 _BY_STEP = {
     "connect": "login", "tls_verify": "login", "wrong_password": "login", "connections": "login",
@@ -14,6 +14,7 @@ _BY_STEP = {
     "big_text": "sizes", "big_bytea": "sizes", "many_rows": "sizes",
 }  # fmt: skip
 _BY_STEP.update({f"{way}_{name}": "types" for way in ("text", "native") for name in TYPES})
+_BY_STEP.update({name: "own" for name in (*LIBPQ_MORE, "variants")})
 COLUMNS = [*dict.fromkeys(["login", "types", *_BY_STEP.values()]), "keywords"]
 
 

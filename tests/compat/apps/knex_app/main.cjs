@@ -1,6 +1,8 @@
 // knex's phases: main.cjs first|seed|latest|traffic|back|empty
 const fs = require('node:fs')
 const path = require('node:path')
+// The servers listen on 127.0.0.1; older node tries only the first address of localhost.
+require('node:dns').setDefaultResultOrder('ipv4first')
 const knex = require('knex')({
   client: 'pg',
   connection: {

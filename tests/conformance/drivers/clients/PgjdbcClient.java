@@ -433,6 +433,41 @@ public final class PgjdbcClient {
     expect(found.stream().mapToLong(row -> (Integer) row.get(0)).sum(), 5000050000L);
   }
 
+  static void variant(String wanted, String... changes) throws Exception {
+    try (Connection other = connect(changes)) {
+      for (int n = 0; n < 7; n++) {
+        String sql = "SELECT ?::int4 + 1, place FROM marker";
+        try (PreparedStatement statement = other.prepareStatement(sql)) {
+          statement.setInt(1, n);
+          expect(read(statement.executeQuery()), "[[" + (n + 1) + ", " + wanted + "]]");
+        }
+      }
+      try (PreparedStatement batch = other.prepareStatement("INSERT INTO numbers VALUES (?, ?)")) {
+        for (int n = 0; n < 20; n++) {
+          batch.setInt(1, 1000000 + n);
+          batch.setString(2, "batched");
+          batch.addBatch();
+        }
+        expect(batch.executeBatch().length, 20);
+      }
+    }
+  }
+
+  static void variants() throws Exception {
+    for (String mode :
+        List.of("simple", "extended", "extendedForPrepared", "extendedCacheEverything")) {
+      variant("public", "preferQueryMode", mode);
+    }
+    variant("public", "prepareThreshold", "1");
+    variant("public", "prepareThreshold", "0");
+    variant("public", "reWriteBatchedInserts", "true");
+    variant("public", "autosave", "always");
+    variant("public", "targetServerType", "primary", "loadBalanceHosts", "true");
+    variant("other", "currentSchema", "other,public");
+    variant("other", "options", "-c search_path=other,public -c jit=off");
+    expect(one("SELECT count(*) FROM numbers WHERE label = 'batched'"), 220);
+  }
+
   public static void main(String[] arguments) throws Exception {
     System.setOut(new java.io.PrintStream(System.out, true, StandardCharsets.UTF_8));
     db = connect();
@@ -469,6 +504,7 @@ public final class PgjdbcClient {
     step("big_text", PgjdbcClient::bigText);
     step("big_bytea", PgjdbcClient::bigBytea);
     step("many_rows", PgjdbcClient::manyRows);
+    step("variants", PgjdbcClient::variants);
     db.close();
   }
 }

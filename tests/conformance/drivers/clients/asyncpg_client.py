@@ -237,6 +237,26 @@ async def many_rows() -> None:
     expect(sum(record[0] for record in found), 5000050000)
 
 
+async def variants() -> None:
+    for changes in (
+        {"statement_cache_size": 0}, {"max_cached_statement_lifetime": 0},
+        {"server_settings": {"search_path": "other", "jit": "off"}}, {"direct_tls": False},
+    ):  # fmt: skip
+        other = await connect(**changes)
+        for number in range(7):
+            found = await other.fetchrow("SELECT $1::int4 + 1, place FROM marker", number)
+            place = "other" if "server_settings" in changes else "public"
+            expect(tuple(found), (number + 1, place))
+        await other.reset()
+        await other.close()
+    async with asyncpg.create_pool(
+        host=HOST, port=PORT, user=USER, password=PASSWORD, database=DBNAME, min_size=2, max_size=4,
+        ssl=ssl.create_default_context(cafile=CA),
+    ) as pool:  # fmt: skip
+        found = await asyncio.gather(*(pool.fetchval("SELECT $1::int4", n) for n in range(20)))
+        expect(found, list(range(20)))
+
+
 loop = asyncio.new_event_loop()
 asyncio.set_event_loop(loop)
 
@@ -256,7 +276,7 @@ for each_type in types():
 for action in (
     nulls, prepared, cursor, copy_in, copy_out, cancel, error_unique, error_syntax,
     error_in_transaction, notice, listen_notify, pipeline, transaction, savepoint, settings,
-    search_path, big_text, big_bytea, many_rows,
+    search_path, big_text, big_bytea, many_rows, variants,
 ):  # fmt: skip
     run_step(action.__name__, action)
 loop.run_until_complete(db.close())

@@ -254,4 +254,19 @@ step many_rows => sub {
     $total += $_->[0] for @$found;
     expect($total, 5000050000);
 };
+step variants => sub {
+    for my $change (
+        { pg_server_prepare => 0 }, { pg_switch_prepared => 1 }, { pg_switch_prepared => -1 },
+        { pg_placeholder_dollaronly => 1 }) {
+        my $other = connect_with(options => "'-c search_path=other'");
+        $other->{$_} = $change->{$_} for keys %$change;
+        my $statement = $other->prepare('SELECT $1::int4 + 1, place FROM marker');
+        for my $n (0 .. 6) {
+            $statement->execute($n);
+            expect($statement->fetchall_arrayref, [[$n + 1, 'other']]);
+        }
+        undef $statement;
+        $other->disconnect;
+    }
+};
 $db->disconnect;

@@ -554,6 +554,7 @@ int main(void) {
   step("notice", notice);
   step("listen_notify", listen_notify);
   closing_steps();
+  more_steps();
   keyword_steps();
   PQfinish(db);
   return 0;

@@ -22,4 +22,6 @@ const char* one(PGconn* on, const char* sql);
 void expect_text(const char* actual, const char* wanted);
 bool contains(const char* text, const char* part);
 
+// The steps that libpq has beyond the common ones.
+void more_steps(void);
 void keyword_steps(void);

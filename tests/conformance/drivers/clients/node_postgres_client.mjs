@@ -206,4 +206,18 @@ await step('many_rows', async () => {
   expect([found.length, found[99999]], [100000, [100000, 'row 100000']])
   expect(found.reduce((sum, row) => sum + row[0], 0), 5000050000)
 })
+await step('variants', async () => {
+  const other = await connect({
+    statement_timeout: 54321, lock_timeout: 4321, idle_in_transaction_session_timeout: 321,
+    options: '-c search_path=other', keepAlive: true, client_encoding: 'UTF8',
+  })
+  const shown = async name => (await other.query(`SHOW ${name}`)).rows[0][name]
+  expect(await shown('statement_timeout'), '54321ms')
+  expect(await shown('lock_timeout'), '4321ms')
+  expect(await shown('idle_in_transaction_session_timeout'), '321ms')
+  expect((await other.query('SELECT place FROM marker')).rows, [{ place: 'other' }])
+  const limited = other.query({ text: 'SELECT n FROM generate_series(1, 50) n', rows: 10 })
+  expect((await limited).rows.length, 50)
+  await other.end()
+})
 await db.end()

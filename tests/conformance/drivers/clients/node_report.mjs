@@ -1,6 +1,10 @@
 // What the two clients of node share: settings, types, comparisons, a line per step.
+import { setDefaultResultOrder } from 'node:dns'
 import { readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
+
+// The servers listen on 127.0.0.1; older node tries only the first address of localhost.
+setDefaultResultOrder('ipv4first')
 
 const env = process.env
 

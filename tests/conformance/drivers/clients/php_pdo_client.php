@@ -242,3 +242,14 @@ step('many_rows', function () {
     expect([count($found), $found[99999]], [100000, [100000, 'row 100000']]);
     expect(array_sum(array_column($found, 0)), 5000050000);
 });
+step('variants', function () {
+    foreach ([PDO::ATTR_EMULATE_PREPARES, PDO::PGSQL_ATTR_DISABLE_PREPARES] as $attribute) {
+        $other = connect(['options' => "'-c search_path=other'"]);
+        $other->setAttribute($attribute, true);
+        $statement = $other->prepare('SELECT CAST(? AS int4) + 1, place FROM marker');
+        for ($n = 0; $n < 7; $n++) {
+            $statement->execute([$n]);
+            expect($statement->fetchAll(), [[$n + 1, 'other']]);
+        }
+    }
+});

@@ -196,4 +196,21 @@ await step('many_rows', async () => {
   expect([found.length, found[99999]], [100000, [100000, 'row 100000']])
   expect(found.reduce((sum, row) => sum + row[0], 0), 5000050000)
 })
+await step('variants', async () => {
+  const other = { application_name: 'driver postgres.js', search_path: 'other' }
+  for (const changes of [
+    { prepare: false }, { fetch_types: false }, { max_pipeline: 1 }, { connection: other },
+    { target_session_attrs: 'read-write' }, { max_lifetime: 1 },
+  ]) {
+    const client = connect(changes)
+    for (let n = 0; n < 7; n++) {
+      const [row] = await client`SELECT ${n}::int4 + 1 AS n, place FROM marker`
+      expect([row.n, row.place], [n + 1, changes.connection ? 'other' : 'public'])
+    }
+    const held = await client.reserve()
+    expect((await held`SELECT 7 AS n`)[0].n, 7)
+    held.release()
+    await client.end()
+  }
+})
 await db.end()

@@ -253,6 +253,18 @@ def many_rows() -> None:
     expect(sum(number for number, _ in found), 5000050000)
 
 
+def variants() -> None:
+    for changes in (
+        {"prepare_threshold": 0}, {"prepare_threshold": None},
+        {"cursor_factory": psycopg.ClientCursor}, {"options": "-c search_path=other"},
+    ):  # fmt: skip
+        with connect(**changes) as other:
+            for number in range(7):
+                found = other.execute("SELECT %s::int4 + 1, place FROM marker", (number,))
+                place = "other" if "options" in changes else "public"
+                expect(found.fetchone(), (number + 1, place))
+
+
 db = connect()
 step("connect", connection_step)
 step("tls_verify", lambda: fails(psycopg.OperationalError, lambda: connect(sslrootcert=WRONG_CA)))
@@ -266,7 +278,7 @@ for each_type in types():
 for action in (
     nulls, prepared, cursor, copy_in, copy_out, cancel, error_unique, error_syntax,
     error_in_transaction, notice, listen_notify, pipeline, transaction, savepoint, settings,
-    search_path, big_text, big_bytea, many_rows,
+    search_path, big_text, big_bytea, many_rows, variants,
 ):  # fmt: skip
     step(action.__name__, action)
 db.close()

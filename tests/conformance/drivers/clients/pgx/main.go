@@ -362,6 +362,30 @@ func sizes() {
 	})
 }
 
+// Each of pgx's ways to send a text.
+func variants() {
+	for _, mode := range []string{"prepare", "describe", "simple"} {
+		config := db.Config().Copy()
+		config.RuntimeParams["search_path"] = "other"
+		config.PreferSimpleProtocol = mode == "simple"
+		if mode != "simple" {
+			described, err := pgx.ParseConfig("statement_cache_mode=" + mode)
+			must(err)
+			config.BuildStatementCache = described.BuildStatementCache
+		}
+		conn, err := pgx.ConnectConfig(ctx, config)
+		must(err)
+		for n := 0; n < 7; n++ {
+			var sum int
+			var place string
+			row := conn.QueryRow(ctx, "SELECT $1::int4 + 1, place FROM marker", n)
+			must(row.Scan(&sum, &place))
+			expect(fmt.Sprint(sum, " ", place), fmt.Sprint(n+1, " other"))
+		}
+		must(conn.Close(ctx))
+	}
+}
+
 func main() {
 	db = open()
 	logins()
@@ -370,5 +394,6 @@ func main() {
 	errorSteps()
 	sessions()
 	sizes()
+	step("variants", variants)
 	must(db.Close(ctx))
 }
