@@ -1,0 +1,8 @@
+exports.up = knex => knex.schema.createTable('customers', table => {
+  table.bigIncrements('id')
+  table.text('first').notNullable()
+  table.text('last').notNullable()
+  table.text('email').notNullable().unique()
+})
+
+exports.down = knex => knex.schema.dropTable('customers')

@@ -1,0 +1,3 @@
+BEGIN;
+SELECT id, email FROM customers WHERE false;
+ROLLBACK;

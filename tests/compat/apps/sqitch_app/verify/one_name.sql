@@ -1,0 +1,3 @@
+BEGIN;
+SELECT name FROM customers WHERE false;
+ROLLBACK;

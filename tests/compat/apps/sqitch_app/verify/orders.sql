@@ -1,0 +1,3 @@
+BEGIN;
+SELECT 1 / (spent(1) = 30.75)::int;
+ROLLBACK;
