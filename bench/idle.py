@@ -21,6 +21,8 @@ HOLDER = Path(__file__).resolve().parent / "holder.py"
 CLIENTS, SHORT_CLIENTS = 10_000, 2_000
 ACTIVE = 500
 WARM_CLIENTS = 64
+SESSION_CLIENTS = 400  # each holds a server connection, which is counted with it
+POOLS = {"transaction": 20, "session": 450}
 GOALS = {"plain": 4.0, "tls": 40.0}  # KB a client
 HOLD_SECONDS = 300
 SETTLE_SECONDS = 2
@@ -55,13 +57,15 @@ def _bytes_per_client(bench: Bench, each: Contestant, count: int, transport: str
     with holding(each, count, transport):
         time.sleep(SETTLE_SECONDS)
         grown = resident_bytes(each.pid) - before
-        active = run_round(bench.cluster.scratch, each, Load(clients=ACTIVE, seconds=5))
-        further[f"{each.name}, {ACTIVE} active: tps"] = active.tps
+        if count > SESSION_CLIENTS:
+            active = run_round(bench.cluster.scratch, each, Load(clients=ACTIVE, seconds=5))
+            further[f"{each.name}, {ACTIVE} active: tps"] = active.tps
     return grown / count
 
 
 def _cell(bench: Bench, transport: str, count: int) -> Cell:
-    shape = Shape(pool_mode="transaction", tls=transport == "tls")
+    mode = "session" if count == SESSION_CLIENTS else "transaction"
+    shape = Shape(pool_mode=mode, pool_size=POOLS[mode], tls=transport == "tls")
     further: dict[str, object] = {"clients": count}
     used = []
     for start in (bench.postern, bench.pgbouncer):
@@ -70,7 +74,7 @@ def _cell(bench: Bench, transport: str, count: int) -> Cell:
             used.append(_bytes_per_client(bench, each, count, transport, further) / 1024)
         finally:
             each.process.stop()
-    cell = Cell(f"idle client, {transport}", "KB resident", used[0], used[1],
+    cell = Cell(f"idle client, {mode}, {transport}", "KB resident", used[0], used[1],
                 goal=GOALS[transport], further=further)  # fmt: skip
     return cell.judge()
 
@@ -80,8 +84,9 @@ def run(bench: Bench, plan: Plan) -> Iterator[Cell]:
     for transport in GOALS:
         if not plan.wants(transport):
             continue
-        plan.say(f"{count} idle clients, {transport}")
-        try:
-            yield _cell(bench, transport, count)
-        except HarnessError as error:
-            yield absent(f"idle client, {transport}", str(error))
+        for clients in (count, SESSION_CLIENTS):
+            plan.say(f"{clients} idle clients, {transport}")
+            try:
+                yield _cell(bench, transport, clients)
+            except HarnessError as error:
+                yield absent(f"{clients} idle clients, {transport}", str(error))

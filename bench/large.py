@@ -91,6 +91,7 @@ def run(bench: Bench, plan: Plan) -> Iterator[Cell]:
             continue
         plan.say(f"large: {name}")
         try:
-            yield from _case(bench, name, sql.format(count=count // (10 if plan.short else 1)), plan)
+            rows = count // 10 if plan.short else count
+            yield from _case(bench, name, sql.format(count=rows), plan)
         except HarnessError as error:
             yield absent(name, str(error))

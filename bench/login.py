@@ -14,7 +14,8 @@ NO_QUERY = "\\set x 1\n"  # pgbench connects for each run of a script, and this 
 
 
 def run(bench: Bench, plan: Plan) -> Iterator[Cell]:
-    script = bench.cluster.scratch.write(bench.cluster.scratch.path / "nothing.sql", NO_QUERY, 0o644)
+    scratch = bench.cluster.scratch
+    script = scratch.write(scratch.path / "nothing.sql", NO_QUERY, 0o644)
     load = Load(clients=8, seconds=plan.seconds, reconnect=True, script=script, sampling=1)
     for name, tls in (("SCRAM", False), ("SCRAM and TLS", True)):
         if not plan.wants(name):
@@ -24,7 +25,7 @@ def run(bench: Bench, plan: Plan) -> Iterator[Cell]:
         contestants = []
         try:
             contestants = [bench.postern(shape), bench.pgbouncer(shape)]
-            series = run_series(bench.cluster.scratch, contestants, load, plan.pairs)
+            series = run_series(scratch, contestants, load, plan.pairs)
         except HarnessError as error:
             yield absent(f"login {name}", str(error))
             continue

@@ -65,8 +65,8 @@ def run_round(scratch: Scratch, contestant: Contestant, load: Load) -> Round:
         "-l", "--log-prefix=log", f"--sampling-rate={load.sampling}",
     ]  # fmt: skip
     argv += ["-f", load.script] if load.script else ["-S"]
-    if load.reconnect:
-        argv.append("-C")
+    if load.reconnect:  # connecting blocks, so each client has its thread
+        argv += ["-C", "-j", str(load.clients)]
     pid = contestant.process.pid if contestant.process else None
     before = cpu_seconds(pid) if pid else 0.0
     done = scratch.run(argv, env=contestant.dsn.environment(), cwd=logs,

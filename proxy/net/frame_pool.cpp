@@ -29,6 +29,7 @@ struct Lists {
   FreeFrame* first[kSizes];
   std::size_t count[kSizes];
   bool closed;
+  bool cleaned;  // a Cleaner will come
 };
 
 // Has no destructor, so that frames freed after the thread's other objects still find it.
@@ -49,10 +50,12 @@ struct Cleaner {
       }
     }
   }
-  void arm() {}
 };
 
-thread_local Cleaner cleaner;
+void clean_at_thread_end() {
+  lists.cleaned = true;
+  thread_local const Cleaner cleaner;
+}
 
 std::size_t list_of(std::size_t size) {
   return (size - 1) / FramePool::kGranule;
@@ -76,7 +79,7 @@ void FramePool::give(void* frame, std::size_t size) noexcept {
     ::operator delete(frame);
     return;
   }
-  if (lists.first[list] == nullptr) cleaner.arm();
+  if (!lists.cleaned) clean_at_thread_end();
   lists.first[list] = new (frame) FreeFrame{lists.first[list]};
   ++lists.count[list];
 }

@@ -4,6 +4,7 @@
 // (docs/adr/0007). A task that ends without waiting costs two calls and a recycled frame.
 #pragma once
 
+#include <concepts>
 #include <coroutine>
 #include <exception>
 #include <optional>
@@ -86,6 +87,9 @@ class OperationAwaiter {
   std::optional<Results> results_;
 };
 
+/// Base of awaiters that own the chain and resume it by themselves.
+struct OwnAwaiter {};
+
 /// What all coroutines of a chain can await.
 struct Awaits {
   Root* root = nullptr;
@@ -93,6 +97,10 @@ struct Awaits {
   template <typename T>
   Task<T>&& await_transform(Task<T>&& task) const noexcept {
     return std::move(task);
+  }
+  template <std::derived_from<OwnAwaiter> Awaiter>
+  Awaiter& await_transform(Awaiter& awaiter) const noexcept {
+    return awaiter;
   }
   template <typename Results, typename... Rest>
   auto await_transform(asio::deferred_async_operation<void(Results), Rest...> operation) const {
