@@ -11,22 +11,17 @@
 #include <chrono>
 
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include "proxy/net/task.hpp"
+
 namespace postern::proxy {
 
-namespace asio = boost::asio;
-
 using Executor = asio::io_context::executor_type;
-
-/// A coroutine of proxy/. Starts when awaited or spawned (Worker::spawn).
-template <typename T>
-using Task = asio::awaitable<T, Executor>;
 
 /// Completion token of every Asio operation here: failure arrives as the first element of a tuple,
 /// never as an exception.

@@ -17,6 +17,10 @@ class Gather {
 
   [[nodiscard]] bool done() const { return views_.empty(); }
 
+  /// The next bytes that lie in one piece, and whether nothing follows them. Not when done.
+  [[nodiscard]] ByteView front() const { return views_.front().substr(offset_); }
+  [[nodiscard]] bool is_last() const { return views_.size() == 1; }
+
   /// The next views, none empty, into `out`; returns how many.
   std::size_t peek(std::span<ByteView> out) const {
     std::size_t count = 0;

@@ -67,6 +67,14 @@ IoStep send_now(int fd, std::span<const ByteView> views) noexcept {
   }
 }
 
+IoStep send_now(int fd, ByteView view) noexcept {
+  for (;;) {
+    const ssize_t n = ::send(fd, view.data(), view.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n >= 0) return {IoStep::Kind::kMoved, static_cast<std::size_t>(n), 0};
+    if (errno != EINTR) return failed(errno);
+  }
+}
+
 IdleState peek_idle(int fd) noexcept {
   char byte = 0;
   for (;;) {

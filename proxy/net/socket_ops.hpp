@@ -31,6 +31,8 @@ IoStep receive_now(int fd, std::span<char> into) noexcept;
 /// sendmsg without waiting and without SIGPIPE, of at most kMaxGather views. Never kEnd. The views
 /// must not all be empty.
 IoStep send_now(int fd, std::span<const ByteView> views) noexcept;
+/// The same for one view, which must not be empty: a cheaper call.
+IoStep send_now(int fd, ByteView view) noexcept;
 
 /// The state of a connection nobody reads from.
 enum class IdleState : std::uint8_t { kQuiet, kHasInput, kGone };

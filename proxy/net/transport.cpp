@@ -47,6 +47,20 @@ class Busy {
   bool* flag_;
 };
 
+/// GCC 12 copies an awaiter named by reference into the frame; the reactor must find ours in place.
+struct BorrowedWait : task_detail::OwnAwaiter {
+  InputWait* input;
+
+  [[nodiscard]] bool await_ready() const noexcept { return input->await_ready(); }
+  template <typename Promise>
+  void await_suspend(std::coroutine_handle<Promise> waiting) const {
+    input->await_suspend(waiting);
+  }
+  [[nodiscard]] boost::system::error_code await_resume() const noexcept {
+    return input->await_resume();
+  }
+};
+
 Error closed_here() {
   return make_error(pst::kTransportClosed);
 }
@@ -69,7 +83,7 @@ IdleState UnboundTransport::peek() const {
   return peek_stream(fd.get(), tls.get());
 }
 
-Transport::Transport(StreamSocket socket, UnboundTransport unbound)
+Transport::Transport(ReadySocket socket, UnboundTransport unbound)
     : socket_(std::move(socket)), tls_(std::move(unbound.tls)), peer_(std::move(unbound.peer)) {}
 
 Transport::~Transport() {
@@ -77,7 +91,7 @@ Transport::~Transport() {
 }
 
 Result<Transport> Transport::adopt(const Executor& executor, UnboundTransport unbound) {
-  StreamSocket socket(executor);
+  ReadySocket socket(executor);
   boost::system::error_code error;
   // The family matters only to a socket Asio opens itself.
   const asio::generic::stream_protocol protocol(AF_UNSPEC, 0);
@@ -108,20 +122,32 @@ Error Transport::broken(int error) const {
 
 // ---- waiting ---------------------------------------------------------------------------------
 
-Task<Status> Transport::wait(StreamSocket::wait_type what) {
-  streak_ = 0;
-  auto operation = socket_.async_wait(what, kAwait);
-  const auto [error] = co_await std::move(operation);
-  if (!is_open()) co_return closed_here();
+Status Transport::waited(const boost::system::error_code& error) {
+  if (!is_open()) return closed_here();
   // After interrupt() every wait under way returns; writers try again by themselves.
   const bool interrupted = error == asio::error::operation_aborted;
-  if (error && !interrupted) co_return broken(error.value());
-  if (what == StreamSocket::wait_read) drained_ = false;
-  co_return ok();
+  if (error && !interrupted) return broken(error.value());
+  return ok();
+}
+
+// The socket must have been seen empty.
+Task<Status> Transport::wait_input() {
+  streak_ = 0;
+  InputWait input(&socket_);
+  BorrowedWait wait{{}, &input};
+  const boost::system::error_code error = co_await wait;
+  drained_ = false;
+  co_return waited(error);
+}
+
+Task<Status> Transport::wait_output() {
+  streak_ = 0;
+  auto operation = socket_.async_wait(StreamSocket::wait_write, kAwait);
+  const auto [error] = co_await std::move(operation);
+  co_return waited(error);
 }
 
 Task<void> Transport::give_turn() {
-  if (++streak_ < kMaxStreak) co_return;
   streak_ = 0;
   auto operation = asio::post(socket_.get_executor(), kAwait);
   co_await std::move(operation);
@@ -131,7 +157,8 @@ Task<Status> Transport::wait_readable() {
   const Busy busy(&reading_);
   if (!is_open()) co_return closed_here();
   if (tls_ != nullptr && !tls_->wants_input()) co_return ok();
-  Status ready = co_await wait(StreamSocket::wait_read);
+  if (!drained_ && peek_idle(fd()) != IdleState::kQuiet) co_return ok();
+  Status ready = co_await wait_input();
   interrupted_ = false;
   co_return ready;
 }
@@ -153,15 +180,14 @@ Task<Result<std::size_t>> Transport::read_some(char* into, std::size_t size) {
     if (!is_open()) co_return closed_here();
     std::optional<Result<std::size_t>> got = read_now(room);
     if (got) {
-      co_await give_turn();
+      if (turn_over()) co_await give_turn();
       co_return std::move(*got);
     }
-    if (tls_ != nullptr && !tls_->wants_input()) {  // only the turn is over
-      streak_ = kMaxStreak;
+    if (!drained_ || (tls_ != nullptr && !tls_->wants_input())) {  // only the turn is over
       co_await give_turn();
       continue;
     }
-    const Status ready = co_await wait(StreamSocket::wait_read);
+    const Status ready = co_await wait_input();
     if (!ready) co_return ready.error();
     if (std::exchange(interrupted_, false)) co_return closed_here();
   }
@@ -222,9 +248,9 @@ Task<Status> Transport::write(std::span<const ByteView> views) {
     const IoStep step = tls_ != nullptr ? flush_now() : send_views(left);
     if (step.kind == IoStep::Kind::kFailed) co_return broken(step.error);
     if (step.kind == IoStep::Kind::kWouldBlock) {
-      const Status ready = co_await wait(StreamSocket::wait_write);
+      const Status ready = co_await wait_output();
       if (!ready) co_return ready.error();
-    } else {
+    } else if (turn_over()) {
       co_await give_turn();
     }
   }
@@ -245,9 +271,14 @@ Status Transport::encrypt_batch(Gather& left) {
 }
 
 IoStep Transport::send_views(Gather& left) {
-  std::array<ByteView, kMaxGather> parts;
-  const std::size_t count = left.peek(parts);
-  const IoStep step = send_now(fd(), std::span<const ByteView>(parts).first(count));
+  IoStep step;
+  if (left.is_last()) {
+    step = send_now(fd(), left.front());
+  } else {
+    std::array<ByteView, kMaxGather> parts;
+    const std::size_t count = left.peek(parts);
+    step = send_now(fd(), std::span<const ByteView>(parts).first(count));
+  }
   if (step.kind == IoStep::Kind::kMoved) left.advance(step.size);
   return step;
 }
@@ -255,7 +286,7 @@ IoStep Transport::send_views(Gather& left) {
 IoStep Transport::flush_now() {
   // Send and take away in one go: reader and writer may both flush, the queue keeps the order.
   const ByteView pending = tls_->pending();
-  const IoStep step = send_now(fd(), std::span<const ByteView>(&pending, 1));
+  const IoStep step = send_now(fd(), pending);
   if (step.kind == IoStep::Kind::kMoved) tls_->sent(step.size);
   return step;
 }
@@ -311,7 +342,7 @@ Task<Status> Transport::feed_handshake() {
       tls_->feed(ByteView(receive_scratch(step.size).data(), step.size));
       co_return ok();
     }
-    const Status ready = co_await wait(StreamSocket::wait_read);
+    const Status ready = co_await wait_input();
     if (!ready) co_return ready.error();
   }
 }

@@ -13,6 +13,7 @@
 #include "proxy/net/asio.hpp"
 #include "proxy/net/fd.hpp"
 #include "proxy/net/gather.hpp"
+#include "proxy/net/ready_socket.hpp"
 #include "proxy/net/socket_ops.hpp"
 #include "proxy/net/tls_engine.hpp"
 
@@ -94,9 +95,12 @@ class Transport {
   [[nodiscard]] IdleState peek() const;
 
  private:
-  Transport(StreamSocket socket, UnboundTransport unbound);
+  Transport(ReadySocket socket, UnboundTransport unbound);
 
-  Task<Status> wait(StreamSocket::wait_type what);
+  Task<Status> wait_input();
+  Task<Status> wait_output();
+  [[nodiscard]] Status waited(const boost::system::error_code& error);
+  [[nodiscard]] bool turn_over() { return ++streak_ >= kMaxStreak; }
   Task<void> give_turn();
   IoStep receive(std::span<char> into);
   std::optional<Result<std::size_t>> read_now(std::span<char> into);
@@ -109,9 +113,9 @@ class Transport {
   Task<Status> handshake();
   Task<Status> feed_handshake();
   [[nodiscard]] Error broken(int error) const;
-  [[nodiscard]] int fd() const { return const_cast<StreamSocket&>(socket_).native_handle(); }
+  [[nodiscard]] int fd() const { return const_cast<ReadySocket&>(socket_).native_handle(); }
 
-  StreamSocket socket_;
+  ReadySocket socket_;
   std::unique_ptr<TlsEngine> tls_;
   std::string peer_;
   unsigned streak_ = 0;

@@ -4,8 +4,6 @@
 #include <pthread.h>
 #include <signal.h>
 
-#include <boost/asio/co_spawn.hpp>
-
 namespace postern::proxy {
 namespace {
 
@@ -68,7 +66,7 @@ void Worker::destroy_sessions() {
 }
 
 void Worker::spawn(Task<void> task) {
-  asio::co_spawn(io_.get_executor(), std::move(task), [this](std::exception_ptr failure) {
+  start_task(io_.get_executor(), std::move(task), [this](std::exception_ptr failure) {
     if (failure && options_.on_failure) options_.on_failure(failure_text(failure));
   });
 }

@@ -91,7 +91,8 @@ class Worker {
 
  private:
   struct Context : asio::io_context {
-    Context() : asio::io_context(1) {}
+    // Sockets are used by the worker's thread alone; posting and timers stay open to all.
+    Context() : asio::io_context(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO) {}
     using asio::execution_context::shutdown;
   };
   static void start_ticking(void* self);

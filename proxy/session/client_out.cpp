@@ -13,7 +13,7 @@ Task<Status> ClientOut::flush() {
   }
   if (pending_.empty()) co_return ok();
   busy_ = true;
-  std::swap(pending_, in_flight_);
+  swap(pending_, in_flight_);
   const std::size_t size = in_flight_.total();
   const std::span<const ByteView> views(in_flight_.views());
   Status status = co_await transport_->write(views);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -25,6 +26,13 @@ class Outgoing {
   void clear();
   /// Copies the viewed bytes, so that the buffer they lie in may change.
   void detach();
+
+  friend void swap(Outgoing& one, Outgoing& other) noexcept {
+    one.own_.swap(other.own_);
+    one.pieces_.swap(other.pieces_);
+    one.views_.swap(other.views_);
+    std::swap(one.viewed_, other.viewed_);
+  }
 
  private:
   struct Piece {

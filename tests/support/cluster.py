@@ -91,6 +91,10 @@ class Cluster:
         self._teardown.append(server.stop)
         return server
 
+    def on_close(self, stop: Callable[[], object]) -> None:
+        """Something else to be stopped with the rest, before what was started earlier."""
+        self._teardown.append(stop)
+
     def close(self) -> None:
         """Ends everything in reverse order; a second Ctrl-C does not cut it short."""
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
