@@ -99,7 +99,7 @@ std::vector<std::string> not_ready(const Runtime& runtime) {
   }
   for (const Cluster* cluster : runtime.databases.clusters()) {
     if (reachable(*cluster->state())) continue;
-    reasons.push_back("no node of cluster " + name + " answers");
+    reasons.push_back("no node of cluster " + cluster->name() + " answers");
   }
   for (const Database* database : runtime.databases.databases()) {
     const auto protection = database->protection();

@@ -153,7 +153,8 @@ Task<Status> attach_primary(Session* session) {
     co_return renew_state(session, session->primary.get());
   }
   Error last = make_error(pst::kUpstreamUnavailable);
-  for (const Endpoint& node : session->database->cluster().primary_candidates()) {
+  const Cluster& cluster = session->database->cluster();
+  for (const Endpoint& node : cluster.primary_candidates()) {
     Endpoint copy = node;
     Result<std::unique_ptr<ServerLink>> link = co_await acquire_link(session, std::move(copy));
     if (!link) {
