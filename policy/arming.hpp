@@ -16,10 +16,16 @@ inline constexpr std::string_view kArmSql =
     "WHERE COALESCE(pg_catalog.current_setting('postern.ctx', true), ''::pg_catalog.text) "
     "OPERATOR(pg_catalog.=) ''::pg_catalog.text";
 
-/// Back to the empty context. Exactly one row with an empty value means done. Sent before a
-/// connection is pooled, and in front of kArmSql when a context is renewed.
+/// Back to the empty context. Exactly one row with an empty value means done. Sent in front of
+/// kArmSql when a context is renewed.
 inline constexpr std::string_view kDisarmSql =
     "SELECT pg_catalog.set_config('postern.ctx', '', false)";
+
+/// In front of pooling: as kDisarmSql, but no row where the session made a temporary schema. That
+/// outlives DISCARD ALL, and the next session would see that it is not the first.
+inline constexpr std::string_view kReleaseSql =
+    "SELECT pg_catalog.set_config('postern.ctx', '', false) "
+    "WHERE pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.=) 0::pg_catalog.oid";
 
 /// Once at login of a server connection: database oid, pid, backend start in microseconds since
 /// 1970, all as text. One row; the pid must equal BackendKeyData's.

@@ -204,15 +204,16 @@ Status arm_link(Session* session, ServerLink* link) {
 
 namespace {
 
-// DISCARD ALL and the emptied context, confirmed. False: not fit for a pool.
+// The emptied context, confirmed, and DISCARD ALL. False: not fit for a pool. DISCARD ALL comes
+// last: as a simple query it also drops the unnamed statement that the group before it leaves.
 Task<bool> reset_link(Session* session, ServerLink* link) {
+  if (!add_group(link, policy::kReleaseSql, {}, Internal::kDisarm)) co_return false;
   Bytes& out = link->out().own();
   if (!protocol::Query{"DISCARD ALL"}.encode(out)) co_return false;
   Unit unit;
   unit.request = Request::kQuery;
   unit.internal = Internal::kReset;
   if (!link->expect(std::move(unit), Disposition::kSwallow)) co_return false;
-  if (!add_group(link, policy::kDisarmSql, {}, Internal::kDisarm)) co_return false;
   const Status sent = co_await link->flush();
   if (!sent) co_return false;
   const Status drained = co_await drain_replies(session, link);
