@@ -6,6 +6,12 @@
 
 namespace postern::proxy {
 
+/// So many requests of a client may await their replies before it has to wait, and are left when it
+/// goes on: ServerLink::drained is set then too. Far enough apart that replies which the server
+/// keeps back (8 KB) cannot hold up both.
+inline constexpr std::size_t kManyRequests = 32'768;
+inline constexpr std::size_t kFewRequests = 16'384;
+
 /// Takes the unit of a completion off the link. Errors: kArmingFailed, kResetFailed.
 Status on_completion(Session* session, ServerLink* link, const protocol::Completion& completion);
 

@@ -10,6 +10,7 @@
 #include "protocol/simple.hpp"
 #include "proxy/session/analyse.hpp"
 #include "proxy/session/audit_trail.hpp"
+#include "proxy/session/completion.hpp"
 #include "proxy/session/link.hpp"
 #include "proxy/session/login.hpp"
 #include "proxy/session/position.hpp"
@@ -129,8 +130,26 @@ Task<Status> know_copy_state(Session* session, FrontendType type) {
   const bool copies = type == FrontendType::kCopyData || type == FrontendType::kCopyDone ||
                       type == FrontendType::kCopyFail;
   ServerLink* link = session->primary.get();
+  // The COPY may be in the batch that is still held, and a server may keep its answers to itself.
+  if (copies && session->fsm.state() != SessionFsm::State::kCopyIn) {
+    const Status flushed = co_await run_batch(session, FrontendType::kFlush);
+    if (!flushed) co_return flushed.error();
+    link = session->primary.get();
+  }
   while (copies && link != nullptr && !link->broken && !link->queue().empty() &&
          session->fsm.state() != SessionFsm::State::kCopyIn) {
+    const Status sent = co_await link->flush();
+    if (!sent) co_return make_error(pst::kUpstreamLost);
+    co_await link->drained.wait();
+  }
+  co_return ok();
+}
+
+// A client that sends without end is not read on: as with a server, whose socket fills up.
+Task<Status> await_room(Session* session) {
+  ServerLink* link = session->primary.get();
+  const bool waits = link != nullptr && link->queue().size() >= kManyRequests;
+  while (waits && !link->broken && link->queue().size() > kFewRequests) {
     const Status sent = co_await link->flush();
     if (!sent) co_return make_error(pst::kUpstreamLost);
     co_await link->drained.wait();
@@ -147,6 +166,8 @@ Task<Result<std::size_t>> take_messages(Session* session) {
     const Frame frame = framed->item;
     const Status known = co_await know_copy_state(session, frame.frontend());
     if (!known) co_return known.error();
+    const Status room = co_await await_room(session);
+    if (!room) co_return room.error();
     const auto verdict = session->fsm.on_frontend(frame.frontend());
     if (!verdict) co_return verdict.error();
     if (*verdict == SessionFsm::Verdict::kTerminate) {
