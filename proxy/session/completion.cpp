@@ -131,7 +131,8 @@ Status on_internal(Session* session, ServerLink* link, Unit& unit, const Frame& 
 
 Status on_completion(Session* session, ServerLink* link, const Completion& completion) {
   const Unit unit = link->pop_unit();
-  if (link->queue().size() == kFewRequests) link->drained.set();
+  const bool failed = completion.outcome == Completion::Outcome::kFailed;
+  if (failed || link->queue().size() == kFewRequests) link->drained.set();
   const bool success = succeeded(completion);
   switch (unit.request) {
     case Request::kParse:

@@ -124,6 +124,12 @@ Task<Status> take_frame(Session* session, const Frame* frame) {
   }
 }
 
+// Whether an answer still to come may begin a COPY: not behind an error, up to the next Sync.
+bool copy_undecided(const Session& session, const ServerLink& link) {
+  return session.fsm.state() != SessionFsm::State::kCopyIn && !link.broken &&
+         !link.queue().empty() && !link.queue().skipping();
+}
+
 // COPY data may be sent without waiting for CopyInResponse. Whether it belongs to a COPY is known
 // once the server has answered what went before.
 Task<Status> know_copy_state(Session* session, FrontendType type) {
@@ -131,13 +137,13 @@ Task<Status> know_copy_state(Session* session, FrontendType type) {
                       type == FrontendType::kCopyFail;
   ServerLink* link = session->primary.get();
   // The COPY may be in the batch that is still held, and a server may keep its answers to itself.
-  if (copies && session->fsm.state() != SessionFsm::State::kCopyIn) {
+  const auto state = session->fsm.state();
+  if (copies && state != SessionFsm::State::kCopyIn && state != SessionFsm::State::kSkip) {
     const Status flushed = co_await run_batch(session, FrontendType::kFlush);
     if (!flushed) co_return flushed.error();
     link = session->primary.get();
   }
-  while (copies && link != nullptr && !link->broken && !link->queue().empty() &&
-         session->fsm.state() != SessionFsm::State::kCopyIn) {
+  while (copies && link != nullptr && copy_undecided(*session, *link)) {
     const Status sent = co_await link->flush();
     if (!sent) co_return make_error(pst::kUpstreamLost);
     co_await link->drained.wait();
