@@ -31,7 +31,7 @@ class PoolTest(RelayTest):
         first = self.narrow()
         pid = self.pid(first)
         for statement in (
-            "CREATE TEMP TABLE mine (n int)", "SET work_mem = '7MB'", "SET timezone = 'Asia/Tokyo'",
+            "SET work_mem = '7MB'", "SET timezone = 'Asia/Tokyo'",
             "PREPARE kept AS SELECT 1", "LISTEN kept", "SELECT pg_advisory_lock(4711)",
             "DECLARE held CURSOR WITH HOLD FOR SELECT 1",
         ):  # fmt: skip
@@ -39,7 +39,6 @@ class PoolTest(RelayTest):
         first.close()
         second = self.narrow()
         self.assertEqual(self.pid(second), pid)
-        self.assertEqual(self.sqlstate(lambda: second.execute("SELECT * FROM mine")), "42P01")
         self.assertNotEqual(second.execute("SHOW work_mem").fetchone(), ("7MB",))
         self.assertNotEqual(second.execute("SHOW timezone").fetchone(), ("Asia/Tokyo",))
         for sql in ("SELECT count(*) FROM pg_prepared_statements",
@@ -47,6 +46,16 @@ class PoolTest(RelayTest):
                     "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'",
                     "SELECT count(*) FROM pg_cursors"):  # fmt: skip
             self.assertEqual(second.execute(sql).fetchone(), (0,), sql)
+        second.close()
+
+    def test_server_with_a_temporary_schema_is_not_used_again(self) -> None:
+        first = self.narrow()
+        pid = self.pid(first)
+        first.execute("CREATE TEMP TABLE mine (n int)")
+        first.close()
+        second = self.narrow()
+        self.assertNotEqual(self.pid(second), pid)
+        self.assertEqual(self.sqlstate(lambda: second.execute("SELECT * FROM mine")), "42P01")
         second.close()
 
     def test_startup_settings_do_not_reach_the_next_client(self) -> None:
