@@ -9,6 +9,7 @@
 #include "protocol/rows.hpp"
 #include "protocol/session_setup.hpp"
 #include "proxy/session/analyse.hpp"
+#include "proxy/session/arrival.hpp"
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/link.hpp"
 #include "proxy/session/scram_primitives.hpp"
@@ -20,7 +21,6 @@ namespace {
 using protocol::ClientLogin;
 using protocol::LoginStep;
 
-constexpr std::size_t kLoginRead = 1024;
 /// Secret bytes of the cancel key by protocol minor version.
 constexpr std::size_t kShortKey = 4;
 constexpr std::size_t kLongKey = 32;
@@ -33,22 +33,6 @@ ClientLogin::Options login_options(Session* session, const ClientTls* tls) {
   options.primitives = &scram_primitives();
   options.mock_key = session->runtime().mock_key;
   return options;
-}
-
-// At least `need` unread bytes, or the reason why not.
-Task<Status> read_login(Session* session, std::size_t need) {
-  while (session->input.size() < need) {
-    const std::size_t missing = std::max(need - session->input.size(), kLoginRead);
-    Result<std::span<char>> room = session->input.reserve(missing);
-    if (!room) co_return room.error();
-    char* into = room->data();
-    const std::size_t size = room->size();
-    const Result<std::size_t> got = co_await session->client.read_some(into, size);
-    if (!got) co_return got.error();
-    if (*got == 0) co_return make_error(pst::kTransportClosed);
-    session->input.commit(*got);
-  }
-  co_return ok();
 }
 
 Task<Status> write_client(Session* session, const Bytes* bytes) {
@@ -156,9 +140,18 @@ Task<LoginOutcome> log_in(Session* session) {
   session->identity.address = session->client.peer();
   // Before anything else of the configuration is looked at: see outdated().
   session->configured = &session->config();
-  const auto tls = session->runtime().client_tls.load();
-  ClientLogin login(login_options(session, tls.get()));
-  const Result<bool> authenticated = co_await authenticate(session, &login, tls.get());
+  const auto offered = session->runtime().client_tls.load();
+  // Not over a unix socket, as PostgreSQL.
+  const ClientTls* tls = session->client.peer().starts_with("unix") ? nullptr : offered.get();
+  ClientLogin login(login_options(session, tls));
+  Status arrived = co_await take_proxy_header(session);
+  if (arrived) arrived = co_await take_direct_tls(session, &login, tls);
+  if (!arrived) {
+    const bool gone = arrived.error().code == pst::kTransportClosed;
+    if (!gone) co_await refuse_login(session, &arrived.error(), false);
+    co_return LoginOutcome::kClosed;
+  }
+  const Result<bool> authenticated = co_await authenticate(session, &login, tls);
   session->identity.login = login.request().user;
   if (!authenticated) {
     // Scans and health checks that just close are not failed logins.
