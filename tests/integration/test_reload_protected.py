@@ -39,7 +39,11 @@ class ProtectedReloadTest(ProtectedTest):
     def back(self) -> None:
         self.postern.write("users.toml", self.users)
         self.postern.write("postern.toml", self.good)
-        self.reload("policy_loaded")
+        mark = self.postern.log.mark()
+        self.reload("reloaded")
+        if "changes=0" not in self.postern.log.since(mark):
+            loaded = "policy_loaded"
+            wait_until(lambda: loaded in self.postern.log.since(mark), "the rules to be back")
 
     def emails(self) -> list[str]:
         return [email for (email,) in self.client.execute(EMAILS).fetchall()]
