@@ -48,6 +48,13 @@ Status check_list(const Node& node) {
   return ok();
 }
 
+Result<HostPort> node_of(const Node& node) {
+  POSTERN_TRY(check_text(node, 300));
+  auto parsed = parse_node(node.text);
+  if (!parsed) return bad(in_quotes(node.text) + " is not \"host:port\" or a folder of a socket");
+  return std::move(*parsed);
+}
+
 Result<HostPort> host_port_of(const Node& node) {
   POSTERN_TRY(check_text(node, 300));
   auto parsed = parse_host_port(node.text);
@@ -199,7 +206,7 @@ Status assign(const HostPortsKey& key, const Node& node, const Context&) {
   if (node.items.empty()) return bad("is an empty list");
   std::vector<HostPort> all;
   for (const Node& item : node.items) {
-    POSTERN_ASSIGN(auto one, host_port_of(item));
+    POSTERN_ASSIGN(auto one, node_of(item));
     if (std::find(all.begin(), all.end(), one) != all.end()) {
       return bad(in_quotes(item.text) + " stands twice");
     }

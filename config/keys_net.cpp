@@ -8,8 +8,8 @@ using enum Reload;
 using enum Need;
 
 constexpr std::string_view kClientTls[] = {"disable", "allow", "require"};
-constexpr std::string_view kUpstreamTls[] = {"disable", "prefer", "require", "verify-ca",
-                                             "verify-full"};
+constexpr std::string_view kUpstreamTls[] = {"disable", "allow",     "prefer",
+                                             "require", "verify-ca", "verify-full"};
 constexpr std::string_view kPoolModes[] = {"session", "transaction", "statement"};
 constexpr std::string_view kRoutes[] = {"default", "primary", "replica", "auto"};
 constexpr std::string_view kClientCerts[] = {"require", "request"};
@@ -35,6 +35,12 @@ KeyRows keys_of(ListenOptions& o) {
       {"port", NumberKey{&o.port, 0, 65'535}, kNo, "TCP port; 0 takes any free one"},
       {"so_reuseport", FlagKey{&o.so_reuseport}, kNo,
        "several processes may listen on one port: for restarts that refuse nobody"},
+      {"unix_socket_dir", TextKey{&o.unix_socket_dir, 90}, kNo,
+       "folder for a unix socket .s.PGSQL.PORT; \"@NAME\" for one without a file; empty is none"},
+      {"unix_socket_mode", TextKey{&o.unix_socket_mode, 4}, kNo,
+       "permissions of the socket file, octal"},
+      {"proxy_protocol_from", TextsKey{&o.proxy_protocol_from}, kYes,
+       "networks, as \"10.0.0.0/8\", of balancers whose connections begin with a PROXY header"},
       {"workers", NumberKey{&o.workers, 0, 256}, kNo, "worker threads; 0 is one per processor"},
       {"tls", section(o.tls), kYes, "TLS towards clients"},
   };
@@ -56,7 +62,9 @@ KeyRows keys_of(ListenTlsOptions& o) {
 KeyRows keys_of(ClusterOptions& o) {
   return {
       {"nodes", HostPortsKey{&o.nodes}, kYes,
-       "servers that hold the same data; which is the primary is detected", kRequired},
+       "servers that hold the same data, as \"host:port\" or \"/socket/folder:port\"; which is the "
+       "primary is detected",
+       kRequired},
       {"connect_timeout", DurationKey{&o.connect_timeout, Millis(1), Millis(600'000)}, kYes,
        "longest wait for a connection, its TLS and its login"},
       {"allow_md5", choice(o.allow_md5, kWeakAuth), kYes,
@@ -74,6 +82,8 @@ KeyRows keys_of(UpstreamTlsOptions& o) {
   return {
       {"mode", choice(o.mode, kUpstreamTls), kYes, "as libpq's sslmode"},
       {"ca_file", PathKey{&o.ca_file}, kYes, "authority of the servers' certificates, PEM"},
+      {"cert_file", PathKey{&o.cert_file}, kYes, "certificate shown to the servers, PEM"},
+      {"key_file", PathKey{&o.key_file}, kYes, "its private key, PEM"},
   };
 }
 

@@ -33,17 +33,20 @@ struct FilePath {
   friend bool operator==(const FilePath&, const FilePath&) = default;
 };
 
-/// host:port as written in `nodes`; an IPv6 address stands in brackets in the file, bare here.
+/// host:port as written in `nodes`; an IPv6 address stands in brackets in the file, bare here. A
+/// host that begins with "/" or "@" is the folder, or abstract name, of a unix socket.
 struct HostPort {
   std::string host;
   std::uint16_t port = 0;
   [[nodiscard]] bool empty() const { return host.empty(); }
+  [[nodiscard]] bool is_unix() const { return host.starts_with('/') || host.starts_with('@'); }
   friend bool operator==(const HostPort&, const HostPort&) = default;
 };
 
 enum class ClientTlsMode : std::uint8_t { kDisable, kAllow, kRequire };
 enum class UpstreamTlsMode : std::uint8_t {
   kDisable,
+  kAllow,
   kPrefer,
   kRequire,
   kVerifyCa,
@@ -82,16 +85,21 @@ struct ListenTlsOptions {
 /// [listen]
 struct ListenOptions {
   std::string address = "127.0.0.1";
-  std::uint16_t port = 6432;  ///< 0 = any free port
-  bool so_reuseport = false;  ///< SO_REUSEPORT: a successor may listen beside this process
-  std::uint32_t workers = 0;  ///< 0 = one per processor
-  ListenTlsOptions tls;       ///< mode kDisable where the section is absent
+  std::uint16_t port = 6432;    ///< 0 = any free port
+  bool so_reuseport = false;    ///< SO_REUSEPORT: a successor may listen beside this process
+  std::string unix_socket_dir;  ///< empty: no unix socket; "@NAME": an abstract one
+  std::string unix_socket_mode = "0777";
+  std::vector<std::string> proxy_protocol_from;  ///< networks that announce clients' addresses
+  std::uint32_t workers = 0;                     ///< 0 = one per processor
+  ListenTlsOptions tls;                          ///< mode kDisable where the section is absent
 };
 
 /// [cluster.NAME.tls]
 struct UpstreamTlsOptions {
   UpstreamTlsMode mode = UpstreamTlsMode::kDisable;
   FilePath ca_file;
+  FilePath cert_file;  ///< Postern's own certificate, with key_file
+  FilePath key_file;
 };
 
 /// [cluster.NAME]: the servers that hold the same data. Roles are detected, not configured.

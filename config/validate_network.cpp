@@ -3,6 +3,7 @@
 
 #include "base/codes/config.hpp"
 #include "config/findings.hpp"
+#include "config/network.hpp"
 #include "config/validate.hpp"
 
 namespace postern::config {
@@ -20,11 +21,38 @@ void validate_listen_tls(Findings& findings) {
   if (tls.key_file.empty()) findings.missing("listen.tls.key_file", "TLS needs a private key");
 }
 
+bool is_mode(const std::string& text) {
+  const bool octal =
+      std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '7'; });
+  return octal && (text.size() == 3 || (text.size() == 4 && text.front() == '0'));
+}
+
+void validate_sockets(Findings& findings) {
+  const ListenOptions& listen = findings.config().listen;
+  const std::string& dir = listen.unix_socket_dir;
+  const bool bare = dir == "@" || (!dir.empty() && dir.front() != '/' && dir.front() != '@');
+  if (bare)
+    findings.conflict("listen.unix_socket_dir", "is neither an absolute path nor \"@NAME\"");
+  if (!is_mode(listen.unix_socket_mode)) {
+    findings.add(pst::kConfigBadValue, "listen.unix_socket_mode", "is not octal, as \"0770\"");
+  }
+  for (const std::string& network : listen.proxy_protocol_from) {
+    if (Network::parse(network)) continue;
+    findings.add(pst::kConfigBadValue, "listen.proxy_protocol_from",
+                 "\"" + network + "\" is not a network, as \"10.0.0.0/8\"");
+  }
+}
+
 void validate_upstream_tls(Findings& findings, const std::string& name, UpstreamTlsOptions tls) {
   const std::string path = "cluster." + name + ".tls.ca_file";
   const bool verifies =
       tls.mode == UpstreamTlsMode::kVerifyCa || tls.mode == UpstreamTlsMode::kVerifyFull;
   if (verifies && tls.ca_file.empty()) findings.missing(path, "this mode verifies against it");
+  if (tls.cert_file.empty() != tls.key_file.empty()) {
+    findings.conflict(
+        "cluster." + name + (tls.cert_file.empty() ? ".tls.key_file" : ".tls.cert_file"),
+        "certificate and key are given together or not at all");
+  }
   if (!verifies && !tls.ca_file.empty()) {
     findings.conflict(path, "is used with mode \"verify-ca\" or \"verify-full\" only");
   }
@@ -57,6 +85,7 @@ void validate_network(Findings& findings) {
   const Config& config = findings.config();
   if (config.listen.address.empty()) findings.conflict("listen.address", "is empty");
   validate_listen_tls(findings);
+  validate_sockets(findings);
   if (config.clusters.empty()) findings.missing("cluster", "there is no [cluster.NAME]");
   if (config.databases.empty()) findings.missing("database", "there is no [database.NAME]");
   for (const auto& [name, cluster] : config.clusters) {

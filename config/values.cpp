@@ -107,6 +107,25 @@ std::optional<HostPort> parse_host_port(std::string_view text) {
   return HostPort{std::string(host), port};
 }
 
+std::optional<HostPort> parse_node(std::string_view text) {
+  HostPort node;
+  node.host = text;
+  if (!node.is_unix()) return parse_host_port(text);
+  constexpr std::uint16_t kDefaultPort = 5432;
+  constexpr std::size_t kMaxFolder = 90;  // with ".s.PGSQL.65535" it still is a socket's path
+  node.port = kDefaultPort;
+  const std::size_t colon = text.rfind(':');
+  if (colon != std::string_view::npos) {
+    const auto port = parse_host_port("port" + std::string(text.substr(colon)));
+    if (!port) return std::nullopt;
+    node = {std::string(text.substr(0, colon)), port->port};
+  }
+  const bool printable =
+      std::all_of(node.host.begin(), node.host.end(), [](char c) { return c > ' ' && c < 127; });
+  if (!printable || node.host.size() < 2 || node.host.size() > kMaxFolder) return std::nullopt;
+  return node;
+}
+
 Result<Secret> substitute(std::string_view text, const Environment& environment) {
   Bytes out;
   out.reserve(text.size() + 256);

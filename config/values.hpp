@@ -25,6 +25,10 @@ std::string format_size(ByteSize value);
 /// "host:port", "[::1]:5432"; port 1 to 65535, host without blanks.
 std::optional<HostPort> parse_host_port(std::string_view text);
 
+/// As parse_host_port, or the folder of a unix socket: "/run/postgresql", "/run/postgresql:5433",
+/// "@name:5432"; the port is 5432 where none is given.
+std::optional<HostPort> parse_node(std::string_view text);
+
 /// Replaces ${NAME} by the environment's value; "$${" stands for "${". Names are
 /// [A-Za-z_][A-Za-z0-9_]*. PST-1009 names a variable that is not set, never a value.
 Result<Secret> substitute(std::string_view text, const Environment& environment);

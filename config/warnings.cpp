@@ -18,6 +18,8 @@ void warn_about_transport(const Config& config, Lines& out) {
       out.push_back(section + " is off: Postern and the servers talk in clear text");
     } else if (cluster.tls.mode == UpstreamTlsMode::kPrefer) {
       out.push_back(section + " mode \"prefer\" falls back to clear text");
+    } else if (cluster.tls.mode == UpstreamTlsMode::kAllow) {
+      out.push_back(section + " mode \"allow\" prefers clear text");
     }
     if (cluster.allow_cleartext == WeakAuth::kAlways) {
       out.push_back("[cluster." + name + "] allow_cleartext is \"always\": passwords can be read");

@@ -120,6 +120,11 @@ LoginStep ClientLogin::fail(Error error, std::size_t consumed, Bytes& out) {
   return {Kind::kFailed, consumed, 0};
 }
 
+void ClientLogin::begin_direct_tls() {
+  POSTERN_CHECK(state_ == State::kStartup && !ssl_asked_ && options_.tls != TlsPolicy::kRefuse);
+  state_ = State::kTlsHandshake;
+}
+
 void ClientLogin::tls_established(Bytes channel_binding) {
   POSTERN_CHECK(state_ == State::kTlsHandshake);
   encrypted_ = true;

@@ -106,6 +106,9 @@ class ClientLogin {
   explicit ClientLogin(Options options);
 
   LoginStep advance(ByteView unread, Bytes& out);
+  /// Instead of the first advance(): the connection begins with TLS (protocol-flow.html, direct
+  /// SSL). Do the handshake, then tls_established(). An encryption request inside is refused.
+  void begin_direct_tls();
   /// After kUpgradeTls. `channel_binding` is the tls-server-end-point hash of our certificate;
   /// with it SCRAM-SHA-256-PLUS is offered, empty leaves it out.
   void tls_established(Bytes channel_binding = {});

@@ -14,6 +14,8 @@
 #include "proxy/admin/console_wiring.hpp"
 #include "proxy/admin/metrics_listener.hpp"
 #include "proxy/net/acceptor.hpp"
+#include "proxy/net/socket_file.hpp"
+#include "proxy/net/systemd.hpp"
 #include "proxy/reload.hpp"
 #include "proxy/runtime/pool_care.hpp"
 #include "proxy/runtime/runtime.hpp"
@@ -110,9 +112,11 @@ struct Server::State {
       : workers(worker_count(*config), worker_options()), home(worker_options()) {
     runtime.config.adopt(std::move(config));
   }
-  /// Or is about to: what the acceptor took counts from the moment it was taken.
+  /// Or is about to: what an acceptor took counts from the moment it was taken.
   bool serves_somebody() {
-    if (!acceptor->stopped()) return true;
+    for (const Acceptor& acceptor : acceptors) {
+      if (!acceptor.stopped()) return true;
+    }
     for (std::size_t i = 0; i < workers.size(); ++i) {
       if (workers.at(i).load() > 0) return true;
     }
@@ -124,7 +128,8 @@ struct Server::State {
   WorkerGroup workers;
   std::optional<Reloader> reloader;  ///< and the monitors
   Worker home;                       ///< accepts, monitors, keeps catalogs, answers /metrics
-  std::optional<Acceptor> acceptor;
+  std::vector<Acceptor> acceptors;
+  std::optional<SocketFile> socket_file;
   std::optional<MetricsListener> metrics;
 };
 
@@ -169,7 +174,62 @@ void log_start(const Runtime& runtime, std::uint16_t port) {
                        {"version", POSTERN_VERSION}});
 }
 
+// Each connection goes to a session on the worker chosen for it.
+AcceptorOptions session_acceptor(const std::vector<std::unique_ptr<WorkerContext>>* contexts) {
+  AcceptorOptions options;
+  options.on_trouble = [](const Error& error) { log_failure("accept_paused", error); };
+  options.on_connection = [contexts](Worker& worker, UnboundTransport unbound, LoadTicket load) {
+    WorkerContext* context = context_of(*contexts, worker);
+    worker.spawn(serve_client(context, std::move(unbound), std::move(load)));
+  };
+  return options;
+}
+
+// Signs of life of the home worker, which everything else needs.
+Task<void> feed_watchdog(Worker* home, std::chrono::microseconds interval) {
+  Timer timer(home->executor());
+  for (;;) {
+    notify_manager("WATCHDOG=1");
+    timer.expires_after(interval);
+    auto operation = timer.async_wait(kAwait);
+    co_await std::move(operation);
+  }
+}
+
 }  // namespace
+
+Status Server::open_listeners(State& state) {
+  const config::ListenOptions& listen = state.runtime.config->listen;
+  AcceptorOptions inherited = session_acceptor(&state.contexts);
+  inherited.sockets = inherited_sockets();
+  if (!inherited.sockets.empty()) {
+    log_info("sockets_inherited", {{"count", static_cast<std::int64_t>(inherited.sockets.size())}});
+    return add_acceptor(state, std::move(inherited));
+  }
+  AcceptorOptions options = session_acceptor(&state.contexts);
+  options.reuse_port = listen.so_reuseport;
+  options.listen.host = listen.address;
+  options.listen.port = listen.port;
+  POSTERN_TRY(add_acceptor(state, std::move(options)));
+  if (listen.unix_socket_dir.empty()) return ok();
+  SocketFile::Options place;
+  place.dir = listen.unix_socket_dir;
+  place.port = state.acceptors.front().port();
+  place.mode = static_cast<mode_t>(std::stoul(listen.unix_socket_mode, nullptr, 8));
+  place.take_over = listen.so_reuseport;
+  POSTERN_ASSIGN(SocketFile file, SocketFile::open(place));
+  state.socket_file.emplace(std::move(file));
+  AcceptorOptions local = session_acceptor(&state.contexts);
+  local.sockets.push_back(state.socket_file->take());
+  log_info("unix_socket", {{"path", state.socket_file->path()}});
+  return add_acceptor(state, std::move(local));
+}
+
+Status Server::add_acceptor(State& state, AcceptorOptions options) {
+  POSTERN_ASSIGN(Acceptor acceptor, Acceptor::open(state.home, state.workers, std::move(options)));
+  state.acceptors.push_back(std::move(acceptor));
+  return ok();
+}
 
 Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
@@ -196,19 +256,7 @@ Result<std::unique_ptr<Server>> Server::open(std::shared_ptr<const config::Confi
   for (const auto& context : state->contexts) contexts.push_back(context.get());
   state->reloader.emplace(&runtime, &state->home, std::move(contexts));
   runtime.reloader = &*state->reloader;
-  AcceptorOptions options;
-  options.reuse_port = runtime.config->listen.so_reuseport;
-  options.listen.host = runtime.config->listen.address;
-  options.listen.port = runtime.config->listen.port;
-  options.on_trouble = [](const Error& error) { log_failure("accept_paused", error); };
-  options.on_connection = [contexts = &state->contexts](Worker& worker, UnboundTransport unbound,
-                                                        LoadTicket load) {
-    WorkerContext* context = context_of(*contexts, worker);
-    worker.spawn(serve_client(context, std::move(unbound), std::move(load)));
-  };
-  POSTERN_ASSIGN(Acceptor acceptor,
-                 Acceptor::open(state->home, state->workers, std::move(options)));
-  state->acceptor.emplace(std::move(acceptor));
+  POSTERN_TRY(open_listeners(*state));
   if (runtime.config->metrics) {
     POSTERN_ASSIGN(MetricsListener listener, MetricsListener::open(&state->home, &runtime));
     state->metrics.emplace(std::move(listener));
@@ -224,16 +272,25 @@ Status Server::run() {
   state.reloader->start();
   state.home.spawn(care_for_pools(&state.runtime, &state.home));
   state.home.spawn(turn_statistics(&state.runtime, &state.home));
-  log_start(state.runtime, state.acceptor->port());
+  if (const auto interval = watchdog_interval()) {
+    state.home.spawn(feed_watchdog(&state.home, *interval));
+  }
+  log_start(state.runtime, state.acceptors.front().port());
+  notify_manager("READY=1");
   int signal = 0;
   do {
     sigwait(&signals, &signal);
-    if (signal == SIGHUP) state.reloader->reload();
+    if (signal == SIGHUP) {
+      notify_manager("RELOADING=1");
+      state.reloader->reload();
+      notify_manager("READY=1");
+    }
   } while (signal == SIGHUP);
 
   log_info("stopping", {{"clients", state.runtime.metrics.clients.value()}});
   state.runtime.stopping = true;
-  state.acceptor->drain();
+  notify_manager("STOPPING=1");
+  for (Acceptor& acceptor : state.acceptors) acceptor.drain();
   const auto give_up = SteadyClock::now() + state.runtime.config->limits.shutdown_timeout;
   while (state.serves_somebody() && SteadyClock::now() < give_up) {
     for (const auto& context : state.contexts) wake_sessions(context.get());
@@ -253,7 +310,7 @@ Status Server::run() {
 Server::~Server() {
   State& state = *state_;
   if (state.reloader) state.reloader->stop();
-  if (state.acceptor) state.acceptor->stop();
+  for (Acceptor& acceptor : state.acceptors) acceptor.stop();
   state.metrics.reset();
   state.home.stop();
   state.workers.stop();

@@ -8,6 +8,8 @@
 
 namespace postern::proxy {
 
+struct AcceptorOptions;
+
 /// `postern serve`. One per process; call the members from the main thread.
 class Server {
  public:
@@ -25,6 +27,8 @@ class Server {
 
  private:
   struct State;
+  static Status open_listeners(State& state);
+  static Status add_acceptor(State& state, AcceptorOptions options);
   explicit Server(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

@@ -15,6 +15,8 @@ std::string ssl_mode(config::UpstreamTlsMode mode) {
   switch (mode) {
     case config::UpstreamTlsMode::kDisable:
       return "disable";
+    case config::UpstreamTlsMode::kAllow:
+      return "allow";
     case config::UpstreamTlsMode::kPrefer:
       return "prefer";
     case config::UpstreamTlsMode::kRequire:
@@ -60,6 +62,9 @@ Conninfo Conninfo::of_node(const config::ClusterOptions& cluster, const config::
   out.set("connect_timeout", std::to_string(std::max(kLeastSeconds, seconds)));
   out.set("sslmode", ssl_mode(cluster.tls.mode));
   if (!cluster.tls.ca_file.empty()) out.set("sslrootcert", cluster.tls.ca_file.path);
+  if (!cluster.tls.cert_file.empty()) {
+    out.set("sslcert", cluster.tls.cert_file.path).set("sslkey", cluster.tls.key_file.path);
+  }
   return out;
 }
 

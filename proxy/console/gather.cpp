@@ -74,7 +74,7 @@ SocketRow common_row(Session& session, std::size_t worker) {
 SocketRow client_row(Session& session, std::size_t worker) {
   SocketRow row = common_row(session, worker);
   row.state = client_state(session);
-  row.address = session.client.peer();
+  row.address = session.identity.address;
   row.tls = tls_of(session.client);
   row.prepared = session.statements.size();
   if (session.statistics.waiting()) {
@@ -110,9 +110,8 @@ void look_at_sessions(WorkerContext& context, std::size_t worker, bool with_serv
     for (const auto& [name, statement] : session->statements) {
       const std::size_t bytes =
           statement->analysed != nullptr ? statement->analysed->text.size() : 0;
-      into.prepared.push_back(
-          {session->id, session->identity.login, session->database->name(), name, bytes,
-           statement->server_name});
+      into.prepared.push_back({session->id, session->identity.login, session->database->name(),
+                               name, bytes, statement->server_name});
     }
   }
 }

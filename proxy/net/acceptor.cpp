@@ -76,8 +76,10 @@ struct Acceptor::State {
 };
 
 Result<Acceptor> Acceptor::open(Worker& home, WorkerGroup& group, AcceptorOptions options) {
-  POSTERN_ASSIGN(std::vector<UniqueFd> fds,
-                 listen_on(options.listen, options.backlog, options.reuse_port));
+  std::vector<UniqueFd> fds = std::move(options.sockets);
+  if (fds.empty()) {
+    POSTERN_ASSIGN(fds, listen_on(options.listen, options.backlog, options.reuse_port));
+  }
   auto state = std::make_shared<State>(home, group, std::move(options));
   state->port = local_port(fds.front().get());
   for (UniqueFd& fd : fds) {

@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "base/result.hpp"
 #include "proxy/net/endpoint.hpp"
+#include "proxy/net/fd.hpp"
 #include "proxy/net/transport.hpp"
 #include "proxy/net/worker.hpp"
 
@@ -15,6 +17,7 @@ namespace postern::proxy {
 
 struct AcceptorOptions {
   Endpoint listen;  ///< every address the host resolves to; "*": all IPv4 and IPv6 addresses
+  std::vector<UniqueFd> sockets;  ///< instead of `listen`: sockets that listen already
   int backlog = 1024;
   bool reuse_port = false;  ///< other processes may listen on the same port (SO_REUSEPORT)
   /// Runs on the chosen worker's thread with a fresh connection; keep the ticket as long as the

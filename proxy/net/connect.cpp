@@ -58,7 +58,11 @@ struct Attempt {
 
 /// The addresses that need no resolver.
 std::vector<Address> literal_addresses(const Endpoint& endpoint) {
-  if (endpoint.is_unix()) return {Address(asio::local::stream_protocol::endpoint(endpoint.path))};
+  if (endpoint.is_unix()) {
+    std::string path = endpoint.path;
+    if (path.starts_with('@')) path.front() = '\0';  // abstract: Asio knows it by its first byte
+    return {Address(asio::local::stream_protocol::endpoint(path))};
+  }
   boost::system::error_code error;
   const asio::ip::address address = asio::ip::make_address(endpoint.host, error);
   if (error) return {};

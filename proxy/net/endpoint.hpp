@@ -13,7 +13,7 @@ namespace postern::proxy {
 struct Endpoint {
   std::string host;        ///< name or numeric address, without brackets; "*" listens everywhere
   std::uint16_t port = 0;  ///< 0 is allowed for listening only: the system chooses
-  std::string path;        ///< absolute path of a unix socket
+  std::string path;        ///< path of a unix socket; "@..." in the abstract namespace
 
   [[nodiscard]] bool is_unix() const { return !path.empty(); }
   /// "host:port", "[ipv6]:port" or the path.

@@ -59,6 +59,9 @@ class Transport {
   /// Waits until read_some has something to say, holding no buffer; at once where decrypted bytes
   /// are left. A TLS record that is only partly here makes it return early: read_some then waits.
   Task<Status> wait_readable();
+  /// TLS is in place and both sides agreed on ALPN "postgresql".
+  [[nodiscard]] bool alpn_agreed() const { return tls_ != nullptr && tls_->alpn_agreed(); }
+
   /// Ends a reading operation under way: wait_readable returns as if there were something to read,
   /// read_some returns kTransportClosed although is_open() still holds, with nothing read. Writers
   /// go on. The caller tells its reader why by a flag of its own, set before.

@@ -36,7 +36,7 @@ struct TenantContext {
 struct ServerFacts {
   Endpoint endpoint;
   std::shared_ptr<const TlsContext> tls;  ///< as it was connected, for cancels; null: without
-  bool require_tls = false;
+  TlsMode tls_mode = TlsMode::kDisable;
   std::chrono::milliseconds timeout{0};  ///< for connecting
   std::uint32_t backend_pid = 0;
   Bytes cancel_key;                ///< secret part of BackendKeyData; empty: cannot be cancelled

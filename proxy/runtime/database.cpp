@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "proxy/net/socket_file.hpp"
+
 namespace postern::proxy {
 namespace {
 
@@ -10,6 +12,8 @@ TlsMode tls_mode(config::UpstreamTlsMode mode) {
   switch (mode) {
     case config::UpstreamTlsMode::kDisable:
       return TlsMode::kDisable;
+    case config::UpstreamTlsMode::kAllow:
+      return TlsMode::kAllow;
     case config::UpstreamTlsMode::kPrefer:
       return TlsMode::kPrefer;
     case config::UpstreamTlsMode::kRequire:
@@ -45,12 +49,15 @@ Result<std::unique_ptr<Cluster>> Cluster::make(std::string name,
     Endpoint endpoint;
     endpoint.host = node.host;
     endpoint.port = node.port;
+    if (node.is_unix()) endpoint.path = socket_path(node.host, node.port);
     cluster->nodes_.push_back(std::move(endpoint));
   }
   if (options.tls.mode != config::UpstreamTlsMode::kDisable) {
     TlsClientSettings settings;
     settings.mode = tls_mode(options.tls.mode);
     settings.ca_file = options.tls.ca_file.path;
+    settings.cert_file = options.tls.cert_file.path;
+    settings.key_file = options.tls.key_file.path;
     POSTERN_ASSIGN(TlsContext context, TlsContext::client(settings));
     cluster->tls_ = std::make_shared<const TlsContext>(std::move(context));
   }
@@ -63,12 +70,13 @@ Result<std::unique_ptr<Cluster>> Cluster::make(std::string name,
 UpstreamTarget Cluster::target(const Endpoint& node) const {
   UpstreamTarget target;
   target.endpoint = node;
-  target.tls = tls_;
-  target.require_tls = options_->tls.mode > config::UpstreamTlsMode::kPrefer;
   target.timeout = options_->connect_timeout;
   target.md5 = weak_method(options_->allow_md5);
   target.cleartext = weak_method(options_->allow_cleartext);
   target.minor = options_->protocol == config::ServerProtocol::k32 ? 2 : 0;
+  if (node.is_unix()) return target;  // never encrypted, as with libpq
+  target.tls = tls_;
+  target.tls_mode = tls_mode(options_->tls.mode);
   return target;
 }
 

@@ -6,6 +6,7 @@
 #include "base/codes/auth.hpp"
 #include "base/codes/net.hpp"
 #include "protocol/error_message.hpp"
+#include "proxy/session/arrival.hpp"
 #include "proxy/session/credentials.hpp"
 #include "proxy/session/scram_primitives.hpp"
 #include "proxy/sinks/log.hpp"
@@ -16,41 +17,13 @@ namespace {
 using protocol::ClientLogin;
 using protocol::LoginStep;
 
-constexpr std::size_t kLoginRead = 1024;
-
-// At least `need` unread bytes, or the reason why not.
-Task<Status> read_login(Session* session, std::size_t need) {
-  while (session->input.size() < need) {
-    const std::size_t missing = std::max(need - session->input.size(), kLoginRead);
-    Result<std::span<char>> room = session->input.reserve(missing);
-    if (!room) co_return room.error();
-    char* into = room->data();
-    const std::size_t size = room->size();
-    const Result<std::size_t> got = co_await session->client.read_some(into, size);
-    if (!got) co_return got.error();
-    if (*got == 0) co_return make_error(pst::kTransportClosed);
-    session->input.commit(*got);
-  }
-  co_return ok();
-}
-
 void act_on_cancel(Session* session, const protocol::CancelOrder& order) {
   const bool known = session->runtime().cancels.cancel(order.pid, order.key.reveal());
   log_info("cancel_request", {{"client", session->identity.address}, {"known", known ? 1 : 0}});
 }
 
-// PLUS is offered where TLS ends here and the certificate has a hash to bind to.
-Bytes own_binding(Session* session) {
-  if (!session->config().auth.channel_binding) return {};
-  Result<Bytes> binding = session->client.tls()->channel_binding();
-  return binding ? std::move(*binding) : Bytes();
-}
-
-Task<Status> upgrade(Session* session, ClientLogin* login) {
+Task<Status> upgrade(Session* session, ClientLogin* login, const ClientTls* tls) {
   Bytes early;
-  // Of now; a reload may have changed it since the connection came, or switched TLS off.
-  const std::shared_ptr<const ClientTls> tls = session->runtime().client_tls.load();
-  if (tls == nullptr) co_return make_error(pst::kTransportClosed);
   const TlsContext* context = &tls->context;
   const Status upgraded = co_await session->client.upgrade_server(context, std::move(early));
   if (!upgraded) co_return upgraded.error();
@@ -75,12 +48,13 @@ Task<void> refuse_blocked(Session* session, const Error* error) {
 }
 
 // What the machine asks of its driver between two advances.
-Task<Status> obey(Session* session, ClientLogin* login, const LoginStep* step) {
+Task<Status> obey(Session* session, ClientLogin* login, const LoginStep* step,
+                  const ClientTls* tls) {
   switch (step->kind) {
     case LoginStep::Kind::kRead:
       co_return co_await read_login(session, step->need);
     case LoginStep::Kind::kUpgradeTls:
-      co_return co_await upgrade(session, login);
+      co_return co_await upgrade(session, login, tls);
     case LoginStep::Kind::kLookupUser:
       co_return co_await look_up(session, login);
     default:
@@ -90,9 +64,15 @@ Task<Status> obey(Session* session, ClientLogin* login, const LoginStep* step) {
 
 }  // namespace
 
-ClientLogin::Options client_login_options(Session* session) {
+Bytes own_binding(Session* session) {
+  if (!session->config().auth.channel_binding) return {};
+  Result<Bytes> binding = session->client.tls()->channel_binding();
+  return binding ? std::move(*binding) : Bytes();
+}
+
+ClientLogin::Options client_login_options(Session* session, const ClientTls* tls) {
   ClientLogin::Options options;
-  if (const auto tls = session->runtime().client_tls.load()) {
+  if (tls != nullptr) {
     options.tls = tls->required ? protocol::TlsPolicy::kRequire : protocol::TlsPolicy::kOffer;
   }
   options.primitives = &scram_primitives();
@@ -107,7 +87,7 @@ Task<Status> write_client(Session* session, const Bytes* bytes) {
   co_return co_await session->client.write(view);
 }
 
-Task<Result<bool>> authenticate(Session* session, ClientLogin* login) {
+Task<Result<bool>> authenticate(Session* session, ClientLogin* login, const ClientTls* tls) {
   bool known = false;  // its name: from there on it is guessing, and may be refused as a guesser
   for (;;) {
     const Status allowed = known ? check_failures(session) : ok();
@@ -132,7 +112,7 @@ Task<Result<bool>> authenticate(Session* session, ClientLogin* login) {
       co_return false;
     }
     const LoginStep* asked = &step;
-    const Status done = co_await obey(session, login, asked);
+    const Status done = co_await obey(session, login, asked, tls);
     if (!done) co_return done.error();
     known = known || step.kind == LoginStep::Kind::kLookupUser;
   }

@@ -5,11 +5,17 @@
 
 namespace postern::proxy {
 
-protocol::ClientLogin::Options client_login_options(Session* session);
+/// `tls` is what is offered on this connection; null: none.
+protocol::ClientLogin::Options client_login_options(Session* session, const ClientTls* tls);
+
+/// What SCRAM-SHA-256-PLUS binds to: PLUS is offered where TLS ends here and the certificate has a
+/// hash to bind to. Empty: it is not. The transport is encrypted.
+Bytes own_binding(Session* session);
 
 /// Runs the machine to its end over the session's transport. True: authenticated, AuthenticationOk
 /// was sent. False: a cancel request, acted on. Errors were told to the client.
-Task<Result<bool>> authenticate(Session* session, protocol::ClientLogin* login);
+Task<Result<bool>> authenticate(Session* session, protocol::ClientLogin* login,
+                                const ClientTls* tls);
 
 /// Writes to the client during login, when nothing else does.
 Task<Status> write_client(Session* session, const Bytes* bytes);

@@ -85,8 +85,8 @@ void conclude_name(Map& names, Map& confirmed, const std::string& name, const Va
 
 void end_parse(Session* session, ServerLink* link, const Unit& unit, Completion::Outcome outcome) {
   if (unit.statement == nullptr) return;
-  const bool success = outcome == Completion::Outcome::kDone ||
-                       outcome == Completion::Outcome::kSynthesise;
+  const bool success =
+      outcome == Completion::Outcome::kDone || outcome == Completion::Outcome::kSynthesise;
   const std::string& name = unit.statement->name;
   const std::string& known_as = unit.statement->server_name;
   // The server drops the unnamed statement before it looks at the text of the next one.

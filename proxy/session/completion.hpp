@@ -7,8 +7,8 @@
 namespace postern::proxy {
 
 /// So many requests of a client may await their replies before it has to wait, and are left when it
-/// goes on: ServerLink::drained is set then too, and when one failed. Far enough apart that replies which the server
-/// keeps back (8 KB) cannot hold up both.
+/// goes on: ServerLink::drained is set then too, and when one failed. Far enough apart that replies
+/// which the server keeps back (8 KB) cannot hold up both.
 inline constexpr std::size_t kManyRequests = 32'768;
 inline constexpr std::size_t kFewRequests = 16'384;
 

@@ -16,7 +16,7 @@ LoginAttempt attempt_of(Session* session, const protocol::LoginRequest& request)
   attempt.user = request.user;
   attempt.database = request.database;
   attempt.replication = request.replication;
-  attempt.address = config::address_of_peer(session->client.peer());
+  attempt.address = config::address_of_peer(session->identity.address);
   const TlsEngine* tls = session->client.tls();
   attempt.encrypted = tls != nullptr;
   if (tls != nullptr) attempt.certificate = tls->peer_certificate();
@@ -74,7 +74,7 @@ Task<UserAnswer> answer_login(Session* session, const protocol::LoginRequest* re
 }
 
 Status check_failures(Session* session) {
-  const auto address = config::address_of_peer(session->client.peer());
+  const auto address = config::address_of_peer(session->identity.address);
   if (!address) return ok();
   if (!session->runtime().auth->failures.blocks(*address, SteadyClock::now())) return ok();
   return make_error(pst::kTooManyFailures);
@@ -82,7 +82,7 @@ Status check_failures(Session* session) {
 
 void note_failure(Session* session, const std::string& login, const Error& error) {
   if (!is_guess(error.code)) return;
-  const auto address = config::address_of_peer(session->client.peer());
+  const auto address = config::address_of_peer(session->identity.address);
   AuthServices& auth = *session->runtime().auth;
   if (address) auth.failures.note(*address, SteadyClock::now());
   // The secret may have changed since it was looked up.

@@ -291,7 +291,7 @@ UpstreamTarget cancel_target(const ServerFacts& facts) {
   UpstreamTarget target;
   target.endpoint = facts.endpoint;
   target.tls = facts.tls;
-  target.require_tls = facts.require_tls;
+  target.tls_mode = facts.tls_mode;
   target.timeout = facts.timeout;
   return target;
 }

@@ -16,6 +16,7 @@
 #include "protocol/session_setup.hpp"
 #include "proxy/console/console.hpp"
 #include "proxy/session/analyse.hpp"
+#include "proxy/session/arrival.hpp"
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/authenticate.hpp"
 #include "proxy/session/credentials.hpp"
@@ -239,8 +240,17 @@ Task<LoginOutcome> log_in(Session* session) {
   session->identity.address = session->client.peer();
   // Before anything else of the configuration is looked at: see outdated().
   session->configured = &session->config();
-  protocol::ClientLogin login(client_login_options(session));
-  const Result<bool> authenticated = co_await authenticate(session, &login);
+  const auto offered = session->runtime().client_tls.load();
+  // Not over a unix socket, as PostgreSQL.
+  const ClientTls* tls = session->client.peer().starts_with("unix") ? nullptr : offered.get();
+  protocol::ClientLogin login(client_login_options(session, tls));
+  Status arrived = co_await take_proxy_header(session);
+  if (arrived) arrived = co_await take_direct_tls(session, &login, tls);
+  if (!arrived) {
+    co_await end_unauthenticated(session, &arrived.error());
+    co_return LoginOutcome::kClosed;
+  }
+  const Result<bool> authenticated = co_await authenticate(session, &login, tls);
   session->identity.login = login.request().user;
   if (!authenticated) {
     co_await end_unauthenticated(session, &authenticated.error());

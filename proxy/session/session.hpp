@@ -102,16 +102,16 @@ struct Session : std::enable_shared_from_this<Session> {
   bool state_differs = false;   ///< the kept connection has other settings than the session wants
   bool parked = false;          ///< waits for the client, using no server connection
 
-  std::unique_ptr<ServerLink> primary;  ///< null where none is needed at the moment
+  std::unique_ptr<ServerLink> primary;           ///< null where none is needed at the moment
   std::unique_ptr<ReplicationLink> replication;  ///< of a replication connection, instead
-  std::unique_ptr<ServerLink> replica;  ///< kept for further reads once one went there
-  ServerLink* active = nullptr;         ///< where the messages of a batch go: primary or replica
-  ServerLink* reading = nullptr;        ///< another link that a read is under way on
-  Token floor;                          ///< what reads elsewhere must contain
-  bool position_due = false;            ///< wrote since the last captured position
-  bool position_asked = false;          ///< the question goes out behind the present message
-  std::set<Oid> write_set;              ///< tables written since the last publication
-  bool writes_any = false;              ///< and possibly any other
+  std::unique_ptr<ServerLink> replica;           ///< kept for further reads once one went there
+  ServerLink* active = nullptr;   ///< where the messages of a batch go: primary or replica
+  ServerLink* reading = nullptr;  ///< another link that a read is under way on
+  Token floor;                    ///< what reads elsewhere must contain
+  bool position_due = false;      ///< wrote since the last captured position
+  bool position_asked = false;    ///< the question goes out behind the present message
+  std::set<Oid> write_set;        ///< tables written since the last publication
+  bool writes_any = false;        ///< and possibly any other
   /// Marks of writes about to be committed, by the number of the ReadyForQuery that ends them.
   std::deque<std::pair<std::uint64_t, WriteMark>> marks;
   std::uint64_t ready_sent = 0;   ///< Query and Sync messages sent to the primary so far

@@ -24,9 +24,9 @@ void close_transport(void* owner) {
 
 ServerLogin::Options login_options(const UpstreamTarget& target) {
   ServerLogin::Options options;
-  options.ssl = target.tls == nullptr ? protocol::SslMode::kDisable
-                : target.require_tls  ? protocol::SslMode::kRequire
-                                      : protocol::SslMode::kPrefer;
+  options.ssl = target.tls == nullptr                 ? protocol::SslMode::kDisable
+                : target.tls_mode == TlsMode::kPrefer ? protocol::SslMode::kPrefer
+                                                      : protocol::SslMode::kRequire;
   options.user = target.user;
   options.database = target.database;
   if (target.password != nullptr) {
@@ -125,7 +125,7 @@ std::unique_ptr<ServerFacts> to_facts(const UpstreamTarget& target, protocol::Se
   auto facts = std::make_unique<ServerFacts>();
   facts->endpoint = target.endpoint;
   facts->tls = target.tls;
-  facts->require_tls = target.require_tls;
+  facts->tls_mode = target.tls_mode;
   facts->timeout = target.timeout;
   facts->backend_pid = login.pid;
   facts->cancel_key = Bytes(login.cancel_key.reveal());
@@ -138,7 +138,9 @@ std::unique_ptr<ServerFacts> to_facts(const UpstreamTarget& target, protocol::Se
 
 }  // namespace
 
-Task<OpenResult> open_server(Worker* worker, UpstreamTarget target) {
+namespace {
+
+Task<OpenResult> open_once(Worker* worker, UpstreamTarget target) {
   Endpoint endpoint = target.endpoint;
   Result<Transport> connected = co_await connect(worker, std::move(endpoint), target.timeout);
   if (!connected) co_return UpstreamFailure{connected.error(), {}};
@@ -163,6 +165,42 @@ Task<OpenResult> open_server(Worker* worker, UpstreamTarget target) {
   co_return OpenedServer{std::move(transport), std::move(facts)};
 }
 
+// The other half of allow and prefer; disabled where there is none.
+TlsMode other_way(TlsMode mode) {
+  return mode == TlsMode::kAllow ? TlsMode::kRequire : TlsMode::kDisable;
+}
+
+bool is_refused_as_it_came(const OpenResult& opened) {
+  constexpr std::string_view kNoSuchEntry = "28000";
+  const auto* failure = std::get_if<UpstreamFailure>(&opened);
+  return failure != nullptr && failure->server &&
+         failure->server->get(protocol::kFieldSqlstate) == kNoSuchEntry;
+}
+
+UpstreamTarget in_mode(UpstreamTarget target, TlsMode mode) {
+  target.tls_mode = mode;
+  if (mode == TlsMode::kDisable) target.tls = nullptr;
+  return target;
+}
+
+}  // namespace
+
+Task<OpenResult> open_server(Worker* worker, UpstreamTarget target) {
+  const TlsMode mode = target.tls_mode;
+  const bool both = target.tls != nullptr && (mode == TlsMode::kAllow || mode == TlsMode::kPrefer);
+  if (!both) {
+    OpenResult only = co_await open_once(worker, std::move(target));
+    co_return only;
+  }
+  const TlsMode first_mode = mode == TlsMode::kAllow ? TlsMode::kDisable : TlsMode::kPrefer;
+  UpstreamTarget first = in_mode(target, first_mode);
+  OpenResult opened = co_await open_once(worker, std::move(first));
+  if (!is_refused_as_it_came(opened)) co_return opened;
+  UpstreamTarget second = in_mode(std::move(target), other_way(mode));
+  OpenResult again = co_await open_once(worker, std::move(second));
+  co_return again;
+}
+
 Task<void> send_cancel(Worker* worker, UpstreamTarget target, std::uint32_t pid, Bytes key) {
   Endpoint endpoint = target.endpoint;
   Result<Transport> connected = co_await connect(worker, std::move(endpoint), target.timeout);
@@ -172,7 +210,7 @@ Task<void> send_cancel(Worker* worker, UpstreamTarget target, std::uint32_t pid,
   deadline.arm(SteadyClock::now() + target.timeout);
   Bytes message;
   if (!protocol::CancelRequest{pid, key}.encode(message)) co_return;
-  if (target.tls != nullptr && target.require_tls) {
+  if (target.tls != nullptr && target.tls_mode > TlsMode::kPrefer) {
     Bytes request;
     protocol::SslRequest{}.encode(request);
     const ByteView view(request);

@@ -23,7 +23,7 @@ namespace postern::proxy {
 struct UpstreamTarget {
   Endpoint endpoint;
   std::shared_ptr<const TlsContext> tls;  ///< null: TLS is not asked for
-  bool require_tls = false;
+  TlsMode tls_mode = TlsMode::kDisable;
   std::string database;
   std::string user;
   std::shared_ptr<const Secret> password;
@@ -49,8 +49,9 @@ struct UpstreamFailure {
 
 using OpenResult = std::variant<OpenedServer, UpstreamFailure>;
 
-/// Runs on `worker`. Errors: those of connect() and ServerLogin, kUpstreamUnavailable where the
-/// server's answers do not fit.
+/// Runs on `worker`. Modes allow and prefer try the other way, too, where the server refuses the
+/// first (28000: no such line in its pg_hba.conf). Errors: those of connect() and ServerLogin,
+/// kUpstreamUnavailable where the server's answers do not fit.
 Task<OpenResult> open_server(Worker* worker, UpstreamTarget target);
 
 /// Sends a CancelRequest for a backend and waits for the server to close, at most `timeout`.

@@ -26,7 +26,7 @@ class RelayTest(ClusterTest):
 
     @classmethod
     def boot(cls) -> None:
-        cls.cluster.start_primary()
+        cls.cluster.start_primary(cls.server_settings())
         cls.passwords = {name: secrets.token_hex(8) for name in (APP, SERVICE, CLIENT)}
         for statement in (
             f"CREATE ROLE {APP} LOGIN PASSWORD '{cls.passwords[APP]}'",
@@ -39,6 +39,11 @@ class RelayTest(ClusterTest):
             cls.cluster.primary.scalar(statement)
         cls.postern = cls.add_postern("postern")
         cls.postern.start(cls.toml)
+
+    @classmethod
+    def server_settings(cls) -> dict[str, str]:
+        """What the server is started with besides the usual."""
+        return {}
 
     @classmethod
     def add_postern(cls, name: str) -> PosternServer:

@@ -117,6 +117,10 @@ class RollingTest(RelayTest):
         self.addCleanup(postern.stop)
         return postern
 
+    def wait_for_end(self, postern: PosternServer) -> None:
+        wait_until(lambda: not postern.process.running(), "the end of the process")
+        self.assertEqual(postern.process.exit_code(), 0)
+
     def test_clients_that_reconnect_see_no_failure(self) -> None:
         present = self.serve()
         dsn = present.login(CLIENT, self.passwords[CLIENT], DATABASE, "rolling")
@@ -142,9 +146,7 @@ class RollingTest(RelayTest):
                 wait_until(lambda: sum(counts) > before + 40, "statements")  # noqa: B023
                 successor = self.serve()
                 os.kill(present.process.pid, signal.SIGTERM)
-                old = present
-                wait_until(lambda: not old.process.running(), "the old process to end")  # noqa: B023
-                self.assertEqual(old.process.exit_code(), 0)
+                self.wait_for_end(present)
                 present = successor
             before = sum(counts)
             wait_until(lambda: sum(counts) > before + 40, "statements")
