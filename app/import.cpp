@@ -71,24 +71,12 @@ Status check_absent(const std::string& folder) {
   return ok();
 }
 
-bool refuses_mode(const config::LoadReport& report) {
-  return std::any_of(report.errors.begin(), report.errors.end(), [](const Error& error) {
-    return error.code == pst::kConfigNotHandled &&
-           error.what.find(".pool_mode") != std::string::npos;
-  });
-}
-
 // Writes, and reads again what serve would read.
 Result<config::LoadReport> write_and_check(const Input& input, const std::string& folder,
                                            Translation& translation) {
-  ImportOptions options;
-  for (;;) {
-    POSTERN_ASSIGN(translation, translate(input.entries, input.users, options));
-    POSTERN_TRY(write_files(folder, translation));
-    auto report = config::load_report(folder + "/postern.toml", config::process_environment());
-    if (options.session_only || !refuses_mode(report)) return report;
-    options.session_only = true;
-  }
+  POSTERN_ASSIGN(translation, translate(input.entries, input.users));
+  POSTERN_TRY(write_files(folder, translation));
+  return config::load_report(folder + "/postern.toml", config::process_environment());
 }
 
 void print_list(const std::string& title, const std::vector<std::string>& lines) {

@@ -66,8 +66,7 @@ bool is_loopback(const std::string& address) {
 /// Builds one Translation.
 class Translator {
  public:
-  Translator(const std::vector<ListedUser>& users, const ImportOptions& options)
-      : users_(users), options_(options) {}
+  explicit Translator(const std::vector<ListedUser>& users) : users_(users) {}
 
   Result<Translation> run(const std::vector<IniEntry>& entries) {
     for (const IniEntry& entry : entries) POSTERN_TRY(sort_in(entry));
@@ -104,6 +103,7 @@ class Translator {
       if (!account(place, key, entry.where)) return unknown({{}, key, {}, entry.where});
       database.values[key] = value;
     }
+    if (place == Place::kUser) user_limits_[database.name] = database.values;
     if (place == Place::kDatabase) databases_.push_back(std::move(database));
     return ok();
   }
@@ -178,8 +178,18 @@ class Translator {
         value.insert(at, "$");
       }
       out_.users += "[user." + quoted(user.name) + "]\n";
-      out_.users += std::string(verifier ? "scram" : "password") + " = " + value + "\n\n";
+      out_.users += std::string(verifier ? "scram" : "password") + " = " + value + "\n";
       wipe(value);
+      write_user_limits(user.name);
+      out_.users += "\n";
+    }
+  }
+
+  void write_user_limits(const std::string& name) {
+    for (const char* key : {"pool_size", "max_user_connections", "max_user_client_connections"}) {
+      const auto value = user_limits_[name].find(key);
+      if (value == user_limits_[name].end() || value->second.empty()) continue;
+      out_.users += std::string(key) + " = " + value->second + "\n";
     }
   }
 
@@ -188,12 +198,15 @@ class Translator {
     line("[listen]");
     const std::vector<std::string> addresses = list_of(main("listen_addr"));
     if (addresses.empty()) {
-      attend("listen_addr is empty: PgBouncer listened on a Unix socket only; 127.0.0.1 is taken");
+      attend("listen_addr is empty: PgBouncer listened on a Unix socket only; 127.0.0.1 is added");
     }
     if (addresses.size() > 1) attend("listen_addr names several addresses: the first is taken");
     address_ = addresses.empty() ? "127.0.0.1" : addresses.front();
     line("address = " + quoted(address_));
     number("listen_port", "port");
+    if (has("unix_socket_dir")) line("unix_socket_dir = " + quoted(main("unix_socket_dir")));
+    if (has("unix_socket_mode")) line("unix_socket_mode = " + quoted(main("unix_socket_mode")));
+    if (main("so_reuseport") == "1") line("so_reuseport = true");
     write_listen_tls();
   }
 
@@ -222,10 +235,10 @@ class Translator {
     };
     std::vector<std::string> hosts = list_of(value("host"));
     const std::vector<std::string> ports = list_of(value("port"));
-    if (hosts.empty() || hosts.front().starts_with("/") || hosts.front().starts_with("@")) {
+    if (hosts.empty()) {
       attend(database.where + ": " + database.name +
-             " is reached by a Unix socket: 127.0.0.1 is taken");
-      hosts = {"127.0.0.1"};
+             " has no host: /tmp is taken, as PgBouncer does");
+      hosts = {"/tmp"};
     }
     if (hosts.size() > 1) {
       attend(database.where +
@@ -269,13 +282,16 @@ class Translator {
   }
 
   void write_cluster_tls(const std::string& name) {
-    std::string mode = main("server_tls_sslmode", "prefer");
+    const std::string mode = main("server_tls_sslmode", "prefer");
     if (mode == "disable") return;
-    if (mode == "allow") mode = "prefer";
     line("\n[cluster." + name + ".tls]");
     line("mode = " + quoted(mode));
     const bool verifies = mode.starts_with("verify") && has("server_tls_ca_file");
     if (verifies) line("ca_file = " + quoted(main("server_tls_ca_file")));
+    for (const auto& [key, to] :
+         {std::pair{"server_tls_cert_file", "cert_file"}, {"server_tls_key_file", "key_file"}}) {
+      if (has(key)) line(std::string(to) + " = " + quoted(main(key)));
+    }
   }
 
   void write_databases() {
@@ -308,16 +324,18 @@ class Translator {
     } else if (get("password")) {
       attend(database.where + ": a password without user is left out");
     }
-    write_mode(database, get("pool_mode").value_or(main("pool_mode", "session")));
+    line("pool_mode = " + quoted(get("pool_mode").value_or(main("pool_mode", "session"))));
     line("pool_size = " + get("pool_size").value_or(main("default_pool_size", "20")));
-  }
-
-  void write_mode(const ForeignDatabase& database, const std::string& mode) {
-    if (mode != "session" && options_.session_only) {
-      attend(database.where + ": pool_mode " + mode + " is not served yet: session is taken");
-      return;
+    for (const char* key : {"min_pool_size", "reserve_pool_size"}) {
+      const std::string value = get(key).value_or(main(key));
+      if (!value.empty()) line(std::string(key) + " = " + value);
     }
-    line("pool_mode = " + quoted(mode));
+    for (const char* key : {"max_db_connections", "max_db_client_connections"}) {
+      if (const auto value = get(key)) line(std::string(key) + " = " + *value);
+    }
+    // 0 turned the support off: statements then broke; here they always work.
+    const std::string statements = main("max_prepared_statements");
+    if (!statements.empty() && statements != "0") line("max_prepared_statements = " + statements);
   }
 
   void write_auth() {
@@ -362,6 +380,17 @@ class Translator {
     duration("query_wait_timeout", "pool_timeout", "\"1d\"");
     duration("client_idle_timeout", "idle_timeout", "0");
     duration("server_idle_timeout", "server_idle_timeout", "0");
+    duration("server_lifetime", "server_lifetime", "0");
+    duration("server_login_retry", "server_login_retry", "");
+    duration("query_timeout", "query_timeout", "0");
+    duration("transaction_timeout", "transaction_timeout", "0");
+    duration("idle_transaction_timeout", "idle_transaction_timeout", "0");
+    duration("reserve_pool_timeout", "reserve_pool_timeout", "0");
+    duration("query_wait_notify", "query_wait_notify", "0");
+    for (const char* key : {"max_db_connections", "max_user_connections",
+                            "max_db_client_connections", "max_user_client_connections"}) {
+      number(key, key);
+    }
   }
 
   void write_log() {
@@ -373,7 +402,7 @@ class Translator {
   }
 
   const std::vector<ListedUser>& users_;
-  const ImportOptions& options_;
+  std::map<std::string, Values> user_limits_;  ///< of [users]
   Values main_;
   std::vector<ForeignDatabase> databases_;
   std::vector<Servers> clusters_;
@@ -387,8 +416,8 @@ class Translator {
 }  // namespace
 
 Result<Translation> translate(const std::vector<IniEntry>& entries,
-                              const std::vector<ListedUser>& users, const ImportOptions& options) {
-  return Translator(users, options).run(entries);
+                              const std::vector<ListedUser>& users) {
+  return Translator(users).run(entries);
 }
 
 }  // namespace postern::app

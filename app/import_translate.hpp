@@ -9,11 +9,6 @@
 
 namespace postern::app {
 
-/// What the present version does not serve is imported as what it does.
-struct ImportOptions {
-  bool session_only = false;  ///< pool_mode other than session is not served
-};
-
 struct Translation {
   std::string config;                  ///< postern.toml
   Bytes users;                         ///< users.toml; holds secrets
@@ -24,6 +19,6 @@ struct Translation {
 
 /// kImportFile where a line cannot be understood.
 Result<Translation> translate(const std::vector<IniEntry>& entries,
-                              const std::vector<ListedUser>& users, const ImportOptions& options);
+                              const std::vector<ListedUser>& users);
 
 }  // namespace postern::app

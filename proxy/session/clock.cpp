@@ -55,7 +55,7 @@ void on_time_limit(void* owner) {
   const auto limit = next_time_limit(session->config().limits, session->moment);
   if (!limit) return;
   session->timed_out = limit->reason;
-  session->client.interrupt();
+  look_up(session);
   // A coroutine that waits for the server instead hears it from there.
   if (!session->parked && session->primary != nullptr) session->primary->transport().close();
 }

@@ -78,7 +78,7 @@ bool withhold_ready(Session* session, ServerLink* link, const Unit& unit,
   // The client may have gone on meanwhile: then the order of its requests comes first.
   if (session->parked && link->queue().size() == 1 && frame.body == "I") {
     retry.due = true;
-    session->client.interrupt();
+    look_up(session);
     return true;
   }
   session->out.pending().own().append(retry.error);

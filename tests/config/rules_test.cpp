@@ -27,8 +27,6 @@ const Case kCases[] = {
      "needs [routing]"},
     {"[database.a]\ncluster = 'main'\nroute = 'replica'\n", pst::kConfigNotHandled, 3,
      "not served yet"},
-    {"[database.a]\ncluster = 'main'\npool_mode = 'transaction'\n", pst::kConfigNotHandled, 3,
-     "only \"session\" is served yet"},
     {"[database.a]\ncluster = 'main'\npassword = 'p'\n", pst::kConfigConflict, 3, "without user"},
     {"[listen]\naddress = '0.0.0.0'\n", pst::kConfigConflict, 0, "needs a loopback"},
     {"[listen.tls]\nmode = 'require'\nkey_file = 'k'\n", pst::kConfigMissingKey, 1, "cert_file"},

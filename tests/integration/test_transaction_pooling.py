@@ -9,7 +9,7 @@ import psycopg
 
 from postern_server import Ports
 from relay_base import APP, DATABASE, RelayTest
-from wire import FLUSH, SYNC, Wire, bind, execute, message, parse, session, shape
+from wire import FLUSH, SYNC, Wire, bind, execute, message, parse, query, session, shape
 
 PID = "SELECT pg_backend_pid()"
 
@@ -283,7 +283,8 @@ class TransactionPoolTest(RelayTest):
             missing = wire.ask(bind(statement="b"), execute(), SYNC)
             self.assertEqual(missing[0].sqlstate(), "26000")
             self.assertEqual(shape(wire.ask(bind(statement="a"), execute(), SYNC)), "2DCZ")
-            closed = wire.ask(message("C", b"Sa\0"), parse("SELECT 3", "a"), bind(statement="a"), SYNC)
+            again = (parse("SELECT 3", "a"), bind(statement="a"))
+            closed = wire.ask(message("C", b"Sa\0"), *again, SYNC)
             self.assertEqual(shape(closed), "312Z")
 
     def test_parse_and_flush_are_answered_without_sync(self) -> None:
@@ -311,3 +312,83 @@ class TransactionPoolTest(RelayTest):
         with self.assertRaises(psycopg.OperationalError) as caught:
             single.execute("BEGIN")
         self.assertIn("PST-2452", str(caught.exception))
+
+    def test_statements_prepared_by_message_are_named_in_sql(self) -> None:
+        with session(self.client(dbname="shared")) as first:
+            first.ask(parse("SELECT 5", "Mine"), SYNC)
+            self.assertEqual(shape(first.ask(query('EXECUTE "Mine"'))), "TDCZ")
+            self.one(self.shared(), "SELECT 1")
+            self.assertEqual(shape(first.ask(query('DEALLOCATE "Mine"'))), "CZ")
+            self.assertEqual(first.ask(bind(statement="Mine"), SYNC)[0].sqlstate(), "26000")
+            self.assertEqual(first.ask(query('DEALLOCATE "Mine"'))[0].sqlstate(), "26000")
+
+    def test_outdated_plan_is_made_anew(self) -> None:
+        owner = self.connect(self.client())
+        owner.execute("DROP TABLE IF EXISTS grows; CREATE TABLE grows (a int)")
+        with session(self.client(dbname="shared")) as wire:
+            wire.ask(parse("SELECT * FROM grows", "g"), SYNC)
+            self.assertEqual(shape(wire.ask(bind(statement="g"), execute(), SYNC)), "2CZ")
+            owner.execute("ALTER TABLE grows ADD b int")
+            self.assertEqual(shape(wire.ask(bind(statement="g"), execute(), SYNC)), "2CZ")
+            # Inside a transaction the server's own error is the client's to handle.
+            owner.execute("ALTER TABLE grows ADD c int")
+            wire.ask(query("BEGIN"))
+            failed = wire.ask(bind(statement="g"), execute(), SYNC)
+            self.assertEqual((failed[0].sqlstate(), shape(failed)), ("0A000", "EZ"))
+            wire.ask(query("ROLLBACK"))
+
+    def test_welcome_needs_no_server(self) -> None:
+        holder = self.shared()
+        holder.execute("BEGIN")
+        self.assertEqual(self.shared().info.parameter_status("server_encoding"), "UTF8")
+        holder.execute("COMMIT")
+
+
+class TimeLimitTest(RelayTest):
+    """Limits of silence, of transactions and of requests, under both ways of pooling."""
+
+    @classmethod
+    def toml(cls, ports: Ports) -> str:
+        text = super().toml(ports)
+        limits = (
+            'query_timeout = "700ms"\ntransaction_timeout = "1500ms"\n'
+            'idle_transaction_timeout = "600ms"\nidle_timeout = "1200ms"\n'
+        )
+        text = text.replace("[limits]\n", "[limits]\n" + limits)
+        return text + (
+            f'[database.shared]\ncluster = "main"\nuser = "{APP}"\n'
+            f'password_file = "app.password"\nupstream = "{DATABASE}"\n'
+            'pool_mode = "transaction"\npool_size = 2\n'
+        )
+
+    def ends_with(self, code: str, *messages: bytes, before: bytes = b"") -> None:
+        for name in (DATABASE, "shared"):
+            with session(self.client(dbname=name)) as wire:
+                if before:
+                    wire.ask(before)
+                wire.send(*messages)
+                last = wire.until_end()[-1]
+                self.assertEqual((last.type, last.sqlstate(), name), ("E", code, name))
+        self.assertEqual(self.connect().execute("SELECT 1").fetchone(), (1,))
+
+    def test_request(self) -> None:
+        self.ends_with("57014", query("SELECT pg_sleep(30)"))
+        self.assertEqual(self.backends("active"), [])
+
+    def test_silence_inside_a_transaction(self) -> None:
+        self.ends_with("25P03", before=query("BEGIN"))
+
+    def test_silence(self) -> None:
+        self.ends_with("57P05", before=query("SELECT 1"))
+
+    def test_transaction(self) -> None:
+        for name in (DATABASE, "shared"):
+            with session(self.client(dbname=name)) as wire:
+                wire.ask(query("BEGIN"))
+                began = time.monotonic()
+                while True:
+                    answers = wire.ask(query("SELECT pg_sleep(0.2)"))
+                    if answers[-1].type == "E":
+                        break
+                    self.assertLess(time.monotonic() - began, 5)
+                self.assertEqual(answers[-1].sqlstate(), "25P04")
