@@ -195,6 +195,7 @@ bool DatabaseDirectory::adopt_database(Database& database, Adopted& out) {
   }
   Cluster* cluster = clusters_.at(next->cluster).get();
   const bool same_way = cluster == database.cluster_ && next->user == now.user &&
+                        next->pool_mode == now.pool_mode &&
                         next->password.reveal() == now.password.reveal();
   if (!same_way) out.reopened.push_back(&database);
   database.options_ = next;

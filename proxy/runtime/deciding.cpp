@@ -26,6 +26,7 @@ std::shared_ptr<const AnalysedText> conclude(std::string text,
   analysed->text = std::move(text);
   analysed->facts = std::move(facts);
   analysed->protection = scope.protection;
+  analysed->search_path = scope.search_path;
   analysed->decrypts = scope.principal.decrypts;
   if (scope.protection->rules != nullptr) {
     analysed->decision = std::make_shared<const policy::Decision>(policy::decide(

@@ -69,6 +69,13 @@ bool gated(const Session& session) {
          session.identity.profile != policy::Profile::kAdmin;
 }
 
+bool means_other(const Session& session, const AnalysedText& analysed) {
+  if (outdated(session, analysed)) return true;
+  if (analysed.facts == nullptr) return false;
+  static const std::vector<std::string> kUnknown;
+  return analysed.search_path != (session.search_path_known ? session.search_path : kUnknown);
+}
+
 bool outdated(const Session& session, const AnalysedText& analysed) {
   return analysed.protection != session.database->protection();
 }

@@ -22,7 +22,11 @@ Task<std::optional<Error>> refusal_of(Session* session,
 /// The gate applies: a protected database and a login that does not bypass it.
 bool gated(const Session& session);
 
-/// Whether a prepared text must be decided again: policy or catalog changed since.
+/// Whether a prepared text must be decided again: policy or catalog changed since, or names are now
+/// looked up elsewhere (PostgreSQL analyses a prepared text anew under another search_path).
+bool means_other(const Session& session, const AnalysedText& analysed);
+
+/// Policy or catalog changed since the text was decided.
 bool outdated(const Session& session, const AnalysedText& analysed);
 
 }  // namespace postern::proxy

@@ -49,6 +49,7 @@ Task<Status> end_batch(Session* session) {
   session->batch_sent = false;
   if (session->refused_locally) {
     session->refused_locally = false;
+    session->retry = {};
     protocol::ReadyForQuery{protocol::TransactionStatus::kIdle}.encode(
         session->out.pending().own());
     co_return ok();

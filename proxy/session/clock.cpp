@@ -57,7 +57,8 @@ void on_time_limit(void* owner) {
   session->timed_out = limit->reason;
   look_up(session);
   // A coroutine that waits for the server instead hears it from there.
-  if (!session->parked && session->primary != nullptr) session->primary->transport().close();
+  ServerLink* link = session->reading != nullptr ? session->reading : session->primary.get();
+  if (!session->parked && link != nullptr) link->transport().close();
 }
 
 }  // namespace postern::proxy

@@ -62,6 +62,11 @@ Task<UserAnswer> answer_login(Session* session, const protocol::LoginRequest* re
   const Result<Admission> admission =
       session->runtime().auth->rules.load()->admit(attempt_of(session, *request));
   if (!admission) co_return protocol::RejectUser{admission.error()};
+  // What a balancer announces is its word: not enough to ask for no proof at all.
+  const bool announced = session->identity.address != session->client.peer();
+  if (admission->method == RuleMethod::kTrust && announced) {
+    co_return protocol::RejectUser{make_error(pst::kRejectedByRule, "trust through a balancer")};
+  }
   session->identity.method = method_name(admission->method);
   session->identity.rule_replication = admission->for_replication;
   if (admission->method == RuleMethod::kTrust || admission->method == RuleMethod::kCert) {

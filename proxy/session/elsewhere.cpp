@@ -12,6 +12,7 @@
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/batch_items.hpp"
 #include "proxy/session/cached_reads.hpp"
+#include "proxy/session/clock.hpp"
 #include "proxy/session/link.hpp"
 #include "proxy/session/refuse.hpp"
 #include "proxy/session/replies.hpp"
@@ -80,6 +81,13 @@ Task<Result<ServerLink*>> replica_link(Session* session, Endpoint node) {
   session->replica = std::move(*link);
   const Status brought = take_state_along(session, session->replica.get());
   if (!brought) co_return brought.error();
+  ServerLink* link_kept = session->replica.get();
+  if (!link_kept->queue().empty()) {
+    const Status sent = co_await link_kept->flush();
+    if (!sent) co_return sent.error();
+    const Status settled = co_await drain_replies(session, link_kept);
+    if (!settled) co_return settled.error();
+  }
   co_return session->replica.get();
 }
 
@@ -197,7 +205,7 @@ Task<Result<std::shared_ptr<PreparedStatement>>> statement_of(Session* session,
   const auto bind = protocol::Bind::decode(read->bind->body());
   if (!bind) co_return bind.error();
   const auto it = session->statements.find(bind->statement);
-  if (it == session->statements.end() || outdated(*session, *it->second->analysed)) {
+  if (it == session->statements.end() || means_other(*session, *it->second->analysed)) {
     co_return std::shared_ptr<PreparedStatement>();
   }
   co_return it->second;
@@ -306,6 +314,7 @@ Task<Result<bool>> serve_query_elsewhere(Session* session, std::shared_ptr<Execu
   Unit unit;
   unit.request = Request::kQuery;
   unit.execution = execution;
+  clock_request(session);
   const Status expected = (*link)->expect(std::move(unit), Disposition::kForward);
   if (!expected) co_return expected.error();
   const auto answered = co_await read_answer(session, *link);

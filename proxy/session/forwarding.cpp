@@ -257,6 +257,7 @@ Status on_asynchronous(Session* session, ServerLink* link, const Frame& frame) {
   if (frame.backend() == BackendType::kParameterStatus) {
     POSTERN_ASSIGN(news, on_parameter_status(session, link, frame));
   }
+  if (frame.backend() == BackendType::kNoticeResponse && link->answers_us()) news = false;
   link->each_unit([](Unit& unit) {
     if (unit.execution != nullptr) abandon_fill(*unit.execution);
   });

@@ -46,9 +46,17 @@ ClientRegistry::Entry place_of(Session* session, const ClientLimits& limits) {
   return entry;
 }
 
-// A tenant's context names the login, and may stay with a pooled connection: neither is shared.
-std::string identity_scope(const Identity& who) {
-  return who.tenant.is_none() ? std::string() : std::string(who.tenant.text()) + "/" + who.login;
+// What a pooled connection is never shared across, beside startup parameters. A tenant's context
+// names the login; under transaction pooling connections are not reset between clients, so that on
+// a protected database neither logins nor profiles share them.
+std::string identity_scope(const Session& session) {
+  const Identity& who = session.identity;
+  std::string scope(who.tenant.text());
+  const auto protection = session.database->protection();
+  const bool guarded = protection != nullptr && protection->is_protected;
+  if (!who.tenant.is_none() || (session.pooled && guarded)) scope += "/" + who.login;
+  if (session.pooled && guarded) scope += "/" + std::to_string(static_cast<int>(who.profile));
+  return session.pooled ? "transaction:" + scope : scope;
 }
 
 // Under transaction pooling what a client asks for at startup follows it like any other setting, so
@@ -187,7 +195,7 @@ Status identify(Session* session, protocol::LoginRequest request) {
   POSTERN_ASSIGN(who.tenant, tenant_of(user, asked));
   session->pooled = database.pool_mode != config::PoolMode::kSession;
   if (session->pooled) session->state.start(take_settings(who));
-  who.pool_identity = encode_identity(identity_scope(who), who.startup);
+  who.pool_identity = encode_identity(identity_scope(*session), who.startup);
   const ClientLimits limits = client_limits(session->config().limits, database, user);
   POSTERN_ASSIGN(session->place, session->runtime().registry.admit(place_of(session, limits)));
   return ok();

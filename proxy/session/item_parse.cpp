@@ -40,7 +40,7 @@ bool is_prepared(ServerLink* link, const PreparedStatement& statement) {
 // failed transaction the server has to say itself that it takes nothing.
 bool may_skip_parse(const Session& session, ServerLink* link, const PreparedStatement& statement) {
   return session.pooled && !statement.name.empty() && is_prepared(link, statement) &&
-         link->queue().transaction_status() != TransactionStatus::kFailed;
+         link->queue().empty() && link->queue().transaction_status() != TransactionStatus::kFailed;
 }
 
 Status send_parse(Session* session, std::shared_ptr<PreparedStatement> statement) {
@@ -82,7 +82,7 @@ Status ensure_prepared(ServerLink* link, const std::shared_ptr<PreparedStatement
 }
 
 Task<Result<ItemResult>> refresh(Session* session, std::shared_ptr<PreparedStatement>* statement) {
-  if (!outdated(*session, *(*statement)->analysed)) co_return sent();
+  if (!means_other(*session, *(*statement)->analysed)) co_return sent();
   const auto& old = **statement;
   const auto analysed = co_await analyse(session, old.analysed->text);
   if (!analysed) co_return refused(analysed.error());

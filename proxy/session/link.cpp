@@ -16,6 +16,7 @@
 #include "proxy/session/credentials.hpp"
 #include "proxy/session/replies.hpp"
 #include "proxy/session/search_path.hpp"
+#include "proxy/session/settling.hpp"
 #include "proxy/session/state_following.hpp"
 #include "proxy/session/wait_notice.hpp"
 #include "proxy/sinks/log.hpp"
@@ -147,10 +148,23 @@ Task<Result<std::unique_ptr<ServerLink>>> acquire_link(Session* session, Endpoin
   co_return link;
 }
 
+namespace {
+
+// Nothing of the client's is sent before the settings it is to run under are in force: were they
+// refused, it would run under those of the connection's last holder.
+Task<Status> settle_state(Session* session) {
+  if (!session->primary->awaits_last(Internal::kSettings)) co_return ok();
+  co_return co_await drain_primary(session);
+}
+
+}  // namespace
+
 Task<Status> attach_primary(Session* session) {
   if (session->primary != nullptr) {
     if (session->primary->broken) co_return make_error(pst::kUpstreamLost);
-    co_return renew_state(session, session->primary.get());
+    const Status renewed = renew_state(session, session->primary.get());
+    if (!renewed) co_return renewed.error();
+    co_return co_await settle_state(session);
   }
   Error last = make_error(pst::kUpstreamUnavailable);
   const Cluster& cluster = session->database->cluster();
@@ -170,7 +184,9 @@ Task<Status> attach_primary(Session* session) {
     session->primary = std::move(*link);
     session->active = session->primary.get();
     start_pump(session->shared_from_this());
-    co_return take_state_along(session, session->primary.get());
+    const Status taken = take_state_along(session, session->primary.get());
+    if (!taken) co_return taken.error();
+    co_return co_await settle_state(session);
   }
   co_return last;
 }
@@ -301,6 +317,8 @@ UpstreamTarget cancel_target(const ServerFacts& facts) {
 void cancel_statement(const SessionPtr& session) {
   ServerLink* link = session->reading != nullptr ? session->reading : session->primary.get();
   if (link == nullptr || link->facts().cancel_key.empty()) return;
+  // What the session is and what it left behind is asked and set undisturbed.
+  if (link->awaits(Internal::kSettings) || link->awaits(Internal::kState)) return;
   // Only what the client sent is its to cancel.
   bool cancellable = false;
   link->each_unit(

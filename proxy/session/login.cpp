@@ -191,7 +191,7 @@ Task<Status> prepare_session(Session* session, protocol::LoginRequest request) {
 // The same for replication.
 Task<Status> prepare_replication(Session* session, protocol::LoginRequest request) {
   const protocol::Replication kind = request.replication;
-  const Status permitted = permit_replication(session, kind);
+  const Status permitted = permit_replication(session);
   if (!permitted) co_return permitted.error();
   const Status identified = identify(session, std::move(request));
   if (!identified) co_return identified.error();

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "policy/sql_quote.hpp"
+#include "protocol/error_message.hpp"
 #include "protocol/rows.hpp"
 
 namespace postern::proxy {
@@ -11,6 +12,9 @@ namespace {
 using protocol::BackendType;
 
 constexpr std::string_view kRole = "role";
+constexpr std::string_view kQueryCanceled = "57014";
+/// Attempts at an answer before the session keeps its connection.
+constexpr unsigned kMaxUnanswered = 5;
 
 // Everything qualified: the client's search_path must not decide what these names mean.
 constexpr std::string_view kAskSettings =
@@ -94,6 +98,10 @@ void PooledState::start(Settings settings) {
 
 void PooledState::want(Settings settings) {
   wanted_ = std::move(settings);
+  // Every object made under such a path is temporary, whatever the text looks like.
+  const auto path = wanted_.find("search_path");
+  const bool temporary = path != wanted_.end() && path->second.find("pg_temp") != std::string::npos;
+  if (temporary) pins_ = pins_ | Pin::kUnfollowed;
   planning_key_.clear();
   for (const auto& [name, value] : wanted_) {
     // The one parameter that every client sets differently and that means nothing to a plan.
@@ -126,6 +134,7 @@ bool PooledState::asks(StateHint hint, Pin pin) const {
 std::string PooledState::question() {
   answer_ = {};
   asked_ = true;
+  asked_hint_ = hint_;
   std::string sql(kAskSettings);
   for (const std::string& name : custom_) {
     const std::string quoted = literal(name);
@@ -143,7 +152,11 @@ std::string PooledState::question() {
 }
 
 Status PooledState::on_reply(const protocol::Frame& frame) {
-  if (frame.backend() == BackendType::kErrorResponse) answer_.failed = true;
+  if (frame.backend() == BackendType::kErrorResponse) {
+    const auto fields = protocol::ErrorFields::decode(frame.body);
+    answer_.failed = true;
+    answer_.cancelled = fields && fields->get(protocol::kFieldSqlstate) == kQueryCanceled;
+  }
   if (frame.backend() == BackendType::kCommandComplete) answer_.complete = true;
   if (frame.backend() != BackendType::kDataRow) return ok();
   POSTERN_ASSIGN(const auto row, protocol::DataRow::decode(frame.body));
@@ -165,10 +178,16 @@ Status PooledState::on_reply(const protocol::Frame& frame) {
 bool PooledState::done(Settings& applied) {
   asked_ = false;
   Answer answer = std::exchange(answer_, {});
+  // The client's own statement_timeout may have hit the question.
+  if (answer.cancelled && ++unanswered_ < kMaxUnanswered) {
+    hint_ = hint_ | asked_hint_;
+    return false;
+  }
   if (answer.failed || !answer.complete) {
     pins_ = pins_ | Pin::kUnfollowed;
     return false;
   }
+  unanswered_ = 0;
   const bool lost = has(pins_, Pin::kUnfollowed);
   pins_ = lost ? answer.pins | Pin::kUnfollowed : answer.pins;
   applied = answer.settings;

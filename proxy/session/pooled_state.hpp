@@ -84,6 +84,8 @@ class PooledState {
   std::string planning_key_;
   bool altered_locally_ = false;
   bool asked_ = false;
+  StateHint asked_hint_ = StateHint::kNone;
+  unsigned unanswered_ = 0;
   std::set<std::string> custom_;
   StateHint hint_ = StateHint::kNone;
   Pin pins_ = Pin::kNone;
@@ -91,6 +93,7 @@ class PooledState {
     Settings settings;
     Pin pins = Pin::kNone;
     bool failed = false;
+    bool cancelled = false;
     bool complete = false;
   } answer_;
 };

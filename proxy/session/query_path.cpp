@@ -68,7 +68,7 @@ Task<Result<std::optional<Error>>> clear_for_primary(Session* session,
     if (!durable) co_return Answer(durable.error());
   }
   co_await mark_writes(session, execution.get());
-  if (gated(*session) && outdated(*session, *execution->analysed)) {
+  if (gated(*session) && means_other(*session, *execution->analysed)) {
     co_return Answer(make_error(pst::kPolicyChanged));
   }
   co_return Answer();

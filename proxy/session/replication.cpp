@@ -105,16 +105,16 @@ std::shared_ptr<Execution> opaque_execution(Session* session) {
 
 }  // namespace
 
-Status permit_replication(Session* session, protocol::Replication kind) {
+Status permit_replication(Session* session) {
   const config::Config& config = session->config();
   const Identity& who = session->identity;
   const bool permitted =
       session->runtime().users.options(who.login).replication || who.rule_replication;
   if (!permitted) return make_error(pst::kReplicationRefused, "\"" + who.login + "\"");
   const std::string& database = session->database->name();
-  const bool is_protected = kind == protocol::Replication::kPhysical
-                                ? cluster_is_protected(config, session->database->cluster().name())
-                                : config::is_protected(config, database);
+  // PostgreSQL serves BASE_BACKUP and physical streams on logical connections too: either kind
+  // shows the whole cluster.
+  const bool is_protected = cluster_is_protected(config, session->database->cluster().name());
   if (!is_protected || sees_everything(config::effective_profile(config, who.login, database))) {
     return ok();
   }

@@ -23,7 +23,7 @@ struct ReplicationLink {
 /// After find_database(). A login needs `replication` in the users file, or a rule that names
 /// "replication"; where anything it would see is protected, profile admin or backup besides:
 /// physical replication shows every database of the cluster. kReplicationRefused.
-Status permit_replication(Session* session, protocol::Replication kind);
+Status permit_replication(Session* session);
 
 /// Opens the connection to the primary, as identity.upstream_user. Errors as attach_primary.
 Task<Status> open_replication(Session* session, protocol::Replication kind);

@@ -92,6 +92,12 @@ Task<void> fail_session(Session* session, ServerLink* link, const Error* error) 
   session->failure = session->timed_out ? make_error(*session->timed_out) : *error;
   link->transport().close();
   close_open_executions(session, link, *error);
+  // In the middle of a message nothing can be said: what is missing of it would be made up by it.
+  const bool mute = link->stream_left > 0 && link->stream_forward;
+  if (mute) {
+    session->ending = true;
+    session->client.close();
+  }
   if (!session->ending) {
     const Error& shown = *session->failure;
     log_failure("session_failed", shown,

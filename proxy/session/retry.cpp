@@ -14,6 +14,7 @@ using protocol::FrontendType;
 using protocol::Request;
 
 constexpr std::string_view kNotSupported = "0A000";
+constexpr std::string_view kUnknownName = "26000";
 /// The function of PostgreSQL that finds a plan outdated; the message itself is translated.
 constexpr std::string_view kRoutine = "RevalidateCachedQuery";
 /// Larger groups are not kept: they would be copied for nothing nearly always.
@@ -26,10 +27,13 @@ bool is_lone_execution(const BatchItems& items) {
          (items.size() == 2 || described);
 }
 
-bool is_outdated_plan(const protocol::Frame& frame) {
+// The plan is outdated, or somebody deallocated the shared statement behind our back.
+bool is_stale(const protocol::Frame& frame) {
   const auto fields = protocol::ErrorFields::decode(frame.body);
-  return fields && fields->get(protocol::kFieldSqlstate) == kNotSupported &&
-         fields->get(protocol::kFieldRoutine) == kRoutine;
+  if (!fields) return false;
+  const auto sqlstate = fields->get(protocol::kFieldSqlstate);
+  return sqlstate == kUnknownName ||
+         (sqlstate == kNotSupported && fields->get(protocol::kFieldRoutine) == kRoutine);
 }
 
 }  // namespace
@@ -58,11 +62,12 @@ void await_retry(Session* session, std::uint64_t ready_number) {
 Result<bool> withhold_error(Session* session, ServerLink* link, const Unit& unit,
                             const protocol::Frame& frame) {
   Retry& retry = session->retry;
-  const bool kept = !retry.items.empty() && !retry.second_attempt && retry.error.empty();
-  if (!kept || unit.request != Request::kBind || unit.statement == nullptr) return false;
-  if (!is_outdated_plan(frame)) return false;
+  const bool ours = session->pooled && unit.statement != nullptr && !unit.statement->name.empty();
+  if (unit.request != Request::kBind || !ours || !is_stale(frame)) return false;
   const auto known = link->prepared().find(unit.statement->server_name);
   if (known != link->prepared().end()) known->second.id = kUnknownStatement;
+  const bool kept = !retry.items.empty() && !retry.second_attempt && retry.error.empty();
+  if (!kept) return false;
   retry.error = Bytes(frame.whole);
   return true;
 }
@@ -76,7 +81,8 @@ bool withhold_ready(Session* session, ServerLink* link, const Unit& unit,
     return false;
   }
   // The client may have gone on meanwhile: then the order of its requests comes first.
-  if (session->parked && link->queue().size() == 1 && frame.body == "I") {
+  const bool between = session->parked && session->batch.empty() && !session->batch_sent;
+  if (between && link->queue().size() == 1 && frame.body == "I") {
     retry.due = true;
     look_up(session);
     return true;

@@ -54,6 +54,11 @@ class ServerLink {
   [[nodiscard]] bool awaits(Internal internal) const {
     return !units_.empty() && units_.front().internal == internal;
   }
+  /// What the server is answering now is a message of ours.
+  [[nodiscard]] bool answers_us() const {
+    return !units_.empty() && units_.front().internal != Internal::kNone &&
+           units_.front().internal != Internal::kRefusal;
+  }
   /// The message added last is of this kind.
   [[nodiscard]] bool awaits_last(Internal internal) const {
     return !units_.empty() && units_.back().internal == internal;

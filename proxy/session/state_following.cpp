@@ -77,9 +77,10 @@ Status tell_differences(Session* session, const ServerLink& link) {
 }  // namespace
 
 Status take_state_along(Session* session, ServerLink* link) {
-  adopt_search_path(session, *link);
+  const bool primary = link == session->primary.get();
+  if (primary) adopt_search_path(session, *link);
   if (!session->pooled) return ok();
-  session->path_due = false;
+  if (primary) session->path_due = false;
   link->prepared().erase("");
   POSTERN_TRY(thin_out(session, link));
   POSTERN_ASSIGN(const bool awaited, send_settings(session, link));

@@ -38,6 +38,8 @@ constexpr std::array<Word, 14> kCommands = {{
 
 constexpr std::string_view kSetConfig = "set_config";
 constexpr std::string_view kAdvisory = "advisory";
+/// Its rules turn an UPDATE into set_config().
+constexpr std::string_view kSettingsView = "pg_settings";
 
 bool is_word_byte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
@@ -84,7 +86,7 @@ bool is_candidate(std::string_view word) {
       return command_hint(word) != Hint::kNone || contains_folded(word, kSetConfig);
     case 'p':
       return command_hint(word) != Hint::kNone || is_temporary(word) ||
-             contains_folded(word, kAdvisory);
+             contains_folded(word, kAdvisory) || sql::is_keyword(word, kSettingsView);
     case 't':
       return is_temporary(word);
     default:
@@ -164,22 +166,42 @@ class Scanner {
 
   // SET LOCAL, SET TRANSACTION and SET CONSTRAINTS end with the transaction.
   void on_set(std::size_t i) {
-    if (keyword(i, "local")) scan_.local = true;
-    if (keyword(i, "local") || keyword(i, "transaction") || keyword(i, "constraints")) return;
+    if (keyword(i, "transaction") || keyword(i, "constraints")) return;
+    if (keyword(i, "local")) {
+      scan_.local = true;
+      return on_name(name_at(i + 1), true);
+    }
     const bool session = keyword(i, "session");
     if (session && keyword(i + 1, "authorization")) return add(Hint::kUnfollowed);
     add(Hint::kSettings);
     remember_name(session ? i + 1 : i);
   }
 
-  void remember_name(std::size_t i) {
-    if (i + 2 >= tokens_.size() || text(i + 1) != ".") return;
-    scan_.custom.push_back(name_of(text(i)) + "." + name_of(text(i + 2)));
+  void remember_name(std::size_t i) { on_name(name_at(i), false); }
+
+  // a.b.c, in as many parts as there are.
+  [[nodiscard]] std::string name_at(std::size_t i) const {
+    if (i >= tokens_.size()) return {};
+    std::string name = name_of(text(i));
+    for (; i + 2 < tokens_.size() && text(i + 1) == "."; i += 2) {
+      name += "." + name_of(text(i + 2));
+    }
+    return name;
+  }
+
+  void on_name(std::string name, bool local) {
+    std::transform(name.begin(), name.end(), name.begin(), fold);
+    // pg_settings does not show it, and to become somebody else is not ours to repeat.
+    if (name == "session_authorization") return add(Hint::kUnfollowed);
+    // Under a path that begins with pg_temp, every CREATE makes temporary objects.
+    if (name == "search_path") add(Hint::kTemporary);
+    if (!local && name.find('.') != std::string::npos) scan_.custom.push_back(std::move(name));
   }
 
   void on_word(std::size_t i, std::string_view word) {
     if (is_temporary(word)) add(Hint::kTemporary);
     if (contains_folded(word, kAdvisory)) add(Hint::kAdvisory);
+    if (sql::is_keyword(word, kSettingsView)) add(Hint::kSettings);
     if (sql::is_keyword(word, kSetConfig)) on_set_config(i + 1);
   }
 
@@ -206,14 +228,11 @@ class Scanner {
       if (here == "," && depth == 1) ++commas;
     }
     scan_.local = scan_.local || local;
-    if (local) return;
-    add(Hint::kSettings);
+    if (!local) add(Hint::kSettings);
     const bool literal = open + 2 < tokens_.size() &&
                          tokens_[open + 1].kind == TokenKind::kString && text(open + 2) == ",";
-    if (!literal) return add(Hint::kUnfollowed);
-    std::string name = name_of(text(open + 1));
-    std::transform(name.begin(), name.end(), name.begin(), fold);
-    if (name.find('.') != std::string::npos) scan_.custom.push_back(std::move(name));
+    if (!literal) return add(local ? Hint::kTemporary : Hint::kUnfollowed);
+    on_name(name_of(text(open + 1)), local);
   }
 
   std::string_view sql_;

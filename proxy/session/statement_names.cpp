@@ -60,7 +60,8 @@ std::optional<NamedInText> find_named(Session* session, std::string_view text) {
   }
   const bool name =
       list[at].kind == sql::TokenKind::kWord || list[at].kind == sql::TokenKind::kQuotedWord;
-  if (!name || list[at].text(text).front() == 'U') return std::nullopt;
+  const bool quoted = list[at].kind == sql::TokenKind::kQuotedWord;
+  if (!name || (quoted && list[at].text(text).front() != '"')) return std::nullopt;
   const auto it = session->statements.find(folded(list[at].text(text)));
   if (it == session->statements.end() || it->second->name.empty()) return std::nullopt;
   return NamedInText{{list[at].begin, list[at].end}, it->second, deallocates};

@@ -28,6 +28,7 @@ struct AnalysedText {
   std::shared_ptr<const sql::Facts> facts;           ///< null where the session needs no analysis
   std::shared_ptr<const policy::Decision> decision;  ///< null likewise
   std::shared_ptr<const Protection> protection;      ///< what it was decided under
+  std::vector<std::string> search_path;              ///< likewise; empty: not known then
   bool decrypts = true;                              ///< of the principal it was decided for
 
   [[nodiscard]] const sql::Statement* statement(std::size_t i) const {
