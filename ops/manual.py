@@ -56,7 +56,8 @@ def command_page(program: Program) -> str:
     ]
     for name in program.commands():
         page += [f'.SS "{escape(name)}"', *verbatim(program.says(*name.split(), "--help"))]
-    page += [".SH EXIT STATUS", "0 good, 1 findings or refused, 2 usage, 3 environment.", ".SH FILES"]
+    page += [".SH EXIT STATUS", "0 good, 1 findings or refused, 2 usage, 3 environment."]
+    page += [".SH FILES"]
     files = {
         "/etc/postern/postern.toml": "configuration of the service, see postern.toml(5)",
         "/var/lib/postern": "keys and access log, where the configuration says so",

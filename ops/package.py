@@ -121,8 +121,9 @@ class Package:
         """What dpkg-shlibdeps finds the program linked with."""
         work = self._output / "shlibdeps"
         (work / "debian").mkdir(parents=True, exist_ok=True)
-        (work / "debian/control").write_text("Source: postern\n\nPackage: postern\nArchitecture: any\n")
-        said = run("dpkg-shlibdeps", "-O", self._tree / "usr/bin/postern", folder=work)
+        control = "Source: postern\n\nPackage: postern\nArchitecture: any\n"
+        (work / "debian/control").write_text(control)
+        said = run("dpkg-shlibdeps", "--warnings=0", "-O", self._tree / "usr/bin/postern", folder=work)
         return said.strip().removeprefix("shlibs:Depends=")
 
     def _control(self) -> None:

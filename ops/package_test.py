@@ -179,7 +179,8 @@ class Installed(unittest.TestCase):
         until = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < until and server.poll() is None:
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2) as answer:
+                address = f"http://127.0.0.1:{port}/healthz"
+                with urllib.request.urlopen(address, timeout=2) as answer:
                     return answer.status
             except OSError:
                 time.sleep(0.1)
@@ -211,8 +212,9 @@ class Described(unittest.TestCase):
 
     def test_lintian_finds_no_error(self) -> None:
         done = subprocess.run(
-            ["lintian", "--allow-root", "--fail-on", "error", PACKAGE], capture_output=True, text=True
-        )
+            ["lintian", "--allow-root", "--fail-on", "error", PACKAGE],
+            capture_output=True, text=True,
+        )  # fmt: skip
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 

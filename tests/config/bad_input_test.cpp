@@ -79,8 +79,8 @@ const Case kCases[] = {
     // Syntax.
     {"[listen\nport = 1\n", pst::kConfigSyntax, 1, "table header"},
     {"\u00ff = 1\n", pst::kConfigSyntax, 1, "expected keys"},
-    {"[.listen]\n", pst::kConfigSyntax, 1, "table header"},
-    {"[[ =x]]\n", pst::kConfigSyntax, 1, "table header"},
+    {"[.listen]\n", pst::kConfigSyntax, 1, "expected bare key"},
+    {"[[ =x]]\n", pst::kConfigSyntax, 1, "expected bare key"},
     {"[listen]\nport = 1\nport = 2\n", pst::kConfigSyntax, 3, "cannot redefine"},
     {"[service]\nuser='s'\npassword = hunter2\n", pst::kConfigSyntax, 3, "value type"},
     // Files.

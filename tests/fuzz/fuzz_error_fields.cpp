@@ -29,7 +29,8 @@ void made(fuzz::Feed feed) {
   POSTERN_CHECK(ErrorFields::decode(ByteView(out).substr(5)).has_value());
   out.clear();
   const ByteView severity = feed.text();
-  append_notice(out, severity, feed.text(), feed.rest());
+  const ByteView sqlstate = feed.text();
+  append_notice(out, severity, sqlstate, feed.rest());
   POSTERN_CHECK(ErrorFields::decode(ByteView(out).substr(5)).has_value());
 }
 

@@ -10,7 +10,7 @@
 
 extern "C" {
 #define FUZZ_TARGET(name) int name(const std::uint8_t* data, std::size_t size);
-#include "fuzz_targets.def"
+#include "tests/fuzz/targets.def"
 #undef FUZZ_TARGET
 }
 
@@ -26,7 +26,7 @@ struct Target {
 const std::vector<Target>& targets() {
   static const std::vector<Target> all{
 #define FUZZ_TARGET(name) {std::string(#name).substr(5), name},
-#include "fuzz_targets.def"
+#include "tests/fuzz/targets.def"
 #undef FUZZ_TARGET
   };
   return all;

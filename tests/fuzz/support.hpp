@@ -41,7 +41,8 @@ class Feed {
   }
   /// A text whose length the next byte tells, shorter where the input ends.
   ByteView text() {
-    const std::size_t size = std::min<std::size_t>(byte(), rest_.size());
+    const std::size_t wished = byte();
+    const std::size_t size = std::min(wished, rest_.size());
     const ByteView taken = rest_.substr(0, size);
     rest_.remove_prefix(size);
     return taken;

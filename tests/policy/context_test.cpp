@@ -1,5 +1,6 @@
-#include <doctest/doctest.h>
 #include <limits>
+
+#include <doctest/doctest.h>
 
 #include "base/codes/wall.hpp"
 #include "policy/context_token.hpp"
