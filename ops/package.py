@@ -123,7 +123,8 @@ class Package:
         (work / "debian").mkdir(parents=True, exist_ok=True)
         control = "Source: postern\n\nPackage: postern\nArchitecture: any\n"
         (work / "debian/control").write_text(control)
-        said = run("dpkg-shlibdeps", "--warnings=0", "-O", self._tree / "usr/bin/postern", folder=work)
+        program = self._tree / "usr/bin/postern"
+        said = run("dpkg-shlibdeps", "--warnings=0", "-O", program, folder=work)
         return said.strip().removeprefix("shlibs:Depends=")
 
     def _control(self) -> None:
