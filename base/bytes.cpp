@@ -166,6 +166,9 @@ std::string_view nearest_word(std::string_view word, const std::string_view* fir
   std::string_view best;
   std::size_t best_distance = std::max<std::size_t>(1, word.size() / 3) + 1;
   for (; first != last; ++first) {
+    // The distance is at least the difference in length: long texts of strangers cost nothing.
+    const std::size_t longer = std::max(word.size(), first->size());
+    if (longer - std::min(word.size(), first->size()) >= best_distance) continue;
     const std::size_t distance = edit_distance(word, *first);
     if (distance < best_distance) {
       best_distance = distance;

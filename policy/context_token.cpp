@@ -74,7 +74,11 @@ Result<std::string> attach_mac(std::string_view message, std::string_view mac_he
 
 bool past_half_life(std::int64_t issued_us, std::int64_t expiry_us, std::int64_t now_us) {
   if (now_us < issued_us || expiry_us <= issued_us) return true;
-  return now_us - issued_us >= (expiry_us - issued_us) / 2;
+  // Unsigned: the distance of two far times does not fit int64.
+  const auto since = [issued_us](std::int64_t time) {
+    return static_cast<std::uint64_t>(time) - static_cast<std::uint64_t>(issued_us);
+  };
+  return since(now_us) >= since(expiry_us) / 2;
 }
 
 }  // namespace postern::policy

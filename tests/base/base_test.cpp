@@ -71,6 +71,7 @@ TEST_CASE("nearest_word finds a typo's origin and stays silent on strangers") {
   const std::string_view words[] = {"pool_size", "pool_mode", "cluster"};
   CHECK(nearest_word("pool_sise", std::begin(words), std::end(words)) == "pool_size");
   CHECK(nearest_word("zebra", std::begin(words), std::end(words)).empty());
+  CHECK(nearest_word(std::string(1 << 20, 'p'), std::begin(words), std::end(words)).empty());
 }
 
 TEST_CASE("constant-time comparison agrees with equality") {

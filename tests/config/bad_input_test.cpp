@@ -78,6 +78,9 @@ const Case kCases[] = {
     {"[[column]]\ntable = \"a.b\"\n", pst::kConfigMissingKey, 1, "column[0].name"},
     // Syntax.
     {"[listen\nport = 1\n", pst::kConfigSyntax, 1, "table header"},
+    {"\u00ff = 1\n", pst::kConfigSyntax, 1, "expected keys"},
+    {"[.listen]\n", pst::kConfigSyntax, 1, "expected bare key"},
+    {"[[ =x]]\n", pst::kConfigSyntax, 1, "expected bare key"},
     {"[listen]\nport = 1\nport = 2\n", pst::kConfigSyntax, 3, "cannot redefine"},
     {"[service]\nuser='s'\npassword = hunter2\n", pst::kConfigSyntax, 3, "value type"},
     // Files.

@@ -88,7 +88,7 @@ std::string encrypted(std::string_view replaced = {}, std::string_view with = {}
 TEST_CASE("rules of network, logins and services") {
   for (const Case& c : kCases) {
     const LoadReport report = load_more(c.text);
-    CAPTURE(c.text);
+    CAPTURE(std::string(c.text));
     CAPTURE(messages(report));
     CHECK(only_error(report, c.code, c.line, c.part));
   }

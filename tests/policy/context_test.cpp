@@ -1,3 +1,5 @@
+#include <limits>
+
 #include <doctest/doctest.h>
 
 #include "base/codes/wall.hpp"
@@ -81,6 +83,10 @@ TEST_CASE("a context is renewed from half of its life on") {
   CHECK(policy::past_half_life(1000, 2000, 5000));
   CHECK(policy::past_half_life(1000, 2000, 999));  // the clock went back
   CHECK(policy::past_half_life(1000, 1000, 1000));
+  constexpr std::int64_t kFirst = std::numeric_limits<std::int64_t>::min();
+  constexpr std::int64_t kLast = std::numeric_limits<std::int64_t>::max();
+  CHECK_FALSE(policy::past_half_life(kFirst, kLast, -2));
+  CHECK(policy::past_half_life(kFirst, kLast, -1));
 }
 
 TEST_CASE("one spelling of each tenant per type") {
