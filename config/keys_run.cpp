@@ -17,6 +17,7 @@ constexpr std::uint64_t kKiB = 1u << 10;
 constexpr std::uint64_t kMiB = 1u << 20;
 constexpr std::uint64_t kTiB = std::uint64_t{1} << 40;
 constexpr Millis kHour{3'600'000};
+constexpr std::int64_t kMaxInstance = 65'535;
 
 }  // namespace
 
@@ -86,7 +87,7 @@ KeyRows keys_of(MetricsOptions& o) {
 
 KeyRows keys_of(PeerOptions& o) {
   return {
-      {"id", NumberKey{&o.id, 1, 65'535}, kNo, "its peers.id; this instance's own is ignored",
+      {"id", NumberKey{&o.id, 1, kMaxInstance}, kNo, "its peers.id; the own one is passed over",
        kRequired},
       {"address", HostPortKey{&o.address, true}, kNo, "its peers.listen as seen from here",
        kRequired},
@@ -95,7 +96,7 @@ KeyRows keys_of(PeerOptions& o) {
 
 KeyRows keys_of(PeersOptions& o) {
   return {
-      {"id", NumberKey{&o.id, 1, 65'535}, kNo, "of this instance, unlike that of any other",
+      {"id", NumberKey{&o.id, 1, kMaxInstance}, kNo, "of this instance, unlike that of any other",
        kRequired},
       {"listen", HostPortKey{&o.listen, true}, kNo,
        "where peers connect: \"host:port\", or \"/folder:port\" for a unix socket", kRequired},

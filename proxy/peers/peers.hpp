@@ -6,10 +6,13 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "config/options_run.hpp"
 #include "proxy/cache/log_limit.hpp"
 #include "proxy/net/endpoint.hpp"
+#include "proxy/net/transport.hpp"
 #include "proxy/net/worker.hpp"
 #include "proxy/peers/peer_message.hpp"
 #include "proxy/peers/routed_key.hpp"
