@@ -102,7 +102,7 @@ KeyRows keys_of(PeersOptions& o) {
        "where peers connect: \"host:port\", or \"/folder:port\" for a unix socket", kRequired},
       {"secret_file", PathKey{&o.secret_file}, kNo,
        "64 hexadecimal digits, mode 0600, the same for every instance", kRequired},
-      {"peer", list(o.peers), kNo, "the instances, at most 16 besides this one", kRequired},
+      {"peer", list(o.peers), kNo, "the instances, at most 16 besides this one"},
   };
 }
 
