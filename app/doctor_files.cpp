@@ -49,6 +49,17 @@ void check_guard_key(const config::Config& config, Checks& out) {
                  exists(path) ? "chmod 600 " + path : "postern keys init"});
 }
 
+void check_peer_secret(const config::Config& config, Checks& out) {
+  if (!config.peers) return;
+  const std::string& path = config.peers->secret_file.path;
+  const auto key = config::load_guard_key(path);
+  if (key)
+    return good(out, "key files", "peers' secret", "kid " + config::guard_kid(key->reveal()));
+  out.push_back({Level::kMissing, "key files", "peers' secret", key.error().what,
+                 "serve does not start",
+                 exists(path) ? "chmod 600 " + path : "openssl rand -hex 32 > " + path});
+}
+
 void check_users_file(const config::Config& config, Checks& out) {
   const std::string& path = config.auth.users_file.path;
   struct stat info{};
@@ -111,6 +122,7 @@ void check_files(const config::Config& config, Checks& out) {
   (void)crypto::init();  // opening keys says what is wrong with it
   check_key_store(config, out);
   check_guard_key(config, out);
+  check_peer_secret(config, out);
   check_users_file(config, out);
   if (!config.audit) return;
   check_log_folder(*config.audit, out);

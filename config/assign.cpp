@@ -197,7 +197,7 @@ Status assign(const PathKey& key, const Node& node, const Context& context) {
 }
 
 Status assign(const HostPortKey& key, const Node& node, const Context&) {
-  POSTERN_ASSIGN(*key.value, host_port_of(node));
+  POSTERN_ASSIGN(*key.value, key.sockets ? node_of(node) : host_port_of(node));
   return ok();
 }
 

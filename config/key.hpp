@@ -57,6 +57,7 @@ struct PathKey {
 };
 struct HostPortKey {
   HostPort* value;
+  bool sockets = false;  ///< "/folder:port" of a unix socket too
 };
 struct HostPortsKey {
   std::vector<HostPort>* value;
@@ -144,6 +145,8 @@ KeyRows keys_of(CacheRule& o);
 KeyRows keys_of(CacheOptions& o);
 KeyRows keys_of(AuditOptions& o);
 KeyRows keys_of(MetricsOptions& o);
+KeyRows keys_of(PeerOptions& o);
+KeyRows keys_of(PeersOptions& o);
 KeyRows keys_of(AdminOptions& o);
 KeyRows keys_of(LogOptions& o);
 

@@ -17,6 +17,7 @@ constexpr std::uint64_t kKiB = 1u << 10;
 constexpr std::uint64_t kMiB = 1u << 20;
 constexpr std::uint64_t kTiB = std::uint64_t{1} << 40;
 constexpr Millis kHour{3'600'000};
+constexpr std::int64_t kMaxInstance = 65'535;
 
 }  // namespace
 
@@ -84,6 +85,27 @@ KeyRows keys_of(MetricsOptions& o) {
   };
 }
 
+KeyRows keys_of(PeerOptions& o) {
+  return {
+      {"id", NumberKey{&o.id, 1, kMaxInstance}, kNo, "its peers.id; the own one is passed over",
+       kRequired},
+      {"address", HostPortKey{&o.address, true}, kNo, "its peers.listen as seen from here",
+       kRequired},
+  };
+}
+
+KeyRows keys_of(PeersOptions& o) {
+  return {
+      {"id", NumberKey{&o.id, 1, kMaxInstance}, kNo, "of this instance, unlike that of any other",
+       kRequired},
+      {"listen", HostPortKey{&o.listen, true}, kNo,
+       "where peers connect: \"host:port\", or \"/folder:port\" for a unix socket", kRequired},
+      {"secret_file", PathKey{&o.secret_file}, kNo,
+       "64 hexadecimal digits, mode 0600, the same for every instance", kRequired},
+      {"peer", list(o.peers), kNo, "the instances, at most 16 besides this one"},
+  };
+}
+
 KeyRows keys_of(AdminOptions& o) {
   return {
       {"console", FlagKey{&o.console}, kYes,
@@ -121,11 +143,12 @@ KeyRows keys_of(Config& c) {
       {"cache", section(c.cache), kNo, "cached answers; absent: none"},
       {"audit", section(c.audit), kNo, "the access log; absent: none"},
       {"metrics", section(c.metrics), kNo, "listener for Prometheus; absent: none"},
+      {"peers", section(c.peers), kNo,
+       "instances behind one address, to pass cancel requests on to; absent: none"},
       {"admin", section(c.admin), kYes, "the console, database \"postern\""},
       {"limits", section(c.limits), kYes, "largest values still served"},
       {"log", section(c.log), kYes, "Postern's own log"},
       {"alerts", ReservedKey{}, kNo, "reserved"},
-      {"peers", ReservedKey{}, kNo, "reserved"},
   };
 }
 

@@ -50,6 +50,7 @@ struct Config {
   std::optional<CacheOptions> cache;      ///< absent also where the file says enabled = false
   std::optional<AuditOptions> audit;
   std::optional<MetricsOptions> metrics;
+  std::optional<PeersOptions> peers;
 
   std::string file;  ///< the file loaded, as given
   Origins origins;

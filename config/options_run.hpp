@@ -63,6 +63,22 @@ struct MetricsOptions {
   std::uint16_t port = 9632;  ///< 0 = any free port
 };
 
+/// One [[peers.peer]]. `id` may be this instance's own: the entry is ignored then.
+struct PeerOptions {
+  std::uint16_t id = 0;
+  HostPort address;  ///< its peers.listen
+};
+
+/// [peers]: other instances behind the same address, to which cancel requests are passed on.
+struct PeersOptions {
+  static constexpr std::size_t kMaxPeers = 16;  ///< besides this instance
+
+  std::uint16_t id = 0;  ///< of this instance
+  HostPort listen;
+  FilePath secret_file;
+  std::vector<PeerOptions> peers;
+};
+
 /// The name of the console's database; no [database.NAME] may take it while the console is on.
 inline constexpr std::string_view kConsoleDatabase = "postern";
 

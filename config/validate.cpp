@@ -1,6 +1,7 @@
 #include "config/validate.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "config/findings.hpp"
 
@@ -81,6 +82,37 @@ void validate_admin(Findings& findings) {
   }
 }
 
+// With SO_REUSEPORT, clients and peers would get each other's connections.
+bool is_clients_place(const ListenOptions& listen, const HostPort& place) {
+  if (place.port != listen.port) return false;
+  return !place.is_unix() || place.host == listen.unix_socket_dir;
+}
+
+void validate_peers(Findings& findings) {
+  const auto& peers = findings.config().peers;
+  if (!peers) return;
+  if (is_clients_place(findings.config().listen, peers->listen)) {
+    findings.conflict("peers.listen", "is the port of [listen]");
+  }
+  std::set<std::uint16_t> ids;
+  std::vector<HostPort> places{peers->listen};
+  for (std::size_t i = 0; i < peers->peers.size(); ++i) {
+    const PeerOptions& peer = peers->peers[i];
+    const std::string path = "peers.peer[" + std::to_string(i) + "]";
+    if (!ids.insert(peer.id).second) findings.conflict(path + ".id", "stands twice");
+    if (peer.id == peers->id) continue;
+    if (std::find(places.begin(), places.end(), peer.address) != places.end()) {
+      findings.conflict(path + ".address", "is that of another instance");
+    }
+    places.push_back(peer.address);
+  }
+  if (places.size() == 1) findings.missing("peers.peer", "names no other instance");
+  if (places.size() - 1 > PeersOptions::kMaxPeers) {
+    findings.conflict("peers.peer", "names more than " + std::to_string(PeersOptions::kMaxPeers) +
+                                        " other instances");
+  }
+}
+
 }  // namespace
 
 void Findings::add(Pst code, const std::string& path, std::string_view reason) {
@@ -94,6 +126,7 @@ void validate_services(Findings& findings) {
   validate_cache(findings);
   validate_limits(findings);
   validate_admin(findings);
+  validate_peers(findings);
   const bool protects = config.tenant || !config.tables.empty() || !config.columns.empty();
   if (!config.service && (protects || config.routing || config.cache)) {
     const std::string reason = "[service] is needed to load catalogs and probe positions";

@@ -16,6 +16,8 @@
 #include "proxy/net/acceptor.hpp"
 #include "proxy/net/socket_file.hpp"
 #include "proxy/net/systemd.hpp"
+#include "proxy/peers/peer_listener.hpp"
+#include "proxy/peers/peers.hpp"
 #include "proxy/reload.hpp"
 #include "proxy/runtime/pool_care.hpp"
 #include "proxy/runtime/runtime.hpp"
@@ -100,6 +102,10 @@ Status open_runtime(Runtime& runtime) {
   if (config.audit) {
     POSTERN_ASSIGN(runtime.audit, open_audit(config));
   }
+  if (config.peers) {
+    POSTERN_ASSIGN(runtime.peers, Peers::open(*config.peers));
+    runtime.cancels.route_by(&runtime.peers->keys());
+  }
   return ok();
 }
 
@@ -131,6 +137,7 @@ struct Server::State {
   std::vector<Acceptor> acceptors;
   std::optional<SocketFile> socket_file;
   std::optional<MetricsListener> metrics;
+  std::optional<PeerListener> peers;  ///< also while stopping: sessions then are busy ones
 };
 
 namespace {
@@ -261,6 +268,12 @@ Result<std::unique_ptr<Server>> Server::open(std::shared_ptr<const config::Confi
     POSTERN_ASSIGN(MetricsListener listener, MetricsListener::open(&state->home, &runtime));
     state->metrics.emplace(std::move(listener));
   }
+  if (runtime.peers) {
+    const PeerListener::Parts parts{&state->home, runtime.peers.get(), &runtime.cancels,
+                                    runtime.config->listen.so_reuseport};
+    POSTERN_ASSIGN(PeerListener listener, PeerListener::open(*runtime.config->peers, parts));
+    state->peers.emplace(std::move(listener));
+  }
   return std::unique_ptr<Server>(new Server(std::move(state)));
 }
 
@@ -312,6 +325,7 @@ Server::~Server() {
   if (state.reloader) state.reloader->stop();
   for (Acceptor& acceptor : state.acceptors) acceptor.stop();
   state.metrics.reset();
+  state.peers.reset();
   state.home.stop();
   state.workers.stop();
   state.home.join();

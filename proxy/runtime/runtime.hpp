@@ -10,6 +10,7 @@
 #include "audit/writer.hpp"
 #include "config/options.hpp"
 #include "proxy/auth/services.hpp"
+#include "proxy/cache/log_limit.hpp"
 #include "proxy/cache/result_cache.hpp"
 #include "proxy/keeper/keeper.hpp"
 #include "proxy/net/client_tls.hpp"
@@ -28,6 +29,7 @@
 
 namespace postern::proxy {
 
+class Peers;
 class Reloader;
 struct Session;
 namespace console {
@@ -42,6 +44,11 @@ struct Runtime {
   Broker broker{[this](std::size_t closed) { metrics.servers_closed.add(closed); }};
   ClientRegistry registry;  ///< of logged-in clients
   CancelRegistry cancels;
+  std::unique_ptr<Peers> peers;  ///< null without [peers]
+  /// Wrong cancel keys by address: ten guesses a second are nothing against the least key's 32 bits
+  /// and its process id, and more than a client's requests that come too late.
+  FailureLimit wrong_cancels{{100, std::chrono::milliseconds(100)}};
+  LogLimit wrong_cancels_log{std::chrono::milliseconds(1'000)};
   UserDirectory users;
   std::unique_ptr<AuthServices> auth;
   DatabaseDirectory databases;

@@ -7,20 +7,15 @@
 #include "base/codes/net.hpp"
 #include "protocol/error_message.hpp"
 #include "proxy/session/arrival.hpp"
+#include "proxy/session/cancel_request.hpp"
 #include "proxy/session/credentials.hpp"
 #include "proxy/session/scram_primitives.hpp"
-#include "proxy/sinks/log.hpp"
 
 namespace postern::proxy {
 namespace {
 
 using protocol::ClientLogin;
 using protocol::LoginStep;
-
-void act_on_cancel(Session* session, const protocol::CancelOrder& order) {
-  const bool known = session->runtime().cancels.cancel(order.pid, order.key.reveal());
-  log_info("cancel_request", {{"client", session->identity.address}, {"known", known ? 1 : 0}});
-}
 
 Task<Status> upgrade(Session* session, ClientLogin* login, const ClientTls* tls) {
   Bytes early;
@@ -108,7 +103,8 @@ Task<Result<bool>> authenticate(Session* session, ClientLogin* login, const Clie
     if (!written) co_return written.error();
     if (step.kind == LoginStep::Kind::kAuthenticated) co_return true;
     if (step.kind == LoginStep::Kind::kCancel) {
-      act_on_cancel(session, login->take_cancel());
+      protocol::CancelOrder order = login->take_cancel();
+      co_await act_on_cancel(session, std::move(order));
       co_return false;
     }
     const LoginStep* asked = &step;

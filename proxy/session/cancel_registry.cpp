@@ -4,6 +4,7 @@
 
 #include "base/secret.hpp"
 #include "crypto/init.hpp"
+#include "proxy/peers/routed_key.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -17,8 +18,9 @@ std::uint32_t random_process_id() {
 
 CancelKey CancelRegistry::add(Worker* worker, std::uint32_t process_id, std::size_t secret_bytes,
                               Handler handler) {
-  CancelKey key{process_id != 0 ? process_id : random_process_id(),
-                crypto::random_bytes(secret_bytes)};
+  CancelKey key{process_id != 0 ? process_id : random_process_id(), {}};
+  const bool routed = keys_ != nullptr && secret_bytes == RoutedKeys::kBytes;
+  key.secret = routed ? keys_->make(key.process_id) : crypto::random_bytes(secret_bytes);
   auto shared = std::make_shared<Handler>(std::move(handler));
   const std::lock_guard lock(mutex_);
   do {

@@ -20,9 +20,15 @@ struct CancelKey {
   std::uint32_t registration = 0;
 };
 
+class RoutedKeys;
+
 /// Thread-safe. A session registers at login and unregisters when it ends.
 class CancelRegistry {
  public:
+  /// Before the first add(): keys that have room name their instance. `keys` outlives the
+  /// registry's use; null, as without this call: all of a key is random.
+  void route_by(const RoutedKeys* keys) { keys_ = keys; }
+
   /// Runs on the session's worker when its key is presented.
   using Handler = std::function<void()>;
 
@@ -43,6 +49,7 @@ class CancelRegistry {
     Worker* worker;
     std::shared_ptr<Handler> handler;
   };
+  const RoutedKeys* keys_ = nullptr;
   mutable std::mutex mutex_;
   std::uint32_t last_registration_ = 0;
   std::unordered_multimap<std::uint32_t, Entry> by_process_id_;

@@ -32,7 +32,6 @@ const Case kCases[] = {
      "table[0].policies[0].nam"},
     // Reserved names.
     {"[alerts]\n", pst::kConfigNotHandled, 1, "alerts"},
-    {"[peers]\n", pst::kConfigNotHandled, 1, "peers"},
     {"[alerts]\nport = 1\n", pst::kConfigNotHandled, 1, "alerts"},
     // Wrong types.
     {"[listen]\nport = \"6432\"\n", pst::kConfigBadValue, 2, "expected an integer, found a string"},

@@ -16,6 +16,8 @@ from psql_client import Dsn
 from scratch import HarnessError
 
 PROTOCOL_3_0 = 196608
+PROTOCOL_3_2 = 196610
+CANCEL_REQUEST = 80877102
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 TIMEOUT_SECONDS = 10.0
 
@@ -106,6 +108,7 @@ class Wire:
         self._pending = b""
         self.parameters: dict[str, str] = {}
         self.key = (0, 0)
+        self.secret = b""  # the key's second part as it came: 4 bytes, or more from 3.2 on
 
     def send(self, *parts: bytes) -> None:
         self.socket.sendall(b"".join(parts))
@@ -151,10 +154,12 @@ class Wire:
             found.append(got)
         return found
 
-    def login(self, dsn: Dsn, more: Mapping[str, str] | None = None) -> list[Message]:
+    def login(
+        self, dsn: Dsn, more: Mapping[str, str] | None = None, version: int = PROTOCOL_3_0
+    ) -> list[Message]:
         """Startup and SCRAM; the messages up to ReadyForQuery or the refusal."""
         named = {"user": dsn.user, "database": dsn.dbname, "application_name": dsn.application}
-        self.send(startup({**named, **(more or {})}))
+        self.send(startup({**named, **(more or {})}, version))
         first = self.receive()
         if first is None or first.type == "E":
             return [] if first is None else [first]
@@ -168,7 +173,8 @@ class Wire:
                 name, value = got.body.split(b"\0")[:2]
                 self.parameters[name.decode()] = value.decode()
             elif got.type == "K":
-                self.key = struct.unpack("!ii", got.body)
+                self.key = struct.unpack_from("!ii", got.body)
+                self.secret = got.body[4:]
         return answers
 
     def _scram(self, password: str) -> Message | None:
@@ -223,6 +229,13 @@ def session(dsn: Dsn) -> Wire:
         wire.close()
         raise HarnessError(f"login refused: {[got.fields() for got in answers]}")
     return wire
+
+
+def send_cancel(port: int, process_id: int, key: bytes) -> list[Message]:
+    """A CancelRequest; what came back (nothing) once the other side has closed."""
+    with Wire(port) as wire:
+        wire.send(struct.pack("!iii", 12 + len(key), CANCEL_REQUEST, process_id), key)
+        return wire.until_end()
 
 
 def shape(messages: list[Message]) -> str:
