@@ -14,6 +14,7 @@ REASONS = {
     "temp-object": "temporary tables live on one server connection",
     "session-setting": "a setting outlives its transaction, on one server connection",
     "session-state": "prepared statements, cursors or locks of a session",
+    "sequence-value": "currval() and lastval() belong to one server connection",
     "backend-identity": "the process or the age of the server connection shows",
     "pool-age": "a pooled server connection keeps the defaults of the time of its start",
     "statistics": "counters show whose statements ran on which connection",

@@ -285,7 +285,8 @@ class TransactionPoolTest(RelayTest):
             missing = wire.ask(bind(statement="b"), execute(), SYNC)
             self.assertEqual(missing[0].sqlstate(), "26000")
             self.assertEqual(shape(wire.ask(bind(statement="a"), execute(), SYNC)), "2DCZ")
-            closed = wire.ask(message("C", b"Sa\0"), parse("SELECT 3", "a"), bind(statement="a"), SYNC)
+            again = (parse("SELECT 3", "a"), bind(statement="a"), SYNC)
+            closed = wire.ask(message("C", b"Sa\0"), *again)
             self.assertEqual(shape(closed), "312Z")
 
     def test_parse_and_flush_are_answered_without_sync(self) -> None:
@@ -324,6 +325,22 @@ class TransactionPoolTest(RelayTest):
                     self.assertNotIn("E", shape(wire.ask(bind(), execute(), SYNC)), sql)
             wire.ask(query("SELECT 1"))
             self.assertEqual(wire.ask(bind(), SYNC)[0].sqlstate(), "26000")
+
+    def test_long_copy_messages_are_streamed(self) -> None:
+        """Also where the server fails the COPY, or the client leaves, in the middle of one."""
+        good, bad = b"1\n" * 400_000, b"x\n" + b"1\n" * 400_000
+        count = query("SELECT count(*) FROM streamed")
+        with session(self.client(dbname="shared")) as wire:
+            wire.ask(query("CREATE TABLE streamed (n int)"))
+            for data, expected in ((good, "GCZ"), (bad, "GEZ"), (good, "GCZ")):
+                rows = message("d", data)
+                answer = wire.ask(query("COPY streamed FROM STDIN"), rows, message("c"))
+                self.assertEqual(shape(answer), expected)
+                self.assertEqual(shape(wire.ask(query("SELECT 1"))), "TDCZ")
+            with session(self.client(dbname="shared")) as leaver:
+                leaver.send(query("COPY streamed FROM STDIN"), message("d", good)[:500_000])
+            self.assertEqual(wire.ask(count)[1].values(), [b"800000"])
+            wire.ask(query("DROP TABLE streamed"))
 
     def test_statement_mode_refuses_transactions(self) -> None:
         single = self.connect(self.client(dbname="single"))
