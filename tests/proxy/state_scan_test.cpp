@@ -32,7 +32,7 @@ TEST_CASE("settings that outlive the transaction") {
         "SELECT '--'; SET x.y = 1", "/* a /* b */ */ SET TIME ZONE 'UTC'", "RESET ALL",
         "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "SET ROLE bob",
         "SELECT set_config('search_path', 'a', false)", "SELECT \"set_config\"('a', 'b', false)",
-        "SELECT set_config('a', f(1, 2), false)", "SELECT set_config('a', 'b', 1 = 2)"}) {
+        "SELECT set_config('a', f(1, 2), false)", "SELECT pg_catalog.set_config('a', 'b', 1=2)"}) {
     CAPTURE(sql);
     CHECK(has(hint(sql), Hint::kSettings));
     CHECK_FALSE(has(hint(sql), Hint::kUnfollowed));
