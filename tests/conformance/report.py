@@ -24,6 +24,10 @@ REASONS = {
 }
 
 
+# Ends an entry of what differs only on some of the connections that a session may be handed.
+AT_TIMES = " at times"
+
+
 class ReasonError(RuntimeError):
     """The list of reasons is not well-formed."""
 
@@ -33,7 +37,7 @@ def load_reasons(pool_mode: str, path: Path = REASONS_FILE) -> dict[str, dict[st
     parts = tomllib.loads(path.read_text()).get(pool_mode, {})
     for part, entries in parts.items():
         for name, reason in entries.items():
-            if reason not in REASONS:
+            if reason.removesuffix(AT_TIMES) not in REASONS:
                 raise ReasonError(f"{part}, {name}: there is no reason {reason!r}")
     return parts
 
@@ -67,7 +71,10 @@ class Report:
         """One thing that was compared; `difference` is empty where it is equal."""
         table = self._part(part)
         table.seen.add(name)
-        reason = self._reasons.get(part, {}).get(name)
+        entry = self._reasons.get(part, {}).get(name, "")
+        reason = entry.removesuffix(AT_TIMES)
+        if reason != entry and not difference:
+            reason = ""
         if difference and reason:
             table.explained.append((name, reason))
         elif difference:
