@@ -58,7 +58,9 @@ std::optional<PstInfo> pst_find(std::string_view label) {
 
 std::string Error::message() const {
   std::string text(pst_info(code).message);
-  if (!what.empty()) text.append(": ").append(what);
+  // Particulars that begin with a space go on with the sentence.
+  const bool continues = !what.empty() && what.front() == ' ';
+  if (!what.empty()) text.append(continues ? "" : ": ").append(what);
   return text;
 }
 

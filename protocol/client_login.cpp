@@ -321,9 +321,9 @@ ClientLogin::Outcome ClientLogin::on_sasl_response(ByteView body, Bytes& out) {
 }
 
 // Unknown users and wrong passwords must look the same (and not as SCRAM's own "e=" form, which
-// drivers mishandle).
+// drivers mishandle). The words are PostgreSQL's: programs look for them.
 Error ClientLogin::login_failure(Error error) const {
-  if (error.code == pst::kAuthFailed) error.what = "user \"" + request_.user + "\"";
+  if (error.code == pst::kAuthFailed) error.what = " for user \"" + request_.user + "\"";
   return error;
 }
 

@@ -158,6 +158,11 @@ Status on_completion(Session* session, ServerLink* link, const Completion& compl
     case Request::kParse:
       end_parse(session, link, unit, completion.outcome);
       break;
+    case Request::kQuery:
+      if (unit.internal == Internal::kNone && completion.outcome != Completion::Outcome::kSkipped) {
+        drop_unnamed(session, link);
+      }
+      break;
     case Request::kBind:
       end_bind(session, unit, success);
       break;

@@ -29,6 +29,7 @@ Result<ItemResult> bind_unknown(Session* session, const BatchItem& item,
   }
   ServerLink* link = session->active;
   session->portals.erase(std::string(bind.portal));
+  POSTERN_TRY(bar_foreign(session, bind.statement));
   link->out().add_view(item.whole);
   POSTERN_TRY(link->expect(unit_for(Request::kBind), Disposition::kForward));
   return sent();

@@ -53,6 +53,9 @@ Task<Result<ItemResult>> run_describe(Session* session, const BatchItem* item) {
       if (fresh->refusal) co_return *fresh;
       const Status prepared = ensure_prepared(session->active, unit.statement);
       if (!prepared) co_return prepared.error();
+    } else {
+      const Status barred = bar_foreign(session, describe->name);
+      if (!barred) co_return barred.error();
     }
   } else if (const auto it = session->portals.find(describe->name); it != session->portals.end()) {
     unit.statement = it->second->statement;

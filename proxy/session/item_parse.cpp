@@ -81,6 +81,14 @@ Status ensure_prepared(ServerLink* link, const std::shared_ptr<PreparedStatement
   return link->expect(std::move(unit), Disposition::kSwallow);
 }
 
+Status bar_foreign(Session* session, ByteView name) {
+  if (!session->pooled || !name.empty()) return ok();
+  ServerLink* link = session->active;
+  POSTERN_TRY((protocol::Close{protocol::Target::kStatement, ""}.encode(link->out().own())));
+  link->prepared().erase("");
+  return link->expect(unit_for(Request::kClose, Internal::kReparse), Disposition::kSwallow);
+}
+
 Task<Result<ItemResult>> refresh(Session* session, std::shared_ptr<PreparedStatement>* statement) {
   if (!means_other(*session, *(*statement)->analysed)) co_return sent();
   const auto& old = **statement;

@@ -29,6 +29,10 @@ std::shared_ptr<PreparedStatement> find_statement(Session* session, ByteView nam
 /// front of what needs it.
 Status ensure_prepared(ServerLink* link, const std::shared_ptr<PreparedStatement>& statement);
 
+/// Before a message that names a statement Postern did not see made: under transaction pooling the
+/// server's unnamed statement may be another client's, and is dropped.
+Status bar_foreign(Session* session, ByteView name);
+
 /// Decides a statement again that was prepared under an older policy or catalog.
 Task<Result<ItemResult>> refresh(Session* session, std::shared_ptr<PreparedStatement>* statement);
 

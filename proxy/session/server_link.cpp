@@ -20,6 +20,9 @@ ServerLink::ServerLink(Worker* worker, Transport transport, std::unique_ptr<Serv
 Status ServerLink::expect(Unit unit, protocol::Disposition disposition) {
   const protocol::Expectation expectation{unit.request, disposition, first_tag_ + units_.size()};
   POSTERN_TRY(queue_.push(expectation));
+  // A Query drops the unnamed statement. The client must not notice where the Query is not its own.
+  const bool unseen = unit.request == protocol::Request::kQuery && unit.internal != Internal::kNone;
+  if (unseen) prepared().erase("");
   units_.push_back(std::move(unit));
   return ok();
 }

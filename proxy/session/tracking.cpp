@@ -130,6 +130,20 @@ void on_ready(Session* session, ServerLink* link, ByteView status) {
   session->state.on_idle();
 }
 
+void drop_unnamed(Session* session, ServerLink* link) {
+  const auto known = session->confirmed_statements.find("");
+  if (known == session->confirmed_statements.end()) return;
+  // One that was sent behind the Query is not confirmed yet, and stays.
+  const auto current = session->statements.find("");
+  if (current != session->statements.end() && current->second == known->second) {
+    session->statements.erase(current);
+  }
+  const auto there = link->prepared().find("");
+  const bool same = there != link->prepared().end() && there->second.id == known->second->id;
+  if (same) link->prepared().erase(there);
+  session->confirmed_statements.erase(known);
+}
+
 void on_deallocated(Session* session, ServerLink* link, const PreparedStatement& statement) {
   session->statements.erase(statement.name);
   session->confirmed_statements.erase(statement.name);

@@ -19,6 +19,9 @@ Status on_parameter(Session* session, ServerLink* link, ByteView name, ByteView 
 /// A reply to the question for the search_path.
 Status on_search_path_reply(Session* session, const protocol::Frame& frame);
 
+/// The server drops the unnamed statement at the beginning of every Query, whatever becomes of it.
+void drop_unnamed(Session* session, ServerLink* link);
+
 /// DEALLOCATE of a statement prepared by protocol message succeeded.
 void on_deallocated(Session* session, ServerLink* link, const PreparedStatement& statement);
 

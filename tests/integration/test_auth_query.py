@@ -40,12 +40,12 @@ class AuthQueryTest(AuthTest):
         for _ in range(3):
             self.assertEqual(self.whoami(self.dsn(self.postern, "dave")), "dave")
         wrong = self.dsn(self.postern, "dave", "wrong")
-        self.assertIn('password authentication failed: user "dave"', self.refusal(wrong))
+        self.assertIn('password authentication failed for user "dave"', self.refusal(wrong))
 
     def test_unknown_and_expired_logins_look_the_same(self) -> None:
         for user in ("nobody_of_this_name", "late"):
             told = self.refusal(self.dsn(self.postern, user))
-            self.assertIn(f'password authentication failed: user "{user}"', told)
+            self.assertIn(f'password authentication failed for user "{user}"', told)
 
     def test_expiry_given_by_the_statement_counts(self) -> None:
         superuser = self.start_postern("full", self.query_of("postgres"))

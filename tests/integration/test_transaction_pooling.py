@@ -9,7 +9,9 @@ import psycopg
 
 from postern_server import Ports
 from relay_base import APP, DATABASE, RelayTest
-from wire import FLUSH, SYNC, Wire, bind, execute, message, parse, query, session, shape
+from wire import (
+    FLUSH, SYNC, Wire, bind, describe, execute, message, parse, query, session, shape,
+)  # fmt: skip
 
 PID = "SELECT pg_backend_pid()"
 
@@ -305,6 +307,40 @@ class TransactionPoolTest(RelayTest):
             self.assertEqual(shape(wire.ask(parse("SELEC", ""), parse("SELECT 1", "b"), SYNC)),
                              "EZ")  # fmt: skip
             self.assertEqual(wire.ask(bind(statement="b"), SYNC)[0].sqlstate(), "26000")
+
+    def test_unnamed_statement_of_another_client_is_out_of_reach(self) -> None:
+        with session(self.client(dbname="shared")) as first:
+            first.ask(parse("SELECT 'not yours'"), bind(), execute(), SYNC)
+            with session(self.client(dbname="shared")) as second:
+                for request in (bind(), describe("S")):
+                    answer = second.ask(request, SYNC)
+                    self.assertEqual((shape(answer), answer[0].sqlstate()), ("EZ", "26000"))
+
+    def test_unnamed_statement_lives_until_the_next_query(self) -> None:
+        with session(self.client(dbname="shared")) as wire:
+            # Behind a SET the server is asked what became of the session, by a Query.
+            for sql in ("SELECT 5", "SET work_mem = '5MB'", "LISTEN here"):
+                wire.ask(parse(sql), SYNC)
+                for _ in range(2):
+                    self.assertNotIn("E", shape(wire.ask(bind(), execute(), SYNC)), sql)
+            wire.ask(query("SELECT 1"))
+            self.assertEqual(wire.ask(bind(), SYNC)[0].sqlstate(), "26000")
+
+    def test_long_copy_messages_are_streamed(self) -> None:
+        """Also where the server fails the COPY, or the client leaves, in the middle of one."""
+        good, bad = b"1\n" * 400_000, b"x\n" + b"1\n" * 400_000
+        count = query("SELECT count(*) FROM streamed")
+        with session(self.client(dbname="shared")) as wire:
+            wire.ask(query("CREATE TABLE streamed (n int)"))
+            for data, expected in ((good, "GCZ"), (bad, "GEZ"), (good, "GCZ")):
+                rows = message("d", data)
+                answer = wire.ask(query("COPY streamed FROM STDIN"), rows, message("c"))
+                self.assertEqual(shape(answer), expected)
+                self.assertEqual(shape(wire.ask(query("SELECT 1"))), "TDCZ")
+            with session(self.client(dbname="shared")) as leaver:
+                leaver.send(query("COPY streamed FROM STDIN"), message("d", good)[:500_000])
+            self.assertEqual(wire.ask(count)[1].values(), [b"800000"])
+            wire.ask(query("DROP TABLE streamed"))
 
     def test_statement_mode_refuses_transactions(self) -> None:
         single = self.connect(self.client(dbname="single"))

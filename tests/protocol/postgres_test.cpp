@@ -360,7 +360,7 @@ TEST_CASE("psql logs in to us with SCRAM") {
     const PsqlRun bad = psql_against_us(
         "wrong", known ? UserAnswer(KnownUser{*secret}) : UserAnswer(UnknownUser{}));
     CHECK(bad.login == LoginStep::Kind::kFailed);
-    CHECK(bad.output.find("FATAL:  password authentication failed: user \"alice\"") !=
+    CHECK(bad.output.find("FATAL:  password authentication failed for user \"alice\"") !=
           std::string::npos);
   }
 }

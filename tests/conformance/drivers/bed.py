@@ -115,7 +115,8 @@ class Bed:
         primary.scalar("SELECT pg_reload_conf()")
         self.postern: PosternServer = self.cluster.add_postern()
         self.postern.write("service.password", self._service_password + "\n")
-        self.postern.write("users.toml", f'[user.{USER}]\npassword = "{self.password}"\n')
+        login = f'[user.{USER}]\npassword = "{self.password}"\nreplication = true\n'
+        self.postern.write("users.toml", login)
         self.postern.start(self._toml)
 
     def _make_certificates(self) -> None:
