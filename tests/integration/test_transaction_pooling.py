@@ -120,6 +120,37 @@ class TransactionPoolTest(RelayTest):
         first.execute("RESET ROLE")
         self.assertEqual(self.one(first, "SELECT current_user"), APP)
 
+    def test_every_way_to_set_is_followed(self) -> None:
+        first, second = self.shared(), self.shared()
+        first.execute("UPDATE pg_settings SET setting = 'pg_catalog' WHERE name = 'search_path'")
+        first.execute("SET app.tenant.id = 'secret'")
+        self.assertEqual(self.one(second, "SHOW search_path"), '"$user", public')
+        self.assertIn(self.one(second, "SELECT current_setting('app.tenant.id', true)"), (None, ""))
+        self.assertEqual(self.one(first, "SHOW search_path"), "pg_catalog")
+        self.assertEqual(self.one(first, "SHOW app.tenant.id"), "secret")
+
+    def test_a_path_of_temporary_objects_keeps_its_connection(self) -> None:
+        first, second = (self.connect(self.client(dbname="pair")) for _ in range(2))
+        first.execute("SET search_path = pg_temp, public")
+        first.execute("CREATE TABLE planted AS SELECT 'planted' AS who")
+        self.assertEqual(self.sqlstate(lambda: second.execute("SELECT * FROM planted")), "42P01")
+        first.close()
+        self.assertEqual(self.sqlstate(lambda: second.execute("SELECT * FROM planted")), "42P01")
+
+    def test_settings_refused_on_the_next_connection_run_nothing(self) -> None:
+        """Or a statement would run as the connection's last holder."""
+        self.cluster.primary.scalar(f"CREATE ROLE bob; CREATE ROLE carl; GRANT bob, carl TO {APP}")
+        first, second = self.shared(), self.shared()
+        first.execute("CREATE TABLE IF NOT EXISTS whose (who text)")
+        first.execute("GRANT ALL ON whose TO public")
+        second.execute("SET ROLE bob")
+        first.execute("SET ROLE carl")
+        self.cluster.primary.scalar(f"REVOKE bob FROM {APP}")
+        with self.assertRaises(psycopg.OperationalError) as caught:
+            second.execute("INSERT INTO whose SELECT current_user")
+        self.assertIn("PST-2451", str(caught.exception))
+        self.assertEqual(self.one(first, "SELECT count(*) FROM whose"), 0)
+
     def test_prepared_statements_are_found_again(self) -> None:
         first, second = self.shared(), self.shared()
         first.prepare_threshold = second.prepare_threshold = 0

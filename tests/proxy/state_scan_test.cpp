@@ -32,7 +32,7 @@ TEST_CASE("settings that outlive the transaction") {
         "SELECT '--'; SET x.y = 1", "/* a /* b */ */ SET TIME ZONE 'UTC'", "RESET ALL",
         "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "SET ROLE bob",
         "SELECT set_config('search_path', 'a', false)", "SELECT \"set_config\"('a', 'b', false)",
-        "SELECT set_config('a', f(1, 2), false)",
+        "SELECT set_config('a', f(1, 2), false)", "UPDATE pg_settings SET setting = 'x'",
         "SELECT pg_catalog.set_config('a', 'b', 1 = 2)"}) {
     CAPTURE(sql);
     CHECK(has(hint(sql), Hint::kSettings));
@@ -46,6 +46,7 @@ TEST_CASE("application parameters are remembered by name") {
         std::vector<std::string>{"a.b", "c.d"});
   CHECK(scan_state("SELECT set_config('App.User', $1, false)").custom ==
         std::vector<std::string>{"app.user"});
+  CHECK(scan_state("SET a.b.C = 1").custom == std::vector<std::string>{"a.b.c"});
   CHECK(scan_state("SET timezone = 'UTC'").custom.empty());
 }
 
@@ -53,6 +54,8 @@ TEST_CASE("objects of the session") {
   CHECK(has(hint("CREATE TEMP TABLE t (a int)"), Hint::kTemporary));
   CHECK(has(hint("CREATE LOCAL TEMPORARY VIEW v AS SELECT 1"), Hint::kTemporary));
   CHECK(has(hint("SELECT * INTO pg_temp.x FROM t"), Hint::kTemporary));
+  CHECK(has(hint("SET LOCAL search_path = 'pg_temp'"), Hint::kTemporary));
+  CHECK(has(hint("SELECT set_config('search_path', $1, true)"), Hint::kTemporary));
   CHECK(has(hint("SELECT pg_advisory_lock(1)"), Hint::kAdvisory));
   CHECK(has(hint("SELECT pg_try_advisory_lock_shared(1)"), Hint::kAdvisory));
   CHECK(has(hint("LISTEN jobs"), Hint::kListen));
@@ -65,6 +68,8 @@ TEST_CASE("objects of the session") {
 
 TEST_CASE("what cannot be seen through is kept") {
   CHECK(has(hint("LOAD 'auto_explain'"), Hint::kUnfollowed));
+  CHECK(has(hint("SET session_authorization = 'bob'"), Hint::kUnfollowed));
+  CHECK(has(hint("SELECT set_config('session_authorization', 'bob', false)"), Hint::kUnfollowed));
   CHECK(has(hint("SET SESSION AUTHORIZATION bob"), Hint::kUnfollowed));
   CHECK(has(hint("SELECT set_config($1, $2, false)"), Hint::kUnfollowed));
   CHECK(has(hint("SELECT U&\"set\\005fconfig\"('a', 'b', false)"), Hint::kUnfollowed));
