@@ -250,7 +250,8 @@ void close_link(void* owner) {
 Task<void> release_link(Session* session, std::unique_ptr<ServerLink> link) {
   while (link->cancels > 0) co_await link->cancels_done.wait();
   close_open_executions(session, link.get(), make_error(pst::kUpstreamLost));
-  bool clean = !link->broken && link->queue().releasable() && link->out().empty();
+  bool clean =
+      !link->broken && link->queue().releasable() && link->out().empty() && link->up_left == 0;
   if (clean) {
     Deadline deadline(session->worker()->deadlines(), close_link, link.get());
     deadline.arm(SteadyClock::now() + kResetTimeout);
@@ -275,7 +276,7 @@ Task<void> detach_primary(Session* session) {
   ServerLink* link = session->primary.get();
   // A client that leaves in the middle of something leaves nothing behind: the server learns from
   // the closed socket, and a running statement is cancelled.
-  if (!link->queue().empty()) {
+  if (!link->queue().empty() || link->up_left > 0) {
     cancel_statement(session->shared_from_this());
     link->broken = true;
   }

@@ -36,6 +36,8 @@ using protocol::Request;
 using protocol::SessionFsm;
 
 constexpr std::size_t kReadSize = 8192;
+/// A longer row of a COPY is sent on in parts.
+constexpr std::size_t kStreamAbove = 256 * 1024;
 /// For the last bytes to a client whose session ends.
 constexpr std::chrono::seconds kFarewellTime{5};
 
@@ -171,12 +173,47 @@ Task<Status> await_room(Session* session) {
   co_return ok();
 }
 
+// A long row of a COPY is sent on in parts instead of being held whole. True: it began.
+Task<Result<bool>> begin_streaming(Session* session) {
+  const auto header = session->framer.header(session->input.unread());
+  if (!header) co_return header.error();
+  const auto type = static_cast<FrontendType>(header->item.type);
+  const std::size_t total = header->item.total();
+  const bool streams =
+      header->complete() && type == FrontendType::kCopyData && total > kStreamAbove;
+  if (!streams) co_return false;
+  const Status known = co_await know_copy_state(session, type);
+  if (!known) co_return known.error();
+  ServerLink* link = session->primary.get();
+  if (link == nullptr || session->fsm.state() != SessionFsm::State::kCopyIn) co_return false;
+  session->statistics.message(type);
+  link->up_left = total;
+  co_return true;
+}
+
+// What is here of such a row goes on, also where the COPY failed meanwhile. Returns what is due.
+std::size_t stream_on(Session* session) {
+  ServerLink* link = session->primary.get();
+  if (link == nullptr || link->up_left == 0) return 0;
+  const std::size_t size = std::min(link->up_left, session->input.size());
+  link->out().add_view(session->input.unread().substr(0, size));
+  session->input.consume(size);
+  link->up_left -= size;
+  return link->up_left;
+}
+
 // Takes every complete message of the buffer. Returns the unread bytes needed for the next one.
 Task<Result<std::size_t>> take_messages(Session* session) {
   while (!session->ending) {
+    if (const std::size_t due = stream_on(session)) co_return std::min(due, kStreamAbove);
     const auto framed = session->framer.next(session->input.unread());
     if (!framed) co_return framed.error();
-    if (!framed->complete()) co_return framed->need;
+    if (!framed->complete()) {
+      const auto streaming = co_await begin_streaming(session);
+      if (!streaming) co_return streaming.error();
+      if (*streaming) continue;
+      co_return framed->need;
+    }
     const Frame frame = framed->item;
     const Status known = co_await know_copy_state(session, frame.frontend());
     if (!known) co_return known.error();

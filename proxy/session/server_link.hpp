@@ -87,6 +87,8 @@ class ServerLink {
   /// Bytes of a large message still to be passed through, or dropped.
   std::size_t stream_left = 0;
   bool stream_forward = false;
+  /// Bytes of a client's long message still to be sent: until then nothing else may be.
+  std::size_t up_left = 0;
   /// A reply coroutine is reading; it sets `stopped` when it ends.
   bool pumping = false;
   /// The reply coroutine waits for the server to speak, with nothing else to do.
@@ -103,7 +105,7 @@ class ServerLink {
 
   /// Nothing is owed, and nothing was received that nobody looked at.
   [[nodiscard]] bool quiet() const {
-    return queue_.releasable() && input_.empty() && !held && stream_left == 0;
+    return queue_.releasable() && input_.empty() && !held && stream_left == 0 && up_left == 0;
   }
   /// Takes the connection out for pooling. Nothing may be under way.
   IdleServer release_server();
