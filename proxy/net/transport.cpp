@@ -194,11 +194,11 @@ Task<Result<std::size_t>> Transport::read_some(char* into, std::size_t size) {
 }
 
 IoStep Transport::receive(std::span<char> into) {
-  // A short read emptied the socket: the next attempt would be a call for nothing.
   if (drained_) return {IoStep::Kind::kWouldBlock, 0, 0};
   const IoStep step = receive_now(fd(), into);
-  drained_ = step.kind == IoStep::Kind::kWouldBlock ||
-             (step.kind == IoStep::Kind::kMoved && step.size < into.size());
+  // A short read does not say so: the end of the stream may have come with the bytes, and its edge
+  // with theirs.
+  drained_ = step.kind == IoStep::Kind::kWouldBlock;
   return step;
 }
 

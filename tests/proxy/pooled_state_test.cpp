@@ -89,11 +89,23 @@ TEST_CASE("the server's answer becomes the session's settings and pins") {
 
 TEST_CASE("without an answer the session keeps its connection") {
   PooledState state;
-  state.note(scan_state("SET a.b = 1"));
-  (void)state.question();
-  reply(state, message('E', Bytes("SERROR\0C57014\0\0", 15)));
   Settings applied;
-  CHECK_FALSE(state.done(applied));
+  SUBCASE("an error") {
+    state.note(scan_state("SET a.b = 1"));
+    (void)state.question();
+    reply(state, message('E', Bytes("SERROR\0C58000\0\0", 15)));
+    CHECK_FALSE(state.done(applied));
+  }
+  SUBCASE("cancelled again and again") {
+    state.note(scan_state("SET a.b = 1"));
+    for (int i = 0; i < 5; ++i) {
+      REQUIRE(state.suspect());
+      CHECK_FALSE(has(state.pins(), Pin::kUnfollowed));
+      (void)state.question();
+      reply(state, message('E', Bytes("SERROR\0C57014\0\0", 15)));
+      CHECK_FALSE(state.done(applied));
+    }
+  }
   CHECK(has(state.pins(), Pin::kUnfollowed));
 }
 
