@@ -19,7 +19,9 @@ bool bit(const NetAddress& address, unsigned at) {
 }  // namespace
 
 std::optional<NetAddress> parse_net_address(std::string_view text) {
-  const std::string copy(text.substr(0, std::min(text.find('%'), kLongest)));
+  const std::string copy(text.substr(0, text.find('%')));
+  // inet_pton would read up to the zero byte, and call the rest of the text agreed.
+  if (copy.size() > kLongest || copy.find('\0') != std::string::npos) return std::nullopt;
   NetAddress address;
   if (::inet_pton(AF_INET, copy.c_str(), address.bytes.data()) == 1) {
     address.size = 4;

@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "base/codes/config.hpp"
+#include "config/address_range.hpp"
 #include "config/findings.hpp"
-#include "config/network.hpp"
 #include "config/validate.hpp"
 
 namespace postern::config {
@@ -37,7 +37,7 @@ void validate_sockets(Findings& findings) {
     findings.add(pst::kConfigBadValue, "listen.unix_socket_mode", "is not octal, as \"0770\"");
   }
   for (const std::string& network : listen.proxy_protocol_from) {
-    if (Network::parse(network)) continue;
+    if (AddressRange::parse(network)) continue;
     findings.add(pst::kConfigBadValue, "listen.proxy_protocol_from",
                  "\"" + network + "\" is not a network, as \"10.0.0.0/8\"");
   }

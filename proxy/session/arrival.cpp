@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/codes/net.hpp"
-#include "config/network.hpp"
+#include "config/address_range.hpp"
 #include "proxy/net/proxy_header.hpp"
 #include "proxy/session/authenticate.hpp"
 
@@ -32,12 +32,13 @@ Task<Status> read_login(Session* session, std::size_t need) {
 }
 
 bool announces_clients(const config::Config& config, std::string_view peer) {
-  const std::string_view host = config::host_of(peer);
-  return std::any_of(config.listen.proxy_protocol_from.begin(),
-                     config.listen.proxy_protocol_from.end(), [&](const std::string& text) {
-                       const auto network = config::Network::parse(text);
-                       return network && network->contains(host);
-                     });
+  const auto address = config::address_of_peer(peer);
+  if (!address) return false;
+  const std::vector<std::string>& listed = config.listen.proxy_protocol_from;
+  return std::any_of(listed.begin(), listed.end(), [&](const std::string& text) {
+    const auto range = config::AddressRange::parse(text);
+    return range && range->contains(*address);
+  });
 }
 
 Task<Status> take_proxy_header(Session* session) {
