@@ -12,6 +12,7 @@
 #include "proxy/session/items.hpp"
 #include "proxy/session/link.hpp"
 #include "proxy/session/search_path.hpp"
+#include "proxy/session/tracking.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -62,14 +63,14 @@ Status thin_out(Session* session, ServerLink* link) {
 }
 
 // What a connection borrowed for one read reports is none of the client's business.
-Status tell_differences(Session* session, const ServerLink& link) {
-  if (&link != session->primary.get()) return ok();
-  const ReportedParameters& now = link.facts().parameters;
+Status tell_differences(Session* session, ServerLink* link) {
+  if (link != session->primary.get()) return ok();
+  const ReportedParameters& now = link->facts().parameters;
   if (now.digest() == session->reported.digest()) return ok();
   for (const auto& [name, value] : now.all()) {
     if (!session->reported.set(name, value)) continue;
     POSTERN_TRY((protocol::ParameterStatus{name, value}.encode(session->out.pending().own())));
-    (void)types::apply_setting(session->render, name, value);
+    POSTERN_TRY(on_parameter(session, link, name, value));
   }
   return ok();
 }
@@ -84,7 +85,7 @@ Status take_state_along(Session* session, ServerLink* link) {
   link->prepared().erase("");
   POSTERN_TRY(thin_out(session, link));
   POSTERN_ASSIGN(const bool awaited, send_settings(session, link));
-  return awaited ? ok() : tell_differences(session, *link);
+  return awaited ? ok() : tell_differences(session, link);
 }
 
 bool welcome_from_memory(Session* session) {
@@ -123,7 +124,7 @@ Status on_settings_reply(const protocol::Frame& frame) {
 }
 
 Status on_settings_done(Session* session, ServerLink* link) {
-  return tell_differences(session, *link);
+  return tell_differences(session, link);
 }
 
 void on_state_done(Session* session, ServerLink* link) {
