@@ -79,18 +79,6 @@ std::string reset_sql(std::string_view name) {
 
 }  // namespace
 
-std::string describe(Pin pins) {
-  std::string text;
-  const auto add = [&](std::string_view name) {
-    text.append(text.empty() ? "" : ", ").append(name);
-  };
-  for (const PinQuestion& row : kPinQuestions) {
-    if (has(pins, row.pin)) add(row.name);
-  }
-  if (has(pins, Pin::kUnfollowed)) add("state that cannot be followed");
-  return text;
-}
-
 void PooledState::start(Settings settings) {
   startup_ = std::move(settings);
   want(startup_);

@@ -35,9 +35,6 @@ constexpr bool has(Pin set, Pin bit) {
   return (static_cast<unsigned>(set) & static_cast<unsigned>(bit)) != 0;
 }
 
-/// The part of the reason a person reads: "temporary objects, LISTEN".
-std::string describe(Pin pins);
-
 /// One session's state under transaction and statement pooling. One thread, no I/O.
 class PooledState {
  public:
