@@ -1,4 +1,4 @@
-"""Messages too long to be held whole go on in parts; what a protected database takes stays bounded."""
+"""Messages too long to be held whole go on in parts; all others stay bounded."""
 
 from __future__ import annotations
 
@@ -47,8 +47,11 @@ class LongMessageTest(RelayTest):
         value = b"x" * (3 * LONG)
         for wire in self.each_pool():
             for name in ("", "once"):
-                got = wire.ask(parse("SELECT length($1::text)", name), bind(value, statement=name),
-                               execute(), bind(b"abc", statement=name), execute(), SYNC)  # fmt: skip
+                got = wire.ask(
+                    parse("SELECT length($1::text)", name),
+                    bind(value, statement=name), execute(),
+                    bind(b"abc", statement=name), execute(), SYNC,
+                )  # fmt: skip
                 self.assertEqual(shape(got), "12DC2DCZ")
                 self.assertEqual([m.values() for m in got if m.type == "D"],
                                  [[str(len(value)).encode()], [b"3"]])  # fmt: skip
