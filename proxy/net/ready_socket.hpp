@@ -2,11 +2,14 @@
 #pragma once
 
 #include <coroutine>
+#include <utility>
 
 #include <boost/asio/detail/reactor.hpp>
 #include <boost/asio/detail/reactor_op.hpp>
 
 #include "proxy/net/asio.hpp"
+#include "proxy/net/second_look.hpp"
+#include "proxy/net/socket_ops.hpp"
 
 namespace postern::proxy {
 
@@ -21,48 +24,110 @@ class ReadySocket : public StreamSocket {
         reactor_(&asio::use_service<asio::detail::reactor>(executor.context())) {}
 
  private:
-  friend class InputWait;
-  void start(asio::detail::reactor_op* operation) {
-    reactor_->start_op(asio::detail::reactor::read_op, native_handle(),
-                       impl_.get_implementation().reactor_data_, operation, false, true);
-  }
-
+  friend class InputWatch;
   asio::detail::reactor* reactor_;
 };
 
-/// One wait for input, to be awaited once, as a named object. The socket must be open and its last
-/// receive have said that nothing is left, or bytes that are there may never be reported. Ends
-/// early now and then; ends with the socket's cancel() and close() too. Yields Asio's error.
-class InputWait : asio::detail::reactor_op, public task_detail::OwnAwaiter {
+/// Watches one socket for input, again and again, without an allocation a wait. Lives on the heap:
+/// where its owner goes while the reactor still has it, it goes with the reactor's last word.
+/// The socket's thread only.
+///
+/// The socket must be open and have been seen empty, or be thought so: then it is looked at again
+/// (second_look.hpp). Waits end early now and then, and with the socket's cancel() and close().
+class InputWatch : asio::detail::reactor_op {
  public:
-  explicit InputWait(ReadySocket* socket)
-      : reactor_op(boost::system::error_code(), &perform, &complete), socket_(socket) {}
-  InputWait(const InputWait&) = delete;
-  InputWait& operator=(const InputWait&) = delete;
-
-  [[nodiscard]] bool await_ready() const noexcept { return false; }
-  template <typename Promise>
-  void await_suspend(std::coroutine_handle<Promise> waiting) {
-    root_ = waiting.promise().root;
-    waiting_ = waiting;
-    socket_->start(this);
+  explicit InputWatch(ReadySocket& socket)
+      : reactor_op(boost::system::error_code(), &perform, &complete),
+        doubt_(asio::use_service<SecondLook>(socket.get_executor().context()).waits(), &look_again,
+               this) {
+    cancellation_key_ = this;
   }
-  [[nodiscard]] boost::system::error_code await_resume() const noexcept { return ec_; }
+  InputWatch(const InputWatch&) = delete;
+  InputWatch& operator=(const InputWatch&) = delete;
+
+  struct Drop {
+    void operator()(InputWatch* watch) const {
+      if (watch->pending_) {
+        watch->doubt_.disarm();
+        watch->abandoned_ = true;
+      } else {
+        delete watch;
+      }
+    }
+  };
+
+  enum class Empty : std::uint8_t { kSeen, kThought };
+
+  /// Begins to watch, unless it does so already.
+  void begin(ReadySocket& socket, Empty empty) {
+    if (pending_ || fired_) return;
+    pending_ = true;
+    seen_ = false;
+    ec_.clear();
+    reactor_ = socket.reactor_;
+    registration_ = socket.impl_.get_implementation().reactor_data_;
+    fd_ = socket.native_handle();
+    if (empty == Empty::kThought) doubt_.arm({});
+    reactor_->start_op(asio::detail::reactor::read_op, fd_, registration_, this, false, true);
+  }
+  /// Since it began there was news of the socket.
+  [[nodiscard]] bool seen() const { return seen_; }
+  /// Before the socket closes or goes elsewhere.
+  void end() { doubt_.disarm(); }
+
+  /// One wait, after begin(). To be awaited once, as a named object. Yields Asio's error.
+  struct Await : task_detail::OwnAwaiter {
+    InputWatch* watch;
+
+    [[nodiscard]] bool await_ready() const noexcept { return std::exchange(watch->fired_, false); }
+    template <typename Promise>
+    void await_suspend(std::coroutine_handle<Promise> waiting) const {
+      watch->root_ = waiting.promise().root;
+      watch->waiting_ = waiting;
+    }
+    [[nodiscard]] boost::system::error_code await_resume() const noexcept { return watch->ec_; }
+  };
 
  private:
-  static status perform(reactor_op*) { return done_and_exhausted; }
+  static status perform(reactor_op* base) {
+    static_cast<InputWatch*>(base)->seen_ = true;
+    return done_and_exhausted;
+  }
   static void complete(void* owner, asio::detail::operation* base, const boost::system::error_code&,
                        std::size_t) {
-    const auto* self = static_cast<InputWait*>(base);
-    // Without owner the io_context goes, and what waits in it.
-    if (owner == nullptr) {
-      self->root_->frame.destroy();
+    auto* self = static_cast<InputWatch*>(base);
+    self->pending_ = false;
+    self->doubt_.disarm();
+    if (self->abandoned_) {
+      delete self;
+      return;
+    }
+    const std::coroutine_handle<> waiting = std::exchange(self->waiting_, nullptr);
+    if (!waiting) {
+      self->fired_ = self->seen_;  // for the next wait
+    } else if (owner != nullptr) {
+      waiting.resume();
     } else {
-      self->waiting_.resume();
+      // The io_context goes, and what waits in it: with it goes this watch.
+      self->root_->frame.destroy();
     }
   }
+  static void look_again(void* self) {
+    auto& watch = *static_cast<InputWatch*>(self);
+    if (watch.seen_ || peek_idle(watch.fd_) == IdleState::kQuiet) return;
+    watch.seen_ = true;
+    watch.reactor_->cancel_ops_by_key(watch.fd_, watch.registration_,
+                                      asio::detail::reactor::read_op, self);
+  }
 
-  ReadySocket* socket_;
+  bool pending_ = false;    // the reactor has it
+  bool seen_ = false;       // there was news since it began
+  bool fired_ = false;      // and it was reported while nobody waited
+  bool abandoned_ = false;  // nobody is interested any more
+  int fd_ = -1;
+  Deadline doubt_;
+  asio::detail::reactor* reactor_ = nullptr;
+  asio::detail::reactor::per_descriptor_data registration_ = nullptr;
   task_detail::Root* root_ = nullptr;
   std::coroutine_handle<> waiting_;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <fcntl.h>
 #include <utility>
 
 #include <boost/asio/error.hpp>
@@ -47,20 +48,6 @@ class Busy {
   bool* flag_;
 };
 
-/// GCC 12 copies an awaiter named by reference into the frame; the reactor must find ours in place.
-struct BorrowedWait : task_detail::OwnAwaiter {
-  InputWait* input;
-
-  [[nodiscard]] bool await_ready() const noexcept { return input->await_ready(); }
-  template <typename Promise>
-  void await_suspend(std::coroutine_handle<Promise> waiting) const {
-    input->await_suspend(waiting);
-  }
-  [[nodiscard]] boost::system::error_code await_resume() const noexcept {
-    return input->await_resume();
-  }
-};
-
 Error closed_here() {
   return make_error(pst::kTransportClosed);
 }
@@ -84,7 +71,10 @@ IdleState UnboundTransport::peek() const {
 }
 
 Transport::Transport(ReadySocket socket, UnboundTransport unbound)
-    : socket_(std::move(socket)), tls_(std::move(unbound.tls)), peer_(std::move(unbound.peer)) {}
+    : socket_(std::move(socket)),
+      watch_(new InputWatch(socket_)),
+      tls_(std::move(unbound.tls)),
+      peer_(std::move(unbound.peer)) {}
 
 Transport::~Transport() {
   close();
@@ -105,11 +95,29 @@ UnboundTransport Transport::release() {
   POSTERN_CHECK(!reading_ && !writing_);
   UnboundTransport unbound;
   if (!is_open()) return unbound;
+  watch_->end();
   boost::system::error_code error;
   unbound.fd = UniqueFd(socket_.release(error));
   unbound.tls = std::move(tls_);
   unbound.peer = peer_;
   return unbound;
+}
+
+UnboundTransport Transport::leave_shell() {
+  POSTERN_CHECK(!reading_ && !writing_);
+  UnboundTransport unbound;
+  unbound.fd = UniqueFd(::fcntl(fd(), F_DUPFD_CLOEXEC, 0));
+  unbound.tls = std::move(tls_);
+  unbound.peer = peer_;
+  return unbound;
+}
+
+IdleState Transport::glance() {
+  const bool knows =
+      is_open() && left_ != Left::kUnknown && (tls_ == nullptr || tls_->wants_input());
+  if (!knows) return peek();
+  watch();
+  return watch_->seen() ? peek() : IdleState::kQuiet;
 }
 
 IdleState Transport::peek() const {
@@ -130,13 +138,18 @@ Status Transport::waited(const boost::system::error_code& error) {
   return ok();
 }
 
-// The socket must have been seen empty.
+void Transport::watch() {
+  using Empty = InputWatch::Empty;
+  watch_->begin(socket_, left_ == Left::kNothing ? Empty::kSeen : Empty::kThought);
+}
+
+// The last receive must have left nothing, by what it said.
 Task<Status> Transport::wait_input() {
   streak_ = 0;
-  InputWait input(&socket_);
-  BorrowedWait wait{{}, &input};
+  watch();
+  InputWatch::Await wait{{}, watch_.get()};
   const boost::system::error_code error = co_await wait;
-  drained_ = false;
+  if (watch_->seen()) left_ = Left::kUnknown;
   co_return waited(error);
 }
 
@@ -157,7 +170,10 @@ Task<Status> Transport::wait_readable() {
   const Busy busy(&reading_);
   if (!is_open()) co_return closed_here();
   if (tls_ != nullptr && !tls_->wants_input()) co_return ok();
-  if (!drained_ && peek_idle(fd()) != IdleState::kQuiet) co_return ok();
+  if (left_ == Left::kUnknown) {
+    if (peek_idle(fd()) != IdleState::kQuiet) co_return ok();
+    left_ = Left::kNothing;
+  }
   Status ready = co_await wait_input();
   interrupted_ = false;
   co_return ready;
@@ -183,7 +199,8 @@ Task<Result<std::size_t>> Transport::read_some(char* into, std::size_t size) {
       if (turn_over()) co_await give_turn();
       co_return std::move(*got);
     }
-    if (!drained_ || (tls_ != nullptr && !tls_->wants_input())) {  // only the turn is over
+    if (left_ == Left::kUnknown ||
+        (tls_ != nullptr && !tls_->wants_input())) {  // only the turn is over
       co_await give_turn();
       continue;
     }
@@ -194,11 +211,10 @@ Task<Result<std::size_t>> Transport::read_some(char* into, std::size_t size) {
 }
 
 IoStep Transport::receive(std::span<char> into) {
-  if (drained_) return {IoStep::Kind::kWouldBlock, 0, 0};
+  if (left_ != Left::kUnknown) return {IoStep::Kind::kWouldBlock, 0, 0};
   const IoStep step = receive_now(fd(), into);
-  // A short read does not say so: the end of the stream may have come with the bytes, and its edge
-  // with theirs.
-  drained_ = step.kind == IoStep::Kind::kWouldBlock;
+  if (step.kind == IoStep::Kind::kWouldBlock) left_ = Left::kNothing;
+  if (step.kind == IoStep::Kind::kMoved && step.size < into.size()) left_ = Left::kHardlyAnything;
   return step;
 }
 
@@ -363,6 +379,7 @@ void Transport::close() {
     tls_->close();
     if (tls_->wants_output()) flush_now();
   }
+  watch_->end();
   boost::system::error_code ignored;
   socket_.close(ignored);
 }

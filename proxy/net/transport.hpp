@@ -90,16 +90,31 @@ class Transport {
   /// Takes the connection out of its worker. No operation may be under way; the Transport is
   /// closed afterwards.
   UnboundTransport release();
+  /// For another thread, with no operation under way: the same connection by a descriptor of its
+  /// own. What stays behind is to be release()d, not closed, on its worker: a closed descriptor
+  /// whose connection lives on would stay in the worker's epoll set.
+  UnboundTransport leave_shell();
 
   /// "127.0.0.1:5432", "[::1]:5432", "unix:/path" or "unix".
   [[nodiscard]] const std::string& peer() const { return peer_; }
   /// Null while plain. Valid as long as this Transport.
   [[nodiscard]] const TlsEngine* tls() const { return tls_.get(); }
   [[nodiscard]] IdleState peek() const;
+  /// The same by what the event loop has heard up to its last turn; a system call only where that
+  /// is in doubt.
+  [[nodiscard]] IdleState glance();
 
  private:
   Transport(ReadySocket socket, UnboundTransport unbound);
 
+  /// What the socket still holds, by the last receive.
+  enum class Left : std::uint8_t {
+    kUnknown,
+    kHardlyAnything,  ///< it gave less than there was room for
+    kNothing,
+  };
+
+  void watch();
   Task<Status> wait_input();
   Task<Status> wait_output();
   [[nodiscard]] Status waited(const boost::system::error_code& error);
@@ -119,10 +134,11 @@ class Transport {
   [[nodiscard]] int fd() const { return const_cast<ReadySocket&>(socket_).native_handle(); }
 
   ReadySocket socket_;
+  std::unique_ptr<InputWatch, InputWatch::Drop> watch_;
   std::unique_ptr<TlsEngine> tls_;
   std::string peer_;
   unsigned streak_ = 0;
-  bool drained_ = false;  // the last receive emptied the socket: wait before trying again
+  Left left_ = Left::kUnknown;
   bool reading_ = false;
   bool interrupted_ = false;
   bool writing_ = false;

@@ -53,9 +53,9 @@ Broker::Pool& Broker::pool_of(const Request& request) {
   return *pool;
 }
 
-PoolHandle Broker::handle(const Request& request) {
-  auto taker =
-      std::make_shared<const Taker>(Taker{request.identity, request.application, request.session});
+PoolHandle Broker::handle(const Worker* worker, const Request& request) {
+  auto taker = std::make_shared<const Taker>(
+      Taker{request.identity, request.application, request.session, worker});
   const std::lock_guard lock(mutex_);
   return PoolHandle(&pool_of(request), std::move(taker));
 }
@@ -63,7 +63,7 @@ PoolHandle Broker::handle(const Request& request) {
 // ---- Taking
 
 Task<Result<PoolTicket>> Broker::acquire(Worker* worker, Request request) {
-  const PoolHandle bound = handle(request);
+  const PoolHandle bound = handle(worker, request);
   const WaitLimits limits = request;
   co_return co_await acquire(worker, &bound, limits);
 }
@@ -72,15 +72,15 @@ Task<Result<PoolTicket>> Broker::acquire(Worker* worker, const PoolHandle* handl
                                          WaitLimits limits) {
   Begun begun = begin(worker, *handle);
   if (begun.done) {
-    if (*begun.done) check_alive(**begun.done);
+    if (*begun.done) check_alive(worker, **begun.done);
     co_return std::move(*begun.done);
   }
   Result<PoolTicket> ticket = co_await wait(worker, std::move(begun.waiter), limits);
-  if (ticket) check_alive(*ticket);
+  if (ticket) check_alive(worker, *ticket);
   co_return ticket;
 }
 
-PoolTicket Broker::take_idle(const PoolHandle& handle) {
+PoolTicket Broker::take_idle(const Worker* worker, const PoolHandle& handle) {
   Pool& pool = static_cast<Pool&>(*handle.pool_);
   PoolTicket ticket;
   {
@@ -90,7 +90,7 @@ PoolTicket Broker::take_idle(const PoolHandle& handle) {
     if (!index) return ticket;
     ticket = ticket_for(pool, handle.taker_, {GrantKind::kUse, pool.take_idle(*index)});
   }
-  check_alive(ticket);
+  check_alive(worker, ticket);
   return ticket;
 }
 
@@ -136,8 +136,8 @@ PoolTicket Broker::ticket_for(Pool& pool, std::shared_ptr<const Taker> taker, Se
 }
 
 // The server closed it, or spoke out of turn: not worth anything any more. Its slot is the taker's.
-void Broker::check_alive(PoolTicket& ticket) {
-  if (!ticket.has_server() || ticket.server_.transport.peek() == IdleState::kQuiet) return;
+void Broker::check_alive(const Worker* worker, PoolTicket& ticket) {
+  if (!ticket.has_server() || ticket.server_.transport.glance(worker) == IdleState::kQuiet) return;
   ticket.server_ = IdleServer{};
   lost(ticket);
   if (on_closed_) on_closed_(1);
@@ -263,7 +263,7 @@ void Broker::release(PoolTicket& ticket, IdleServer server) {
     const std::lock_guard lock(mutex_);
     const auto now = SteadyClock::now();
     if (ticket.record_ == nullptr) {  // never told that it was opened: then it is now
-      ticket.record_ = enrol(pool, ticket, server.facts.get(), server.transport.tls != nullptr);
+      ticket.record_ = enrol(pool, ticket, server.facts.get(), server.transport.encrypted());
       set_.opened(pool, now, moves);
     }
     ServerRecord* record = ticket.record_;

@@ -51,8 +51,8 @@ class Broker {
   };
 
   /// Looks the pool up, once per session and node, and gives it the settings of the request: the
-  /// latest hold.
-  PoolHandle handle(const Request& request);
+  /// latest hold. `worker` is where it will take connections.
+  PoolHandle handle(const Worker* worker, const Request& request);
 
   /// A slot, with an idle connection where there was one, else for the caller to open. Dead idle
   /// connections are dropped on the way. Errors: kPoolTimeout, kShuttingDown, kUpstreamUnavailable
@@ -61,7 +61,7 @@ class Broker {
   /// The same without the look-up. The handle outlives the call.
   Task<Result<PoolTicket>> acquire(Worker* worker, const PoolHandle* handle, WaitLimits limits);
   /// The same for who does not wait: an empty ticket where nothing is idle for this taker.
-  PoolTicket take_idle(const PoolHandle& handle);
+  PoolTicket take_idle(const Worker* worker, const PoolHandle& handle);
 
   // ---- Operations. `database` as clients name it; empty means all, later ones included.
 
@@ -117,6 +117,10 @@ class Broker {
   struct Parked {
     IdleServer server;
     ServerRecord* record = nullptr;
+    /// Left with the taker's worker: taken first.
+    friend bool is_near(const Parked& parked, const TakerRef& taker) {
+      return parked.server.transport.home() == taker.get()->worker;
+    }
   };
   using Set = PoolSet<Parked, TakerRef>;
   using State = Set::Pool;
@@ -134,7 +138,7 @@ class Broker {
   void abandon(Waiter& waiter);
   static Error failure_of(const Pool& pool, SteadyTime now);
   PoolTicket ticket_for(Pool& pool, std::shared_ptr<const Taker> taker, Set::Grant grant);
-  void check_alive(PoolTicket& ticket);
+  void check_alive(const Worker* worker, PoolTicket& ticket);
 
   // On behalf of PoolTicket.
   void opened(PoolTicket& ticket, const ServerFacts& facts, bool tls);

@@ -34,6 +34,12 @@ enum class Stage : std::uint8_t {
 template <typename Connection, typename Identity>
 class PoolState;
 
+/// Which of several idle connections costs a taker less; overloaded where that makes a difference.
+template <typename Connection, typename Identity>
+bool is_near(const Connection&, const Identity&) {
+  return true;
+}
+
 /// A limit that several pools share. Pools join it once and stay.
 template <typename Pool>
 struct Cap {
@@ -89,11 +95,15 @@ class PoolState {
 
   // ---- idle connections, oldest first
 
+  /// The one used last, of those near the taker if there are any.
   [[nodiscard]] std::optional<std::size_t> find_idle(const Identity& identity) const {
+    std::optional<std::size_t> found;
     for (std::size_t i = idle_.size(); i-- > 0;) {
-      if (idle_[i].identity == identity) return i;
+      if (!(idle_[i].identity == identity)) continue;
+      if (is_near(idle_[i].connection, identity)) return i;
+      if (!found) found = i;
     }
-    return std::nullopt;
+    return found;
   }
   void push_idle(Idle entry) {
     idle_.push_back(std::move(entry));

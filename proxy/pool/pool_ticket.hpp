@@ -45,6 +45,8 @@ class PoolTicket {
 
   /// The idle connection granted; none: the caller opens one.
   [[nodiscard]] bool has_server() const { return server_.facts != nullptr; }
+  /// Of the connection granted: it was a standby at its login.
+  [[nodiscard]] bool standby() const { return server_.facts->standby; }
   [[nodiscard]] IdleServer take_server() { return std::move(server_); }
   [[nodiscard]] const PoolKey& key() const;
   [[nodiscard]] const Taker& taker() const { return *taker_; }

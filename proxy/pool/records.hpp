@@ -12,6 +12,8 @@
 
 namespace postern::proxy {
 
+class Worker;
+
 /// One pool: connections of one upstream login to one database on one node.
 struct PoolKey {
   std::string node;      ///< endpoint text
@@ -25,6 +27,7 @@ struct Taker {
   std::string identity;     ///< tenant and startup settings: never shared with another identity
   std::string application;  ///< for people to read
   std::uint64_t session = 0;
+  const Worker* worker = nullptr;  ///< where it takes them
 };
 
 /// Takers of equal identity may share connections.

@@ -10,8 +10,8 @@
 
 #include "base/bytes.hpp"
 #include "proxy/net/endpoint.hpp"
+#include "proxy/net/idle_transport.hpp"
 #include "proxy/net/tls_context.hpp"
-#include "proxy/net/transport.hpp"
 #include "proxy/pool/session_settings.hpp"
 
 namespace postern::proxy {
@@ -51,9 +51,9 @@ struct ServerFacts {
   TenantContext context;
 };
 
-/// An idle server connection, bound to no worker. Closing is destruction.
+/// An idle server connection. Closing is destruction.
 struct IdleServer {
-  UnboundTransport transport;
+  IdleTransport transport;
   std::unique_ptr<ServerFacts> facts;
 };
 

@@ -20,10 +20,11 @@ using protocol::Request;
 
 Task<Result<ItemResult>> run_item(Session* session, const BatchItem* item) {
   if (session->reading == nullptr) {
-    const Status attached = co_await attach_primary(session);
-    if (!attached) co_return attached.error();
+    auto attached = attach_at_once(session);
+    if (!attached) attached = co_await attach_primary(session);
+    if (!*attached) co_return attached->error();
     session->active = session->primary.get();
-    if (!session->batch_sent) {
+    if (!session->batch_sent && arming_due(*session, *session->primary)) {
       const Status armed = co_await arm_when_due(session);
       if (!armed) co_return armed.error();
     }
@@ -60,8 +61,9 @@ Task<Status> end_batch(Session* session) {
         session->out.pending().own());
     co_return ok();
   }
-  const Status attached = co_await attach_primary(session);
-  if (!attached) co_return attached.error();
+  auto attached = attach_at_once(session);
+  if (!attached) attached = co_await attach_primary(session);
+  if (!*attached) co_return attached->error();
   ServerLink* link = session->primary.get();
   protocol::Sync{}.encode(link->out().own());
   Unit sync = unit_for(Request::kSync);

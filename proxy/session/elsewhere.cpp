@@ -287,10 +287,13 @@ void remember(Session* session, const LoneRead& read,
 
 }  // namespace
 
-bool may_leave_primary(const Session& session, const Execution& execution) {
+bool may_read_elsewhere(const Session& session) {
   const config::Config& config = *session.context->runtime->config;
-  return (config.cache || config.routing) && session_allows(session) &&
-         decision_allows(*execution.analysed);
+  return (config.cache || config.routing) && session_allows(session);
+}
+
+bool may_leave_primary(const Session& session, const Execution& execution) {
+  return may_read_elsewhere(session) && decision_allows(*execution.analysed);
 }
 
 Task<Result<bool>> serve_query_elsewhere(Session* session, std::shared_ptr<Execution> execution,
@@ -325,8 +328,7 @@ Task<Result<bool>> serve_query_elsewhere(Session* session, std::shared_ptr<Execu
 }
 
 Task<Result<bool>> serve_batch_elsewhere(Session* session, const BatchItems* items) {
-  const config::Config& config = session->config();
-  if ((!config.cache && !config.routing) || !session_allows(*session)) co_return false;
+  if (!may_read_elsewhere(*session)) co_return false;
   const auto read = lone_read(*items);
   if (!read) co_return false;
   const auto fits = consistent(*read);

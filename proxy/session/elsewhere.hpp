@@ -5,6 +5,9 @@
 
 namespace postern::proxy {
 
+/// The configuration and the session's state allow reads to go elsewhere at all.
+bool may_read_elsewhere(const Session& session);
+
 /// The decision and the session's state allow this single read to be answered from the cache or by
 /// a replica: proven harmless, outside a transaction, no session state of its own.
 bool may_leave_primary(const Session& session, const Execution& execution);

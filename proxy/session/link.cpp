@@ -86,7 +86,7 @@ Task<Result<Transport>> adopt_or_open(Session* session, PoolTicket* ticket, Endp
   if (ticket->has_server()) {
     IdleServer server = ticket->take_server();
     *facts = std::move(server.facts);
-    co_return Transport::adopt(session->worker()->executor(), std::move(server.transport));
+    co_return server.transport.take(session->worker());
   }
   // Where it was chosen, another configuration may have been in force.
   const Cluster& cluster = session->database->cluster();
@@ -116,24 +116,50 @@ Task<Result<Transport>> adopt_or_open(Session* session, PoolTicket* ticket, Endp
 
 }  // namespace
 
-Task<Result<std::unique_ptr<ServerLink>>> acquire_link(Session* session, Endpoint node) {
+namespace {
+
+PoolHandle find_pool(Session* session, const Endpoint& node) {
   Broker::Request request;
-  const config::LimitsOptions& limits = session->config().limits;
   static_cast<PoolSettings&>(request) =
-      pool_settings(limits, session->database->options(),
+      pool_settings(session->config().limits, session->database->options(),
                     session->runtime().users.options(session->identity.login));
-  static_cast<WaitLimits&>(request) = wait_limits(limits);
-  request.on_wait = tell_waiting;
-  request.owner = session;
   // By the name clients use: two sections of one upstream database have each their own size.
   request.key = {node.text(), session->database->name(), session->identity.upstream_user};
   request.identity = session->identity.pool_identity;
   request.application = session->identity.application;
   request.session = session->id;
+  return session->runtime().broker.handle(session->worker(), request);
+}
+
+bool is_known(const Session& session, const Endpoint& node) {
+  const PrimaryPool& pool = session.primary_pool;
+  return pool.handle && pool.configured == &*session.context->runtime->config && pool.node == node;
+}
+
+const PoolHandle* primary_pool(Session* session, const Endpoint& node) {
+  if (!is_known(*session, node)) {
+    session->primary_pool = {find_pool(session, node), node, &session->config()};
+  }
+  return &session->primary_pool.handle;
+}
+
+std::unique_ptr<ServerLink> make_link(Session* session, Transport transport,
+                                      std::unique_ptr<ServerFacts> facts, PoolTicket ticket) {
+  auto link = std::make_unique<ServerLink>(session->worker(), std::move(transport),
+                                           std::move(facts), std::move(ticket));
+  link->statistics = &session->statistics;
+  return link;
+}
+
+Task<Result<std::unique_ptr<ServerLink>>> acquire(Session* session, const PoolHandle* pool,
+                                                  Endpoint node) {
+  WaitLimits limits = wait_limits(session->config().limits);
+  limits.on_wait = tell_waiting;
+  limits.owner = session;
   const auto begun = SteadyClock::now();
   session->statistics.wait_begun();
   Result<PoolTicket> ticket =
-      co_await session->runtime().broker.acquire(session->worker(), std::move(request));
+      co_await session->runtime().broker.acquire(session->worker(), pool, limits);
   session->statistics.wait_ended(ticket.has_value());
   if (!ticket) co_return ticket.error();
   session->runtime().metrics.pool_wait.observe(static_cast<std::uint64_t>(
@@ -142,35 +168,80 @@ Task<Result<std::unique_ptr<ServerLink>>> acquire_link(Session* session, Endpoin
   PoolTicket slot = std::move(*ticket);
   Result<Transport> transport = co_await adopt_or_open(session, &slot, std::move(node), &facts);
   if (!transport) co_return transport.error();
-  auto link = std::make_unique<ServerLink>(session->worker(), std::move(*transport),
-                                           std::move(facts), std::move(slot));
-  link->statistics = &session->statistics;
-  co_return link;
+  co_return make_link(session, std::move(*transport), std::move(facts), std::move(slot));
 }
 
-namespace {
+Status use_as_primary(Session* session, std::unique_ptr<ServerLink> link) {
+  session->primary = std::move(link);
+  session->active = session->primary.get();
+  start_pump(session->shared_from_this());
+  return take_state_along(session, session->primary.get());
+}
+
+// The node attach_primary() would try first is the one this session had last.
+bool same_primary(const Session& session) {
+  const Cluster& cluster = session.database->cluster();
+  const auto seen = cluster.state();
+  const std::vector<Endpoint>& nodes = cluster.nodes();
+  std::optional<std::size_t> first;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const NodeRole role = seen->nodes[i].role;
+    if (role == NodeRole::kPrimary) return is_known(session, nodes[i]);
+    if (role == NodeRole::kUnknown && !first) first = i;
+  }
+  return first && is_known(session, nodes[*first]);
+}
+
+PoolTicket take_at_hand(Session* session) {
+  if (!session->pooled || !same_primary(*session)) return {};
+  PoolTicket ticket =
+      session->runtime().broker.take_idle(session->worker(), session->primary_pool.handle);
+  if (!ticket.has_server() || ticket.standby()) return {};
+  session->statistics.served_at_once();
+  session->runtime().metrics.pool_wait.observe(0);
+  return ticket;
+}
 
 // Nothing of the client's is sent before the settings it is to run under are in force: were they
 // refused, it would run under those of the connection's last holder.
-Task<Status> settle_state(Session* session) {
-  if (!session->primary->awaits_last(Internal::kSettings)) co_return ok();
-  co_return co_await drain_primary(session);
+bool settled(const Session& session) {
+  return !session.primary->awaits_last(Internal::kSettings);
 }
 
 }  // namespace
 
-Task<Status> attach_primary(Session* session) {
-  if (session->primary != nullptr) {
-    if (session->primary->broken) co_return make_error(pst::kUpstreamLost);
-    const Status renewed = renew_state(session, session->primary.get());
-    if (!renewed) co_return renewed.error();
-    co_return co_await settle_state(session);
+Task<Result<std::unique_ptr<ServerLink>>> acquire_link(Session* session, Endpoint node) {
+  const PoolHandle pool = find_pool(session, node);
+  co_return co_await acquire(session, &pool, std::move(node));
+}
+
+std::optional<Status> attach_at_once(Session* session) {
+  Status attached = ok();
+  if (session->primary == nullptr) {
+    PoolTicket ticket = take_at_hand(session);
+    if (!ticket.has_server()) return std::nullopt;
+    IdleServer server = ticket.take_server();
+    Result<Transport> transport = server.transport.take(session->worker());
+    if (!transport) return transport.error();
+    attached = use_as_primary(session, make_link(session, std::move(*transport),
+                                                 std::move(server.facts), std::move(ticket)));
+  } else {
+    if (session->primary->broken) return make_error(pst::kUpstreamLost);
+    attached = renew_state(session, session->primary.get());
   }
+  if (attached && !settled(*session)) return std::nullopt;
+  return attached;
+}
+
+Task<Status> attach_primary(Session* session) {
+  if (auto attached = attach_at_once(session)) co_return std::move(*attached);
+  if (session->primary != nullptr) co_return co_await drain_primary(session);
   Error last = make_error(pst::kUpstreamUnavailable);
   const Cluster& cluster = session->database->cluster();
   for (const Endpoint& node : cluster.primary_candidates()) {
     Endpoint copy = node;
-    Result<std::unique_ptr<ServerLink>> link = co_await acquire_link(session, std::move(copy));
+    const PoolHandle* pool = primary_pool(session, node);
+    Result<std::unique_ptr<ServerLink>> link = co_await acquire(session, pool, std::move(copy));
     if (!link) {
       last = link.error();
       continue;
@@ -181,12 +252,9 @@ Task<Status> attach_primary(Session* session) {
       last = make_error(pst::kUpstreamUnavailable, "no node of the cluster is a primary");
       continue;
     }
-    session->primary = std::move(*link);
-    session->active = session->primary.get();
-    start_pump(session->shared_from_this());
-    const Status taken = take_state_along(session, session->primary.get());
-    if (!taken) co_return taken.error();
-    co_return co_await settle_state(session);
+    const Status taken = use_as_primary(session, std::move(*link));
+    if (!taken || settled(*session)) co_return taken;
+    co_return co_await drain_primary(session);
   }
   co_return last;
 }
@@ -267,7 +335,7 @@ void give_back(Session* session, std::unique_ptr<ServerLink> link, bool clean) {
     link->ticket().discard();
     return;
   }
-  IdleServer server = link->release_server();
+  IdleServer server = link->release_server(session->worker());
   link->ticket().release(std::move(server));
 }
 

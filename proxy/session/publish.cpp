@@ -33,6 +33,10 @@ bool may_commit(const Session& session, const Execution& execution) {
   return !inside;
 }
 
+bool marks_writes(const Session& session) {
+  return session.context->runtime->cache != nullptr;
+}
+
 Task<void> mark_writes(Session* session, const Execution* execution) {
   ResultCache* cache = session->runtime().cache.get();
   if (cache == nullptr) co_return;

@@ -9,6 +9,9 @@ namespace postern::proxy {
 /// The execution may leave a committed write behind: it ends a transaction or stands outside one.
 bool may_commit(const Session& session, const Execution& execution);
 
+/// mark_writes() has something to do: there is a cache to keep true.
+bool marks_writes(const Session& session);
+
 /// Marks the tables a transaction wrote, or an autocommit execution is about to write, before what
 /// commits them is forwarded.
 Task<void> mark_writes(Session* session, const Execution* execution);

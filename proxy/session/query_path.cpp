@@ -58,16 +58,19 @@ std::optional<Error> mixes_settings(const Session& session, const AnalysedText& 
 Task<Result<std::optional<Error>>> clear_for_primary(Session* session,
                                                      std::shared_ptr<Execution> execution) {
   using Answer = std::optional<Error>;
-  const Status attached = co_await attach_primary(session);
-  if (!attached) co_return attached.error();
-  const Status armed = co_await arm_when_due(session);
-  if (!armed) co_return armed.error();
+  auto attached = attach_at_once(session);
+  if (!attached) attached = co_await attach_primary(session);
+  if (!*attached) co_return attached->error();
+  if (arming_due(*session, *session->primary)) {
+    const Status armed = co_await arm_when_due(session);
+    if (!armed) co_return armed.error();
+  }
   // Writes wait here until what they intend is on disk, where the log is strict.
   if (const auto index = forward_gate(*session, *execution)) {
     const Status durable = co_await wait_durable(session, *index);
     if (!durable) co_return Answer(durable.error());
   }
-  co_await mark_writes(session, execution.get());
+  if (marks_writes(*session)) co_await mark_writes(session, execution.get());
   if (gated(*session) && means_other(*session, *execution->analysed)) {
     co_return Answer(make_error(pst::kPolicyChanged));
   }
@@ -140,13 +143,17 @@ Status send_query(Session* session, std::shared_ptr<Execution> execution,
 
 Task<Status> run_query(Session* session, ByteView text) {
   // 2, 3: what does the text say under the settings now in force, and what is to happen to it?
-  const Status settled = co_await settle_settings(session);
-  if (!settled) co_return settled.error();
+  if (must_settle(*session)) {
+    const Status settled = co_await settle_settings(session);
+    if (!settled) co_return settled.error();
+  }
   const auto analysed = co_await analyse(session, text);
   if (!analysed) co_return co_await refuse_query(session, analysed.error(), Recorded::kNo);
   const AnalysedText& known = **analysed;
-  const auto refusal = co_await refusal_of(session, *analysed);
-  if (refusal) co_return co_await refuse_query(session, *refusal, Recorded::kYes);
+  if (known.decision != nullptr && known.decision->refusal) {
+    const auto refusal = co_await refusal_of(session, *analysed);
+    if (refusal) co_return co_await refuse_query(session, *refusal, Recorded::kYes);
+  }
   if (const auto mixed = mixes_settings(*session, known)) {
     co_return co_await refuse_query(session, *mixed, Recorded::kNo);
   }
@@ -183,12 +190,12 @@ Task<Status> run_query(Session* session, ByteView text) {
 Task<Status> run_batch(Session* session, FrontendType last) {
   BatchItems items = session->batch.take();
   const bool synced = last == FrontendType::kSync;
-  if (!session->batch_sent) {
+  if (!session->batch_sent && must_settle(*session)) {
     const Status settled = co_await settle_settings(session);
     if (!settled) co_return settled.error();
   }
   // 2 to 7 for a lone read; everything else goes to the primary, item by item.
-  if (synced && !session->batch_sent) {
+  if (synced && !session->batch_sent && may_read_elsewhere(*session)) {
     const auto served = co_await serve_batch_elsewhere(session, &items);
     if (!served) co_return served.error();
     if (*served) co_return ok();

@@ -35,7 +35,7 @@ Task<Status> ServerLink::flush() {
   }
   if (out_.empty()) co_return ok();
   flushing_ = true;
-  std::swap(out_, writing_);
+  swap(out_, writing_);
   if (statistics != nullptr) statistics->server_written(writing_.total());
   const std::span<const ByteView> views(writing_.views());
   Status status = co_await transport_.write(views);
@@ -54,8 +54,8 @@ Unit ServerLink::pop_unit() {
   return unit;
 }
 
-IdleServer ServerLink::release_server() {
-  return IdleServer{transport_.release(), std::move(facts_)};
+IdleServer ServerLink::release_server(Worker* worker) {
+  return IdleServer{IdleTransport(worker, std::move(transport_)), std::move(facts_)};
 }
 
 }  // namespace postern::proxy

@@ -107,8 +107,9 @@ class ServerLink {
   [[nodiscard]] bool quiet() const {
     return queue_.releasable() && input_.empty() && !held && stream_left == 0 && up_left == 0;
   }
-  /// Takes the connection out for pooling. Nothing may be under way.
-  IdleServer release_server();
+  /// Takes the connection out for pooling; it stays with the worker, whose thread this is. Nothing
+  /// may be under way.
+  IdleServer release_server(Worker* worker);
   [[nodiscard]] PoolTicket& ticket() { return ticket_; }
 
  private:

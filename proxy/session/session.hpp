@@ -52,6 +52,13 @@ struct Retry {
   bool second_attempt = false;     ///< it does
 };
 
+/// The pool a session takes its primary from, looked up once per node and configuration.
+struct PrimaryPool {
+  PoolHandle handle;
+  Endpoint node;
+  const config::Config* configured = nullptr;  ///< the one in force at the look-up
+};
+
 struct ReplicationLink;
 
 /// Everything a session owns. Pinned to its worker; owned by its coroutines.
@@ -102,6 +109,7 @@ struct Session : std::enable_shared_from_this<Session> {
   bool state_differs = false;   ///< the kept connection has other settings than the session wants
   bool parked = false;          ///< waits for the client, using no server connection
 
+  PrimaryPool primary_pool;
   std::unique_ptr<ServerLink> primary;           ///< null where none is needed at the moment
   std::unique_ptr<ReplicationLink> replication;  ///< of a replication connection, instead
   std::unique_ptr<ServerLink> replica;           ///< kept for further reads once one went there

@@ -27,6 +27,13 @@ Task<Status> drain_primary(Session* session) {
   co_return ok();
 }
 
+bool must_settle(const Session& session) {
+  if (session.primary == nullptr) return false;
+  return session.state.asked() ||
+         (session.database->protection() != nullptr &&
+          (session.effect_under_way || (session.path_due && !session.batch_sent)));
+}
+
 Task<Status> settle_settings(Session* session) {
   ServerLink* link = session->primary.get();
   // What the session left behind decides what the next text means, and what it is prepared as.

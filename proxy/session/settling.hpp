@@ -8,6 +8,9 @@ namespace postern::proxy {
 /// Waits until nothing is under way on the primary.
 Task<Status> drain_primary(Session* session);
 
+/// settle_settings() has something to do.
+bool must_settle(const Session& session);
+
 /// Before a text is analysed: settings that decide its meaning have taken effect and are known.
 Task<Status> settle_settings(Session* session);
 

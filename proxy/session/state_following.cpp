@@ -155,7 +155,7 @@ Result<bool> ask_state(Session* session, ServerLink* link) {
 
 Task<void> let_go(Session* session, std::unique_ptr<ServerLink> link) {
   while (link->cancels > 0) co_await link->cancels_done.wait();
-  const bool quiet = link->transport().peek() == IdleState::kQuiet;
+  const bool quiet = link->transport().glance() == IdleState::kQuiet;
   give_back(session, std::move(link), quiet);
 }
 

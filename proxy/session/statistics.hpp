@@ -192,6 +192,10 @@ class SessionStatistics {
   /// A server connection is asked for, and was given or not.
   void wait_begun();
   void wait_ended(bool served);
+  /// It was at hand.
+  void served_at_once() {
+    if (traffic_ != nullptr) traffic_->add(Stat::kAssignments);
+  }
 
   /// A message of the client.
   void message(protocol::FrontendType type);

@@ -44,7 +44,7 @@ TEST_CASE("taking an idle connection and giving it back is cheap") {
   Broker::Request wanted;
   wanted.key = {"node:5432", "shop", "app"};
   wanted.identity = std::string(200, 'i');
-  const PoolHandle handle = broker.handle(wanted);
+  const PoolHandle handle = broker.handle(&worker, wanted);
   auto [mine, its] = tcp_pair();
   auto ticket = run(worker, broker.acquire(&worker, &handle, wanted));
   REQUIRE(ticket);
@@ -54,12 +54,12 @@ TEST_CASE("taking an idle connection and giving it back is cheap") {
   const double awaited = run(worker, take_and_give_back(&worker, &broker, &handle));
   const double begun = cpu_nanoseconds();
   for (int i = 0; i < kRounds; ++i) {
-    PoolTicket taken = broker.take_idle(handle);
+    PoolTicket taken = broker.take_idle(&worker, handle);
     IdleServer held = taken.take_server();
     taken.release(std::move(held));
   }
   const double direct = nanoseconds_each(begun);
-  PoolTicket last = broker.take_idle(handle);
+  PoolTicket last = broker.take_idle(&worker, handle);
   IdleServer idle = last.take_server();
   const double peeking = cpu_nanoseconds();
   int quiet = 0;

@@ -287,7 +287,7 @@ TEST_CASE("reports name every connection and count what was done") {
   FakeServer fake;
   Broker::Request wanted = request("app", 2);
   wanted.max_db_connections = 5;
-  const PoolHandle handle = broker.handle(wanted);
+  const PoolHandle handle = broker.handle(&workers.one, wanted);
   auto ticket = run(workers.one, broker.acquire(&workers.one, &handle, wanted));
   REQUIRE(ticket);
   CHECK(broker.stats()[0].sv_login == 1);
