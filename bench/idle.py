@@ -87,6 +87,9 @@ def run(bench: Bench, plan: Plan) -> Iterator[Cell]:
         for clients in (count, SESSION_CLIENTS):
             plan.say(f"{clients} idle clients, {transport}")
             try:
-                yield _cell(bench, transport, clients)
+                cell = _cell(bench, transport, clients)
+                # This benchmark takes its time: what is known is said at once.
+                plan.say(f"  {cell.ours:.1f} KB a client, PgBouncer {cell.peer:.1f}")
+                yield cell
             except HarnessError as error:
                 yield absent(f"{clients} idle clients, {transport}", str(error))

@@ -1,48 +1,17 @@
 #include "proxy/net/frame_pool.hpp"
 
-#include <new>
-
 namespace postern::proxy {
 
-// A sanitizer must see every frame come and go.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-
-void* FramePool::take(std::size_t size) {
-  return ::operator new(size);
-}
-
-void FramePool::give(void* frame, std::size_t) noexcept {
-  ::operator delete(frame);
-}
-
-#else
-
-namespace {
-
-struct FreeFrame {
-  FreeFrame* next;
-};
-
-constexpr std::size_t kSizes = FramePool::kLargest / FramePool::kGranule;
-
-struct Lists {
-  FreeFrame* first[kSizes];
-  std::size_t count[kSizes];
-  bool closed;
-  bool cleaned;  // a Cleaner will come
-};
-
-// Has no destructor, so that frames freed after the thread's other objects still find it.
-constinit thread_local Lists lists{};
+constinit thread_local FramePool::Lists FramePool::lists_{};
 
 /// Empties the lists at the end of the thread.
-struct Cleaner {
+struct FramePool::Cleaner {
   Cleaner() = default;
   Cleaner(const Cleaner&) = delete;
   Cleaner& operator=(const Cleaner&) = delete;
   ~Cleaner() {
-    lists.closed = true;
-    for (FreeFrame*& first : lists.first) {
+    for (std::uint32_t& room : lists_.room) room = 0;
+    for (FreeFrame*& first : lists_.first) {
       while (first != nullptr) {
         FreeFrame* frame = first;
         first = frame->next;
@@ -52,38 +21,23 @@ struct Cleaner {
   }
 };
 
-void clean_at_thread_end() {
-  lists.cleaned = true;
+void FramePool::open() {
+  // A sanitizer must see every frame come and go.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  lists_.opened = true;
+  for (std::uint32_t& room : lists_.room) room = kKept;
   thread_local const Cleaner cleaner;
-}
-
-std::size_t list_of(std::size_t size) {
-  return (size - 1) / FramePool::kGranule;
-}
-
-}  // namespace
-
-void* FramePool::take(std::size_t size) {
-  if (size > kLargest) return ::operator new(size);
-  const std::size_t list = list_of(size);
-  FreeFrame* frame = lists.first[list];
-  if (frame == nullptr) return ::operator new((list + 1) * kGranule);
-  lists.first[list] = frame->next;
-  --lists.count[list];
-  return frame;
-}
-
-void FramePool::give(void* frame, std::size_t size) noexcept {
-  const std::size_t list = list_of(size);
-  if (size > kLargest || lists.closed || lists.count[list] >= kKept) {
-    ::operator delete(frame);
-    return;
-  }
-  if (!lists.cleaned) clean_at_thread_end();
-  lists.first[list] = new (frame) FreeFrame{lists.first[list]};
-  ++lists.count[list];
-}
-
 #endif
+}
+
+void* FramePool::take_new(std::size_t size) {
+  if (!lists_.opened) open();
+  const std::size_t list = list_of(size);
+  return ::operator new(list < kSizes ? (list + 1) * kGranule : size);
+}
+
+void FramePool::give_back(void* frame) noexcept {
+  ::operator delete(frame);
+}
 
 }  // namespace postern::proxy

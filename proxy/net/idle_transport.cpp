@@ -4,24 +4,17 @@
 
 namespace postern::proxy {
 
-IdleTransport::IdleTransport(UnboundTransport unbound) : unbound_(std::move(unbound)) {}
+IdleTransport::IdleTransport(UnboundTransport unbound)
+    : unbound_(std::make_unique<UnboundTransport>(std::move(unbound))) {}
 
-IdleTransport::IdleTransport(Worker* home, Transport transport)
+IdleTransport::IdleTransport(Worker* home, std::unique_ptr<Transport> transport)
     : home_(home), bound_(std::move(transport)) {}
-
-IdleTransport::IdleTransport(IdleTransport&& other) noexcept
-    : home_(std::exchange(other.home_, nullptr)),
-      bound_(std::move(other.bound_)),
-      unbound_(std::move(other.unbound_)) {
-  other.bound_.reset();
-}
 
 IdleTransport& IdleTransport::operator=(IdleTransport&& other) noexcept {
   if (this == &other) return *this;
   leave();
-  home_ = std::exchange(other.home_, nullptr);
-  if (other.bound_) bound_.emplace(std::move(*other.bound_));
-  other.bound_.reset();
+  home_ = other.home_;
+  bound_ = std::move(other.bound_);
   unbound_ = std::move(other.unbound_);
   return *this;
 }
@@ -31,35 +24,36 @@ IdleTransport::~IdleTransport() {
 }
 
 void IdleTransport::leave() {
-  if (home_ != nullptr && bound_) {
-    home_->post([transport = std::move(*bound_)]() mutable { transport.close(); });
-  }
-  home_ = nullptr;
-  bound_.reset();
+  if (bound_ != nullptr) home_->post([transport = std::move(bound_)] { transport->close(); });
 }
 
 bool IdleTransport::encrypted() const {
-  return bound_ ? bound_->tls() != nullptr : unbound_.tls != nullptr;
+  if (bound_ != nullptr) return bound_->tls() != nullptr;
+  return unbound_ != nullptr && unbound_->tls != nullptr;
 }
 
 IdleState IdleTransport::peek() const {
-  return bound_ ? bound_->peek() : unbound_.peek();
+  if (bound_ != nullptr) return bound_->peek();
+  return unbound_ != nullptr ? unbound_->peek() : IdleState::kGone;
 }
 
 IdleState IdleTransport::glance(const Worker* worker) {
-  return bound_ && home_ == worker ? bound_->glance() : peek();
+  return home() == worker ? bound_->glance() : peek();
 }
 
-Result<Transport> IdleTransport::take(Worker* worker) {
-  if (!bound_) return Transport::adopt(worker->executor(), std::move(unbound_));
-  Transport transport = std::move(*bound_);
-  bound_.reset();
-  Worker* home = std::exchange(home_, nullptr);
-  if (home == worker) return transport;
-  // Its registration belongs to the other worker's thread, which takes it down in its own time.
-  UnboundTransport unbound = transport.leave_shell();
-  home->post([shell = std::move(transport)]() mutable { (void)shell.release(); });
-  return Transport::adopt(worker->executor(), std::move(unbound));
+Result<std::unique_ptr<Transport>> IdleTransport::take(Worker* worker) {
+  if (home() == worker) return std::move(bound_);
+  UnboundTransport unbound;
+  if (bound_ != nullptr) {
+    // Its registration belongs to the other worker's thread, which takes it down in its own time.
+    unbound = bound_->leave_shell();
+    home_->post([shell = std::move(bound_)] { (void)shell->release(); });
+  } else {
+    unbound = std::move(*unbound_);
+    unbound_.reset();
+  }
+  POSTERN_ASSIGN(Transport transport, Transport::adopt(worker->executor(), std::move(unbound)));
+  return std::make_unique<Transport>(std::move(transport));
 }
 
 }  // namespace postern::proxy

@@ -149,8 +149,12 @@ Task<Status> Transport::wait_input() {
   watch();
   InputWatch::Await wait{{}, watch_.get()};
   const boost::system::error_code error = co_await wait;
+  co_return heard(error);
+}
+
+Status Transport::heard(const boost::system::error_code& error) {
   if (watch_->seen()) left_ = Left::kUnknown;
-  co_return waited(error);
+  return waited(error);
 }
 
 Task<Status> Transport::wait_output() {
@@ -174,9 +178,13 @@ Task<Status> Transport::wait_readable() {
     if (peek_idle(fd()) != IdleState::kQuiet) co_return ok();
     left_ = Left::kNothing;
   }
-  Status ready = co_await wait_input();
+  // As wait_input(), whose frame every idle connection would hold.
+  streak_ = 0;
+  watch();
+  InputWatch::Await wait{{}, watch_.get()};
+  const boost::system::error_code error = co_await wait;
   interrupted_ = false;
-  co_return ready;
+  co_return heard(error);
 }
 
 void Transport::interrupt() {

@@ -117,6 +117,7 @@ class Transport {
   void watch();
   Task<Status> wait_input();
   Task<Status> wait_output();
+  [[nodiscard]] Status heard(const boost::system::error_code& error);
   [[nodiscard]] Status waited(const boost::system::error_code& error);
   [[nodiscard]] bool turn_over() { return ++streak_ >= kMaxStreak; }
   Task<void> give_turn();

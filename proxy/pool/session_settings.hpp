@@ -5,8 +5,11 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace postern::proxy {
 
@@ -24,30 +27,45 @@ struct SettingNameLess {
 using Settings = std::map<std::string, std::string, SettingNameLess>;
 
 /// The parameters a server reports by itself (ParameterStatus), comparable at the price of a
-/// number.
+/// number. Every session has some dozen of them and hardly ever looks: kept in one piece of memory.
 class ReportedParameters {
  public:
-  using Map = std::map<std::string, std::string, std::less<>>;
+  /// Views into this object, valid until the next set().
+  using List = std::vector<std::pair<std::string_view, std::string_view>>;
 
-  /// False: it had this value already.
+  /// False: it had this value already. Neither contains a zero byte.
   bool set(std::string_view name, std::string_view value) {
-    const auto it = map_.find(name);
-    if (it != map_.end()) {
-      if (it->second == value) return false;
-      digest_ -= digest_of(name, it->second);
-      it->second = value;
-    } else {
-      map_.emplace(name, value);
+    for (const auto& [known, present] : all()) {
+      if (known != name) continue;
+      if (present == value) return false;
+      digest_ -= digest_of(name, present);
+      const auto begin = static_cast<std::size_t>(known.data() - text_.data());
+      text_.erase(begin, known.size() + present.size() + 2);
+      break;
     }
+    text_.append(name).push_back('\0');
+    text_.append(value).push_back('\0');
     digest_ += digest_of(name, value);
     return true;
   }
-  /// Null where the server never reported it.
-  [[nodiscard]] const std::string* find(std::string_view name) const {
-    const auto it = map_.find(name);
-    return it == map_.end() ? nullptr : &it->second;
+  /// nullopt where the server never reported it. Valid as those of all().
+  [[nodiscard]] std::optional<std::string_view> find(std::string_view name) const {
+    for (const auto& [known, value] : all()) {
+      if (known == name) return value;
+    }
+    return std::nullopt;
   }
-  [[nodiscard]] const Map& all() const { return map_; }
+  [[nodiscard]] List all() const {
+    List list;
+    for (std::string_view rest = text_; !rest.empty();) {
+      const std::string_view name = rest.substr(0, rest.find('\0'));
+      rest.remove_prefix(name.size() + 1);
+      const std::string_view value = rest.substr(0, rest.find('\0'));
+      rest.remove_prefix(value.size() + 1);
+      list.emplace_back(name, value);
+    }
+    return list;
+  }
   /// Equal for equal contents; different ones differ but for a hash collision, which costs a client
   /// the news of a changed parameter and nothing else.
   [[nodiscard]] std::size_t digest() const { return digest_; }
@@ -57,7 +75,7 @@ class ReportedParameters {
     constexpr std::size_t kSpread = 0x9E3779B97F4A7C15U;
     return (std::hash<std::string_view>{}(name)*kSpread) ^ std::hash<std::string_view>{}(value);
   }
-  Map map_;
+  std::string text_;  // name, zero, value, zero, …
   std::size_t digest_ = 0;
 };
 

@@ -24,10 +24,14 @@ DecisionScope scope_of(Session* session, std::shared_ptr<const Protection> prote
 
 }  // namespace
 
-Task<Result<std::shared_ptr<const AnalysedText>>> analyse(Session* session, std::string_view text) {
+std::shared_ptr<const AnalysedText> analysed_already(Session* session) {
   static const auto kUnanalysed = std::make_shared<const AnalysedText>();
+  return session->database->protection() == nullptr ? kUnanalysed : nullptr;
+}
+
+Task<Result<std::shared_ptr<const AnalysedText>>> analyse(Session* session, std::string_view text) {
   auto protection = session->database->protection();
-  if (protection == nullptr) co_return kUnanalysed;
+  if (protection == nullptr) co_return analysed_already(session);
   if (protection->blocked && session->identity.profile != policy::Profile::kAdmin) {
     co_return *protection->blocked;
   }

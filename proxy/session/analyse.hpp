@@ -7,6 +7,9 @@
 
 namespace postern::proxy {
 
+/// The answer of analyse() where nothing is analysed; null: it has to be asked.
+std::shared_ptr<const AnalysedText> analysed_already(Session* session);
+
 /// Facts and decision of a text for this session. Where nothing is configured that needs them, an
 /// AnalysedText without either. Errors: kParserBusy, kProtectionBlocked.
 Task<Result<std::shared_ptr<const AnalysedText>>> analyse(Session* session, std::string_view text);

@@ -146,7 +146,7 @@ Task<Status> open_intents(Session* session, Execution* execution) {
   const std::size_t count =
       execution->analysed->facts != nullptr ? execution->analysed->facts->statements.size() : 1;
   execution->tickets.resize(count);
-  if (session->runtime().audit == nullptr) co_return ok();
+  if (!records(*session)) co_return ok();
   for (std::size_t i = 0; i < count; ++i) {
     const StatementRecord record(*session, *execution, i);
     const bool waits = rigor(*session, *execution, i) >= AuditRigor::kIntent;

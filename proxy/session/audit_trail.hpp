@@ -24,6 +24,11 @@ Task<void> record_end(Session* session);
 /// take it: the command must not be carried out then.
 Task<Status> record_command(Session* session, std::string command);
 
+/// Statements are recorded: open_intents() has something to do.
+inline bool records(const Session& session) {
+  return session.context->runtime->audit != nullptr;
+}
+
 /// Opens the intents of an execution's statements. Waits while the log's queue is full; where the
 /// log has failed the configured policy decides: kAuditUnavailable refuses the statement.
 Task<Status> open_intents(Session* session, Execution* execution);

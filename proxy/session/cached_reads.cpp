@@ -22,8 +22,8 @@ constexpr std::string_view kAnswerSettings[] = {"DateStyle", "IntervalStyle", "T
 Bytes answer_settings(const Session& session) {
   std::vector<std::pair<std::string_view, std::string_view>> settings;
   for (const std::string_view name : kAnswerSettings) {
-    const std::string* value = session.reported.find(name);
-    if (value != nullptr) settings.emplace_back(name, *value);
+    const auto value = session.reported.find(name);
+    if (value) settings.emplace_back(name, *value);
   }
   // Everything the client set at startup too; a later SET keeps reads off the cache altogether.
   for (const auto& [name, value] : session.identity.startup) settings.emplace_back(name, value);

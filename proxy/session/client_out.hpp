@@ -18,6 +18,8 @@ class ClientOut {
   /// Whoever adds views must flush before the bytes they point to change.
   [[nodiscard]] Outgoing& pending() { return pending_; }
   [[nodiscard]] std::uint64_t written() const { return written_; }
+  /// Everything added so far was written: flush() has nothing to do.
+  [[nodiscard]] bool flushed() const { return !busy_ && pending_.empty(); }
 
   /// Returns when everything added so far has been written, or writing has failed (then the client
   /// is gone and every later flush fails too).

@@ -81,9 +81,11 @@ Task<Result<ItemResult>> run_bind(Session* session, const BatchItem* item) {
   if (!bind) co_return bind.error();
   auto statement = find_statement(session, bind->statement);
   if (statement == nullptr) co_return bind_unknown(session, *item, *bind);
-  const auto fresh = co_await refresh(session, &statement);
-  if (!fresh) co_return fresh.error();
-  if (fresh->refusal) co_return *fresh;
+  if (means_other(*session, *statement->analysed)) {
+    const auto fresh = co_await refresh(session, &statement);
+    if (!fresh) co_return fresh.error();
+    if (fresh->refusal) co_return *fresh;
+  }
   // Sealing comes first: what cannot be sealed is refused before anything is sent for it.
   Bytes sealed;
   const bool seals = seals_parameters(*statement);

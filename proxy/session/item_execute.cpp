@@ -59,8 +59,7 @@ std::shared_ptr<Execution> execution_of(Session* session, const Portal& portal) 
 
 // Everything an execution has to pass before it may be sent.
 Task<Result<ItemResult>> clear_execution(Session* session, Execution* execution) {
-  execution->tickets = std::exchange(session->pending_tickets, {});
-  if (execution->tickets.empty()) {
+  if (execution->tickets.empty() && records(*session)) {
     const Status opened = co_await open_intents(session, execution);
     if (!opened) {
       end_execution(session, *execution, audit::State::kCancelled);
@@ -74,7 +73,7 @@ Task<Result<ItemResult>> clear_execution(Session* session, Execution* execution)
       co_return refused(durable.error());
     }
   }
-  co_await mark_writes(session, execution);
+  if (marks_writes(*session)) co_await mark_writes(session, execution);
   co_return sent();
 }
 
@@ -113,9 +112,12 @@ Task<Result<ItemResult>> run_execute(Session* session, const BatchItem* item) {
     co_return refused(make_error(pst::kPolicyChanged));
   }
   auto execution = portal != nullptr ? execution_of(session, *portal) : opaque_execution(session);
-  const auto cleared = co_await clear_execution(session, execution.get());
-  if (!cleared) co_return cleared.error();
-  if (cleared->refusal) co_return *cleared;
+  execution->tickets = std::exchange(session->pending_tickets, {});
+  if (records(*session) || marks_writes(*session)) {
+    const auto cleared = co_await clear_execution(session, execution.get());
+    if (!cleared) co_return cleared.error();
+    if (cleared->refusal) co_return *cleared;
+  }
   if (portal != nullptr) {
     const Status described = ensure_described(session, *portal, execute->portal);
     if (!described) co_return described.error();

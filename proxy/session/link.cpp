@@ -81,8 +81,9 @@ Result<std::string> make_context(Session& session, const ServerLink& link, std::
   return policy::attach_mac(message, crypto::context_mac_hex(key, message));
 }
 
-Task<Result<Transport>> adopt_or_open(Session* session, PoolTicket* ticket, Endpoint node,
-                                      std::unique_ptr<ServerFacts>* facts) {
+Task<Result<std::unique_ptr<Transport>>> adopt_or_open(Session* session, PoolTicket* ticket,
+                                                       Endpoint node,
+                                                       std::unique_ptr<ServerFacts>* facts) {
   if (ticket->has_server()) {
     IdleServer server = ticket->take_server();
     *facts = std::move(server.facts);
@@ -111,7 +112,7 @@ Task<Result<Transport>> adopt_or_open(Session* session, PoolTicket* ticket, Endp
     session->database->remember(session->identity.upstream_user,
                                 {(*facts)->parameters, (*facts)->search_path});
   }
-  co_return std::move(server.transport);
+  co_return std::make_unique<Transport>(std::move(server.transport));
 }
 
 }  // namespace
@@ -143,7 +144,7 @@ const PoolHandle* primary_pool(Session* session, const Endpoint& node) {
   return &session->primary_pool.handle;
 }
 
-std::unique_ptr<ServerLink> make_link(Session* session, Transport transport,
+std::unique_ptr<ServerLink> make_link(Session* session, std::unique_ptr<Transport> transport,
                                       std::unique_ptr<ServerFacts> facts, PoolTicket ticket) {
   auto link = std::make_unique<ServerLink>(session->worker(), std::move(transport),
                                            std::move(facts), std::move(ticket));
@@ -166,7 +167,7 @@ Task<Result<std::unique_ptr<ServerLink>>> acquire(Session* session, const PoolHa
       std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - begun).count()));
   std::unique_ptr<ServerFacts> facts;
   PoolTicket slot = std::move(*ticket);
-  Result<Transport> transport = co_await adopt_or_open(session, &slot, std::move(node), &facts);
+  auto transport = co_await adopt_or_open(session, &slot, std::move(node), &facts);
   if (!transport) co_return transport.error();
   co_return make_link(session, std::move(*transport), std::move(facts), std::move(slot));
 }
@@ -221,21 +222,35 @@ std::optional<Status> attach_at_once(Session* session) {
     PoolTicket ticket = take_at_hand(session);
     if (!ticket.has_server()) return std::nullopt;
     IdleServer server = ticket.take_server();
-    Result<Transport> transport = server.transport.take(session->worker());
-    if (!transport) return transport.error();
+    auto transport = server.transport.take(session->worker());
+    if (!transport) return make_error(pst::kUpstreamLost);
     attached = use_as_primary(session, make_link(session, std::move(*transport),
                                                  std::move(server.facts), std::move(ticket)));
   } else {
     if (session->primary->broken) return make_error(pst::kUpstreamLost);
     attached = renew_state(session, session->primary.get());
   }
-  if (attached && !settled(*session)) return std::nullopt;
+  if (attached && !(settled(*session) && session->primary->cancels == 0)) return std::nullopt;
   return attached;
 }
 
+namespace {
+
+// On the connection there is.
+Task<Status> settle(Session* session) {
+  ServerLink* link = session->primary.get();
+  // A cancel request still on its way to the server was not meant for what comes now.
+  while (link->cancels > 0) co_await link->cancels_done.wait();
+  if (link->broken) co_return make_error(pst::kUpstreamLost);
+  if (settled(*session)) co_return ok();
+  co_return co_await drain_primary(session);
+}
+
+}  // namespace
+
 Task<Status> attach_primary(Session* session) {
   if (auto attached = attach_at_once(session)) co_return std::move(*attached);
-  if (session->primary != nullptr) co_return co_await drain_primary(session);
+  if (session->primary != nullptr) co_return co_await settle(session);
   Error last = make_error(pst::kUpstreamUnavailable);
   const Cluster& cluster = session->database->cluster();
   for (const Endpoint& node : cluster.primary_candidates()) {
@@ -253,8 +268,8 @@ Task<Status> attach_primary(Session* session) {
       continue;
     }
     const Status taken = use_as_primary(session, std::move(*link));
-    if (!taken || settled(*session)) co_return taken;
-    co_return co_await drain_primary(session);
+    if (!taken) co_return taken.error();
+    co_return co_await settle(session);
   }
   co_return last;
 }

@@ -50,8 +50,7 @@ Status check_reported(Session* session) {
   if (!gated(*session)) return ok();
   for (const auto& [name, wanted] :
        {std::pair{"client_encoding", "UTF8"}, std::pair{"standard_conforming_strings", "on"}}) {
-    const std::string* value = session->reported.find(name);
-    if (value == nullptr || *value != wanted) {
+    if (session->reported.find(name) != wanted) {
       return make_error(pst::kSettingRefused, name);
     }
   }
@@ -59,22 +58,20 @@ Status check_reported(Session* session) {
 }
 
 // PostgreSQL's order of settings: by name, upper and lower case alike.
-bool stands_before(const std::string* left, const std::string* right) {
+bool stands_before(std::string_view left, std::string_view right) {
   const auto lower = [](unsigned char c) { return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c; };
   return std::lexicographical_compare(
-      left->begin(), left->end(), right->begin(), right->end(),
+      left.begin(), left.end(), right.begin(), right.end(),
       [lower](unsigned char a, unsigned char b) { return lower(a) < lower(b); });
 }
 
 Status encode_parameters(Session* session, Bytes& out) {
-  const ReportedParameters::Map& parameters = session->reported.all();
-  std::vector<const std::string*> names;
-  for (const auto& [name, value] : parameters) names.push_back(&name);
-  std::sort(names.begin(), names.end(), stands_before);
-  for (const std::string* name : names) {
-    const std::string& value = parameters.find(*name)->second;
-    POSTERN_TRY((protocol::ParameterStatus{*name, value}.encode(out)));
-    const Status understood = types::apply_setting(session->render, *name, value);
+  ReportedParameters::List parameters = session->reported.all();
+  std::sort(parameters.begin(), parameters.end(),
+            [](const auto& a, const auto& b) { return stands_before(a.first, b.first); });
+  for (const auto& [name, value] : parameters) {
+    POSTERN_TRY((protocol::ParameterStatus{name, value}.encode(out)));
+    const Status understood = types::apply_setting(session->render, name, value);
     if (!understood) {
       log_failure("setting_not_supported", understood.error(), {{"session", session->id}});
     }

@@ -70,7 +70,7 @@ bool must_publish(const Session& session, const Unit& unit, const protocol::Fram
 Task<void> publish_writes(Session* session, std::uint64_t ready_number) {
   while (!session->marks.empty() && session->marks.front().first <= ready_number) {
     WriteMark mark = std::move(session->marks.front().second);
-    session->marks.pop_front();
+    session->marks.erase(session->marks.begin());
     co_await session->runtime().cache->end_write(session->worker(), std::move(mark), std::nullopt);
   }
 }

@@ -147,7 +147,8 @@ Task<Status> run_query(Session* session, ByteView text) {
     const Status settled = co_await settle_settings(session);
     if (!settled) co_return settled.error();
   }
-  const auto analysed = co_await analyse(session, text);
+  Result<std::shared_ptr<const AnalysedText>> analysed = analysed_already(session);
+  if (*analysed == nullptr) analysed = co_await analyse(session, text);
   if (!analysed) co_return co_await refuse_query(session, analysed.error(), Recorded::kNo);
   const AnalysedText& known = **analysed;
   if (known.decision != nullptr && known.decision->refusal) {
@@ -165,10 +166,12 @@ Task<Status> run_query(Session* session, ByteView text) {
   if (!splices) co_return co_await refuse_query(session, splices.error(), Recorded::kNo);
 
   // 4: who wants what, on record.
-  const Status opened = co_await open_intents(session, execution.get());
-  if (!opened) {
-    end_execution(session, *execution, audit::State::kCancelled);
-    co_return co_await refuse_query(session, opened.error(), Recorded::kNo);
+  if (records(*session)) {
+    const Status opened = co_await open_intents(session, execution.get());
+    if (!opened) {
+      end_execution(session, *execution, audit::State::kCancelled);
+      co_return co_await refuse_query(session, opened.error(), Recorded::kNo);
+    }
   }
 
   // 6, 7: a read may be answered from the cache or by a replica.

@@ -31,36 +31,37 @@ Task<Status> read_server(Session* session, ServerLink* link, std::size_t need) {
   co_return ok();
 }
 
-// Lets the pause's reason pass. True: look at the buffer again; false: more input is needed.
-Task<Result<bool>> wait_out(Session* session, const Pause* pause) {
-  if (pause->kind == Pause::Kind::kAudit) {
-    const Status durable = co_await wait_durable(session, pause->index);
-    if (!durable) co_return durable.error();
-    co_return true;
+// Lets the pause's reason pass.
+Task<Status> wait_out(Session* session, const Pause* pause) {
+  switch (pause->kind) {
+    case Pause::Kind::kAudit:
+      co_return co_await wait_durable(session, pause->index);
+    case Pause::Kind::kAuditRoom:
+      co_await room_in_log(session);
+      break;
+    case Pause::Kind::kPublish:
+      co_await publish_writes(session, pause->index);
+      break;
+    case Pause::Kind::kNeedInput:
+      break;
   }
-  if (pause->kind == Pause::Kind::kAuditRoom) {
-    co_await room_in_log(session);
-    co_return true;
-  }
-  if (pause->kind == Pause::Kind::kPublish) {
-    co_await publish_writes(session, pause->index);
-    co_return true;
-  }
-  co_return false;
+  co_return ok();
 }
 
 // Handles what is buffered and writes what is due. Returns the unread bytes needed to go on.
 Task<Result<std::size_t>> pass_and_flush(Session* session, ServerLink* link) {
   for (;;) {
     const Result<Pause> pause = pass_replies(session, link);
-    const Status flushed = co_await session->out.flush();
-    session->statistics.client_written(session->out.written());
+    if (!session->out.flushed()) {
+      const Status flushed = co_await session->out.flush();
+      session->statistics.client_written(session->out.written());
+      if (pause && !flushed) co_return flushed.error();
+    }
     if (!pause) co_return pause.error();
-    if (!flushed) co_return flushed.error();
     const Pause& why = *pause;
-    const Result<bool> again = co_await wait_out(session, &why);
+    if (why.kind == Pause::Kind::kNeedInput) co_return why.bytes;
+    const Status again = co_await wait_out(session, &why);
     if (!again) co_return again.error();
-    if (!*again) co_return why.bytes;
   }
 }
 

@@ -50,8 +50,8 @@ void keep_for_retry(Session* session, const BatchItems& items) {
   for (const BatchItem& item : items) {
     BatchItem& kept = session->retry.items.emplace_back();
     kept.type = item.type;
-    kept.copy = Bytes(item.whole);
-    kept.whole = kept.copy;
+    kept.whole = item.whole;
+    kept.own();
   }
 }
 

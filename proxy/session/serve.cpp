@@ -72,30 +72,46 @@ Task<Status> leave_batch(Session* session) {
   co_return ok();
 }
 
-Task<Status> run_query_message(Session* session, const Frame* frame) {
-  const auto query = protocol::Query::decode(frame->body);
-  if (!query) co_return query.error();
-  co_return co_await run_query(session, query->text);
+bool in_batch(const Session& session) {
+  return !session.batch.empty() || session.batch_sent || !session.described_in_batch.empty();
 }
 
-Task<Status> take_frame(Session* session, const Frame* frame) {
-  const FrontendType type = frame->frontend();
+// A message that waits for the rest of its batch. False: take_frame() has to act.
+bool collect(Session* session, const Frame& frame) {
+  const FrontendType type = frame.frontend();
   session->statistics.message(type);
-  if (type == FrontendType::kQuery || type == FrontendType::kFunctionCall) {
-    const Status left = co_await leave_batch(session);
-    if (!left) co_return left.error();
-  }
   switch (type) {
-    case FrontendType::kQuery:
-      co_return co_await run_query_message(session, frame);
     case FrontendType::kParse:
     case FrontendType::kBind:
     case FrontendType::kDescribe:
     case FrontendType::kExecute:
     case FrontendType::kClose:
-      session->batch.add(type, frame->whole);
-      if (session->batch.full()) co_return co_await run_batch(session, FrontendType::kExecute);
-      co_return ok();
+      session->batch.add(type, frame.whole);
+      return !session->batch.full();
+    default:
+      return false;
+  }
+}
+
+Task<Status> take_frame(Session* session, const Frame* frame) {
+  const FrontendType type = frame->frontend();
+  const bool alone = type == FrontendType::kQuery || type == FrontendType::kFunctionCall;
+  if (alone && in_batch(*session)) {
+    const Status left = co_await leave_batch(session);
+    if (!left) co_return left.error();
+  }
+  switch (type) {
+    case FrontendType::kQuery: {
+      const auto query = protocol::Query::decode(frame->body);
+      if (!query) co_return query.error();
+      co_return co_await run_query(session, query->text);
+    }
+    case FrontendType::kParse:
+    case FrontendType::kBind:
+    case FrontendType::kDescribe:
+    case FrontendType::kExecute:
+    case FrontendType::kClose:
+      co_return co_await run_batch(session, FrontendType::kExecute);
     case FrontendType::kSync:
     case FrontendType::kFlush:
       co_return co_await run_batch(session, type);
@@ -116,20 +132,23 @@ bool copy_undecided(const Session& session, const ServerLink& link) {
          !link.queue().empty() && !link.queue().skipping();
 }
 
+bool copies(FrontendType type) {
+  return type == FrontendType::kCopyData || type == FrontendType::kCopyDone ||
+         type == FrontendType::kCopyFail;
+}
+
 // COPY data may be sent without waiting for CopyInResponse. Whether it belongs to a COPY is known
 // once the server has answered what went before.
-Task<Status> know_copy_state(Session* session, FrontendType type) {
-  const bool copies = type == FrontendType::kCopyData || type == FrontendType::kCopyDone ||
-                      type == FrontendType::kCopyFail;
+Task<Status> know_copy_state(Session* session) {
   ServerLink* link = session->primary.get();
   // The COPY may be in the batch that is still held, and a server may keep its answers to itself.
   const auto state = session->fsm.state();
-  if (copies && state != SessionFsm::State::kCopyIn && state != SessionFsm::State::kSkip) {
+  if (state != SessionFsm::State::kCopyIn && state != SessionFsm::State::kSkip) {
     const Status flushed = co_await run_batch(session, FrontendType::kFlush);
     if (!flushed) co_return flushed.error();
     link = session->primary.get();
   }
-  while (copies && link != nullptr && copy_undecided(*session, *link)) {
+  while (link != nullptr && copy_undecided(*session, *link)) {
     const Status sent = co_await link->flush();
     if (!sent) co_return make_error(pst::kUpstreamLost);
     co_await link->drained.wait();
@@ -138,10 +157,13 @@ Task<Status> know_copy_state(Session* session, FrontendType type) {
 }
 
 // A client that sends without end is not read on: as with a server, whose socket fills up.
+bool is_crowded(const Session& session) {
+  return session.primary != nullptr && session.primary->queue().size() >= kManyRequests;
+}
+
 Task<Status> await_room(Session* session) {
   ServerLink* link = session->primary.get();
-  const bool waits = link != nullptr && link->queue().size() >= kManyRequests;
-  while (waits && !link->broken && link->queue().size() > kFewRequests) {
+  while (!link->broken && link->queue().size() > kFewRequests) {
     const Status sent = co_await link->flush();
     if (!sent) co_return make_error(pst::kUpstreamLost);
     co_await link->drained.wait();
@@ -156,13 +178,29 @@ Status check_length(Session* session, const Header& header) {
   return make_error(pst::kMessageTooLarge, std::to_string(header.total() - 1) + " bytes");
 }
 
-// What has to be true before a message is looked at.
-Task<Status> await_turn(Session* session, FrontendType type) {
-  const Status known = co_await know_copy_state(session, type);
-  if (!known) co_return known.error();
-  co_return co_await await_room(session);
+bool awaits_turn(const Session& session, FrontendType type) {
+  return copies(type) || is_crowded(session);
 }
 
+// What has to be true before a message is looked at.
+Task<Status> await_turn(Session* session, FrontendType type) {
+  if (copies(type)) {
+    const Status known = co_await know_copy_state(session);
+    if (!known) co_return known.error();
+  }
+  if (is_crowded(*session)) co_return co_await await_room(session);
+  co_return ok();
+}
+
+Frame frame_of(const Session& session, const Header& header) {
+  Frame frame;
+  frame.type = header.type;
+  frame.whole = session.input.unread().substr(0, header.total());
+  frame.body = frame.whole.substr(header.size);
+  return frame;
+}
+
+// One that collect() left.
 Task<Status> take_message(Session* session, Header header, SessionFsm::Verdict verdict) {
   const bool in_parts = passes_in_parts(*session, header);
   if (verdict == SessionFsm::Verdict::kDiscard) {
@@ -170,10 +208,7 @@ Task<Status> take_message(Session* session, Header header, SessionFsm::Verdict v
     co_return ok();
   }
   if (in_parts) co_return co_await take_long(session, header);
-  Frame frame;
-  frame.type = header.type;
-  frame.whole = session->input.unread().substr(0, header.total());
-  frame.body = frame.whole.substr(header.size);
+  const Frame frame = frame_of(*session, header);
   const Frame* current = &frame;
   const Status taken = co_await take_frame(session, current);
   if (!taken) co_return taken.error();
@@ -196,13 +231,20 @@ Task<Result<std::size_t>> take_messages(Session* session) {
     const std::size_t need = in_parts ? kLongMessage : header.total();
     if (session->input.size() < need) co_return need;
     const auto type = static_cast<FrontendType>(header.type);
-    const Status turn = co_await await_turn(session, type);
-    if (!turn) co_return turn.error();
+    if (awaits_turn(*session, type)) {
+      const Status turn = co_await await_turn(session, type);
+      if (!turn) co_return turn.error();
+    }
     const auto verdict = session->fsm.on_frontend(type);
     if (!verdict) co_return verdict.error();
     if (*verdict == SessionFsm::Verdict::kTerminate) {
       session->ending = true;
       co_return std::size_t{0};
+    }
+    const bool whole = *verdict == SessionFsm::Verdict::kAccept && !in_parts;
+    if (whole && collect(session, frame_of(*session, header))) {
+      session->input.consume(header.total());
+      continue;
     }
     const Status taken = co_await take_message(session, header, *verdict);
     if (!taken) co_return taken.error();
@@ -211,22 +253,23 @@ Task<Result<std::size_t>> take_messages(Session* session) {
 }
 
 Task<Status> flush_all(Session* session) {
-  if (session->primary != nullptr) {
+  if (session->primary != nullptr && !session->primary->flushed()) {
     const Status sent = co_await session->primary->flush();
     if (!sent) co_return make_error(pst::kUpstreamLost);
   }
+  for (BatchItems& items : session->unflushed) session->batch.reuse(std::move(items));
   session->unflushed.clear();
+  if (session->out.flushed()) co_return ok();
   co_return co_await session->out.flush();
 }
 
-// Waits for the client without holding a buffer.
-Task<Status> await_client(Session* session) {
+// The client is waited for without a buffer.
+void settle_down(Session* session) {
   session->input.trim();
   session->statistics.client_written(session->out.written());
   if (server_idle(*session) && session->fsm.state() == SessionFsm::State::kIdle) {
     session->statistics.quiet();
   }
-  co_return co_await session->client.wait_readable();
 }
 
 // One wait for more from the client; `ending` is set at its end.
@@ -234,7 +277,8 @@ Task<Status> read_client(Session* session, std::size_t need) {
   // Before the buffer may be given back: its memory serves other sessions meanwhile.
   session->batch.detach();
   if (session->input.empty()) {
-    const Status ready = co_await await_client(session);
+    settle_down(session);
+    const Status ready = co_await session->client.wait_readable();
     if (!ready) co_return ready.error();
     if (session->ending || std::exchange(session->woken, false)) co_return ok();
   }
@@ -257,14 +301,15 @@ Task<Status> read_client(Session* session, std::size_t need) {
 }
 
 // While the client is waited for, the session needs no server connection by itself.
-Task<Status> park(Session* session, std::size_t need) {
+void park(Session* session) {
   session->parked = true;
   clock_parked(session);
   offer_primary(session);
-  const Status read = co_await read_client(session, need);
+}
+
+void resume(Session* session) {
   session->parked = false;
   clock_resumed(session);
-  co_return read;
 }
 
 // Between two statements: has the session to end here?
@@ -277,6 +322,8 @@ Status may_stay(Session* session) {
   return make_error(pst::kShuttingDown);
 }
 
+// Few coroutines are suspended while a client is waited for: their frames are what an idle session
+// costs.
 Task<Status> run(Session* session) {
   session->serving = true;
   session->quiet_since = {};
@@ -290,7 +337,9 @@ Task<Status> run(Session* session) {
       const Status stays = may_stay(session);
       if (!stays) co_return stays.error();
     }
-    const Status read = co_await park(session, *need);
+    park(session);
+    const Status read = co_await read_client(session, *need);
+    resume(session);
     if (!read) co_return read.error();
     if (session->timed_out) co_return make_error(*session->timed_out);
     if (session->retry.due) {
@@ -330,32 +379,24 @@ Task<LoginOutcome> admit(Session* session) {
   co_return LoginOutcome::kClosed;
 }
 
-}  // namespace
-
-namespace {
-
-// Serves until the session ends, however it ends.
-Task<LoginOutcome> serve_admitted(Session* session) {
-  const LoginOutcome outcome = co_await admit(session);
-  if (outcome == LoginOutcome::kClosed) co_return outcome;
-  if (outcome == LoginOutcome::kReplication) {
-    co_await relay_replication(session);
-    co_return outcome;
-  }
-  Status ended = ok();
-  if (session->on_console) {
-    ended = co_await console::serve(session);
-  } else {
-    ended = co_await run(session);
-  }
-  if (!ended) co_await say_farewell(session, &ended.error());
-  co_return outcome;
-}
-
-// Memory exhausted, or a defect: this session ends, and what it held is given back.
+// Serves until the session ends, however it ends. Memory exhausted, or a defect: this session ends,
+// and what it held is given back.
 Task<LoginOutcome> serve_guarded(Session* session) {
   try {
-    co_return co_await serve_admitted(session);
+    const LoginOutcome outcome = co_await admit(session);
+    if (outcome == LoginOutcome::kClosed) co_return outcome;
+    if (outcome == LoginOutcome::kReplication) {
+      co_await relay_replication(session);
+      co_return outcome;
+    }
+    Status ended = ok();
+    if (session->on_console) {
+      ended = co_await console::serve(session);
+    } else {
+      ended = co_await run(session);
+    }
+    if (!ended) co_await say_farewell(session, &ended.error());
+    co_return outcome;
   } catch (const std::exception& defect) {
     log_error("session_defect", {{"session", session->id}, {"error", defect.what()}});
   }
@@ -364,23 +405,33 @@ Task<LoginOutcome> serve_guarded(Session* session) {
   co_return LoginOutcome::kClosed;
 }
 
-}  // namespace
-
-Task<void> serve_client(WorkerContext* context, UnboundTransport unbound, LoadTicket load) {
+// Null where the system refuses.
+SessionPtr open_session(WorkerContext* context, UnboundTransport unbound, LoadTicket load) {
   auto adopted = Transport::adopt(context->worker->executor(), std::move(unbound));
-  if (!adopted) co_return;
-  auto session = std::make_shared<Session>(context, std::move(*adopted), std::move(load));
-  const LoginOutcome outcome = co_await serve_guarded(session.get());
+  if (!adopted) return nullptr;
+  return std::make_shared<Session>(context, std::move(*adopted), std::move(load));
+}
+
+Task<void> end_session(Session* session, LoginOutcome outcome) {
   session->ending = true;
   // A client that no longer reads must not keep its server connection for ever.
   session->deadline.arm(SteadyClock::now() + kFarewellTime);
-  co_await detach_primary(session.get());
+  co_await detach_primary(session);
   if (session->replica != nullptr) {
-    co_await release_link(session.get(), std::move(session->replica));
+    co_await release_link(session, std::move(session->replica));
   }
-  if (outcome != LoginOutcome::kClosed) co_await record_end(session.get());
+  if (outcome != LoginOutcome::kClosed) co_await record_end(session);
   if (session->client.is_open()) (void)co_await session->client.finish();
   session->client.close();
+}
+
+}  // namespace
+
+Task<void> serve_client(WorkerContext* context, UnboundTransport unbound, LoadTicket load) {
+  const SessionPtr session = open_session(context, std::move(unbound), std::move(load));
+  if (session == nullptr) co_return;
+  const LoginOutcome outcome = co_await serve_guarded(session.get());
+  co_await end_session(session.get(), outcome);
 }
 
 }  // namespace postern::proxy

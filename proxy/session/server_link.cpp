@@ -5,8 +5,8 @@
 
 namespace postern::proxy {
 
-ServerLink::ServerLink(Worker* worker, Transport transport, std::unique_ptr<ServerFacts> facts,
-                       PoolTicket ticket)
+ServerLink::ServerLink(Worker* worker, std::unique_ptr<Transport> transport,
+                       std::unique_ptr<ServerFacts> facts, PoolTicket ticket)
     : stopped(worker->executor()),
       drained(worker->executor()),
       cancels_done(worker->executor()),
@@ -18,12 +18,12 @@ ServerLink::ServerLink(Worker* worker, Transport transport, std::unique_ptr<Serv
       framer_(protocol::Direction::kFromBackend, protocol::Phase::kReady) {}
 
 Status ServerLink::expect(Unit unit, protocol::Disposition disposition) {
-  const protocol::Expectation expectation{unit.request, disposition, first_tag_ + units_.size()};
+  const protocol::Expectation expectation{unit.request, disposition, units_.next_tag()};
   POSTERN_TRY(queue_.push(expectation));
   // A Query drops the unnamed statement. The client must not notice where the Query is not its own.
   const bool unseen = unit.request == protocol::Request::kQuery && unit.internal != Internal::kNone;
   if (unseen) prepared().erase("");
-  units_.push_back(std::move(unit));
+  units_.push(std::move(unit));
   return ok();
 }
 
@@ -38,20 +38,12 @@ Task<Status> ServerLink::flush() {
   swap(out_, writing_);
   if (statistics != nullptr) statistics->server_written(writing_.total());
   const std::span<const ByteView> views(writing_.views());
-  Status status = co_await transport_.write(views);
+  Status status = co_await transport_->write(views);
   writing_.clear();
   flushing_ = false;
   if (flush_awaited_) flushed_.set();
   if (!status) broken = true;
   co_return status;
-}
-
-Unit ServerLink::pop_unit() {
-  POSTERN_CHECK(!units_.empty());
-  Unit unit = std::move(units_.front());
-  units_.pop_front();
-  ++first_tag_;
-  return unit;
 }
 
 IdleServer ServerLink::release_server(Worker* worker) {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,7 +15,7 @@
 #include "proxy/pool/broker.hpp"
 #include "proxy/session/outgoing.hpp"
 #include "proxy/session/statistics.hpp"
-#include "proxy/session/unit.hpp"
+#include "proxy/session/unit_queue.hpp"
 
 namespace postern::proxy {
 
@@ -26,8 +25,8 @@ inline constexpr std::uint64_t kUnknownStatement = 0;
 /// One worker's thread. Lives from acquire to release or close.
 class ServerLink {
  public:
-  ServerLink(Worker* worker, Transport transport, std::unique_ptr<ServerFacts> facts,
-             PoolTicket ticket);
+  ServerLink(Worker* worker, std::unique_ptr<Transport> transport,
+             std::unique_ptr<ServerFacts> facts, PoolTicket ticket);
 
   /// Adds a message to what will be flushed and its unit to the reply queue.
   /// kPipelineTooLong: the session must close.
@@ -38,18 +37,21 @@ class ServerLink {
   Task<Status> flush();
 
   [[nodiscard]] bool flushing() const { return flushing_; }
+  /// Everything added so far was written: flush() has nothing to do.
+  [[nodiscard]] bool flushed() const { return !flushing_ && out_.empty(); }
   [[nodiscard]] Outgoing& out() { return out_; }
   [[nodiscard]] bool out_empty() const { return out_.empty(); }
   [[nodiscard]] protocol::ReplyQueue& queue() { return queue_; }
   [[nodiscard]] const protocol::ReplyQueue& queue() const { return queue_; }
-  [[nodiscard]] Transport& transport() { return transport_; }
+  [[nodiscard]] Transport& transport() { return *transport_; }
   [[nodiscard]] ReadBuffer& input() { return input_; }
   [[nodiscard]] const protocol::Framer& framer() const { return framer_; }
   [[nodiscard]] ServerFacts& facts() { return *facts_; }
   [[nodiscard]] const ServerFacts& facts() const { return *facts_; }
 
   /// The unit a disposal or completion names.
-  [[nodiscard]] Unit& unit(std::uint64_t tag) { return units_.at(tag - first_tag_); }
+  /// Until the next expect() or pop_unit().
+  [[nodiscard]] Unit& unit(std::uint64_t tag) { return units_.at(tag); }
   /// A reply to a message of this kind is awaited next.
   [[nodiscard]] bool awaits(Internal internal) const {
     return !units_.empty() && units_.front().internal == internal;
@@ -65,10 +67,10 @@ class ServerLink {
   }
   template <typename F>
   void each_unit(F visit) {
-    for (Unit& unit : units_) visit(unit);
+    for (Unit& unit : units_.waiting()) visit(unit);
   }
   /// Drops the oldest unit: its completion was handled.
-  Unit pop_unit();
+  Unit pop_unit() { return units_.pop(); }
 
   /// Statement names known on this server connection.
   [[nodiscard]] std::unordered_map<std::string, KnownStatement>& prepared() {
@@ -113,7 +115,7 @@ class ServerLink {
   [[nodiscard]] PoolTicket& ticket() { return ticket_; }
 
  private:
-  Transport transport_;
+  std::unique_ptr<Transport> transport_;
   std::unique_ptr<ServerFacts> facts_;
   PoolTicket ticket_;
   ReadBuffer input_;
@@ -124,8 +126,7 @@ class ServerLink {
   bool flushing_ = false;
   bool flush_awaited_ = false;
   Event flushed_;
-  std::deque<Unit> units_;
-  std::uint64_t first_tag_ = 0;
+  UnitQueue units_;
 };
 
 }  // namespace postern::proxy

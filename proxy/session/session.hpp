@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -99,6 +98,7 @@ struct Session : std::enable_shared_from_this<Session> {
   std::uint32_t cancel_id = 0;
   types::Render render;  ///< settings that decide how values look
   std::vector<std::string> search_path;
+  std::string search_path_text;  ///< as the server words it; where known
   bool search_path_known = false;
   std::uint64_t statements_run = 0;  ///< counter in the access log
 
@@ -121,7 +121,7 @@ struct Session : std::enable_shared_from_this<Session> {
   std::set<Oid> write_set;        ///< tables written since the last publication
   bool writes_any = false;        ///< and possibly any other
   /// Marks of writes about to be committed, by the number of the ReadyForQuery that ends them.
-  std::deque<std::pair<std::uint64_t, WriteMark>> marks;
+  std::vector<std::pair<std::uint64_t, WriteMark>> marks;
   std::uint64_t ready_sent = 0;   ///< Query and Sync messages sent to the primary so far
   bool path_due = false;          ///< search_path has to be asked before the next analysis
   bool path_touched = false;      ///< it was changed once: a rollback may change it back

@@ -11,7 +11,6 @@
 #include "protocol/simple.hpp"
 #include "proxy/session/items.hpp"
 #include "proxy/session/link.hpp"
-#include "proxy/session/search_path.hpp"
 #include "proxy/session/tracking.hpp"
 
 namespace postern::proxy {
@@ -27,9 +26,7 @@ void adopt_search_path(Session* session, const ServerLink& link) {
   const auto wanted = session->state.wanted().find(kSearchPath);
   const bool own = session->pooled && wanted != session->state.wanted().end();
   const std::string& text = own ? wanted->second : link.facts().search_path;
-  auto path = parse_search_path(text, session->identity.upstream_user);
-  session->search_path_known = path.has_value();
-  if (path) session->search_path = std::move(*path);
+  take_search_path(session, text);
 }
 
 // True: the reply will say what the parameters are then.
@@ -92,19 +89,17 @@ bool welcome_from_memory(Session* session) {
   if (!session->pooled || !session->identity.startup.empty()) return false;
   const auto fresh = session->database->fresh_session(session->identity.upstream_user);
   if (fresh == nullptr) return false;
-  const std::string* encoding = fresh->parameters.find("client_encoding");
+  const auto encoding = fresh->parameters.find("client_encoding");
   ReportedParameters reported = fresh->parameters;
   for (const auto& [name, value] : session->state.wanted()) {
     if (name == "application_name") {
       reported.set(name, value);
-    } else if (name != "client_encoding" || encoding == nullptr || value != *encoding) {
+    } else if (name != "client_encoding" || encoding != value) {
       return false;  // only a server knows whether it takes this, and how it would put it
     }
   }
   session->reported = std::move(reported);
-  auto path = parse_search_path(fresh->search_path, session->identity.upstream_user);
-  session->search_path_known = path.has_value();
-  if (path) session->search_path = std::move(*path);
+  take_search_path(session, fresh->search_path);
   return true;
 }
 

@@ -110,13 +110,21 @@ void next_statement(Execution& execution) {
   execution.rows_checked = false;
 }
 
+void take_search_path(Session* session, std::string_view text) {
+  // Under transaction pooling it is the same one nearly always.
+  if (session->search_path_known && session->search_path_text == text) return;
+  auto path = parse_search_path(text, session->identity.upstream_user);
+  session->search_path_known = path.has_value();
+  if (!path) return;
+  session->search_path = std::move(*path);
+  session->search_path_text = text;
+}
+
 Status on_search_path_reply(Session* session, const protocol::Frame& frame) {
   if (frame.backend() != protocol::BackendType::kDataRow) return ok();
   POSTERN_ASSIGN(const auto row, protocol::DataRow::decode(frame.body));
   if (row.values.size() != 1 || !row.values[0]) return ok();
-  auto path = parse_search_path(*row.values[0], session->identity.upstream_user);
-  session->search_path_known = path.has_value();
-  if (path) session->search_path = std::move(*path);
+  take_search_path(session, *row.values[0]);
   return ok();
 }
 

@@ -16,6 +16,9 @@ void on_failed_statement(Session* session, ServerLink* link, const Unit& unit);
 /// under it (client_encoding, standard_conforming_strings).
 Status on_parameter(Session* session, ServerLink* link, ByteView name, ByteView value);
 
+/// The search_path in force, as the server words it.
+void take_search_path(Session* session, std::string_view text);
+
 /// A reply to the question for the search_path.
 Status on_search_path_reply(Session* session, const protocol::Frame& frame);
 

@@ -25,11 +25,11 @@ struct Workers {
 
 // Reads what `far` has said, then leaves the transport with its worker.
 Task<Result<IdleTransport>> use_and_leave(Worker* worker, IdleTransport* idle) {
-  Result<Transport> taken = idle->take(worker);
+  auto taken = idle->take(worker);
   if (!taken) co_return taken.error();
-  Transport transport = std::move(*taken);
+  std::unique_ptr<Transport> transport = std::move(*taken);
   char room[64];
-  const Result<std::size_t> got = co_await transport.read_some(room, sizeof room);
+  const Result<std::size_t> got = co_await transport->read_some(room, sizeof room);
   if (!got) co_return got.error();
   co_return IdleTransport(worker, std::move(transport));
 }
@@ -52,9 +52,9 @@ Task<PoolTicket> take_idle(Worker* worker, Broker* broker, const PoolHandle* han
 }
 
 Task<Status> close_here(Worker* worker, IdleTransport* idle) {
-  Result<Transport> taken = idle->take(worker);
+  auto taken = idle->take(worker);
   if (!taken) co_return taken.error();
-  taken->close();
+  (*taken)->close();
   co_return ok();
 }
 
