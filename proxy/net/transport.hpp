@@ -96,6 +96,8 @@ class Transport {
   /// Null while plain. Valid as long as this Transport.
   [[nodiscard]] const TlsEngine* tls() const { return tls_.get(); }
   [[nodiscard]] IdleState peek() const;
+  /// The peer sends nothing more, though what it sent before may still be unread.
+  [[nodiscard]] bool peer_ended() const { return !is_open() || stream_ended(fd()); }
 
  private:
   Transport(ReadySocket socket, UnboundTransport unbound);
