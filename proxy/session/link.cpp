@@ -14,6 +14,7 @@
 #include "proxy/pool/settings.hpp"
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/credentials.hpp"
+#include "proxy/session/outdated.hpp"
 #include "proxy/session/replies.hpp"
 #include "proxy/session/search_path.hpp"
 #include "proxy/session/settling.hpp"
@@ -117,6 +118,8 @@ Task<Result<Transport>> adopt_or_open(Session* session, PoolTicket* ticket, Endp
 }  // namespace
 
 Task<Result<std::unique_ptr<ServerLink>>> acquire_link(Session* session, Endpoint node) {
+  Status current = outdated(session);
+  if (!current) co_return current.error();
   Broker::Request request;
   const config::LimitsOptions& limits = session->config().limits;
   static_cast<PoolSettings&>(request) =
@@ -124,6 +127,7 @@ Task<Result<std::unique_ptr<ServerLink>>> acquire_link(Session* session, Endpoin
                     session->runtime().users.options(session->identity.login));
   static_cast<WaitLimits&>(request) = wait_limits(limits);
   request.on_wait = tell_waiting;
+  request.is_gone = client_left;
   request.owner = session;
   // By the name clients use: two sections of one upstream database have each their own size.
   request.key = {node.text(), session->database->name(), session->identity.upstream_user};
@@ -136,6 +140,8 @@ Task<Result<std::unique_ptr<ServerLink>>> acquire_link(Session* session, Endpoin
       co_await session->runtime().broker.acquire(session->worker(), std::move(request));
   session->statistics.wait_ended(ticket.has_value());
   if (!ticket) co_return ticket.error();
+  current = outdated(session);
+  if (!current) co_return current.error();
   session->runtime().metrics.pool_wait.observe(static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - begun).count()));
   std::unique_ptr<ServerFacts> facts;
@@ -271,8 +277,24 @@ void give_back(Session* session, std::unique_ptr<ServerLink> link, bool clean) {
   link->ticket().release(std::move(server));
 }
 
+namespace {
+
+// Who said goodbye wants what it sent before it to be carried out, as a server does. Not what a
+// server would not carry out either, or not end: a batch without Sync, a COPY without its end.
+Task<void> finish_statements(Session* session) {
+  ServerLink* link = session->primary.get();
+  const bool whole = session->fsm.state() == protocol::SessionFsm::State::kIdle;
+  if (!session->said_goodbye || !whole) co_return;
+  while (!link->broken && !link->queue().empty() && !link->queue().in_copy_in()) {
+    co_await link->drained.wait();
+  }
+}
+
+}  // namespace
+
 Task<void> detach_primary(Session* session) {
   if (session->primary == nullptr) co_return;
+  co_await finish_statements(session);
   ServerLink* link = session->primary.get();
   // A client that leaves in the middle of something leaves nothing behind: the server learns from
   // the closed socket, and a running statement is cancelled.

@@ -223,6 +223,7 @@ Task<Result<std::size_t>> take_messages(Session* session) {
     if (!verdict) co_return verdict.error();
     if (*verdict == SessionFsm::Verdict::kTerminate) {
       session->ending = true;
+      session->said_goodbye = true;
       co_return std::size_t{0};
     }
     if (*verdict == SessionFsm::Verdict::kAccept) {
@@ -305,6 +306,9 @@ Status may_stay(Session* session) {
 Task<Status> run(Session* session) {
   session->serving = true;
   session->quiet_since = {};
+  // A reload during the login.
+  const Status current = outdated(session);
+  if (!current) co_return current.error();
   while (!session->ending) {
     const auto need = co_await take_messages(session);
     if (!need) co_return need.error();
