@@ -206,13 +206,20 @@ void Reloader::adopt(Candidate next, const config::Difference& difference) {
   change.rules = touches_rules(difference);
   change.current = runtime_->databases.databases();
   change.retired = adopted.retired;
-  runtime_->keeper->reconfigure(std::move(change));
+  runtime_->keeper->reconfigure(change);
   watch(difference, adopted.fresh);
   if (runtime_->keys != nullptr) runtime_->keys->reload();
 
   std::set<std::string> databases;
   for (const Database* database : adopted.retired) databases.insert(database->name());
   for (const Database* database : adopted.reopened) databases.insert(database->name());
+  // Before, its connections were shared by whoever came.
+  for (const Database* database : change.current) {
+    const std::string& name = database->name();
+    if (config::is_protected(before, name) != config::is_protected(now, name)) {
+      databases.insert(name);
+    }
+  }
   const std::set<std::string> logins = logins_with_other_passwords(before, now);
   runtime_->broker.reconnect([&](const PoolKey& key) {
     return databases.contains(key.database) || logins.contains(key.user);

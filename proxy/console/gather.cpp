@@ -290,6 +290,7 @@ void add_local(const Console& console, Verb verb, Snapshot& into) {
   add_protection(runtime, into);
   add_cache(runtime, into);
   add_audit(runtime, into);
+  if (runtime.config->peers) into.peers = runtime.config->peers->peers.size() + 1;
   if (verb == Verb::kShowMem) add_memory(into);
   if (verb == Verb::kShowConfig) into.config = config_rows(*runtime.config);
 }

@@ -127,6 +127,7 @@ struct Snapshot {
   std::vector<std::pair<std::string, std::int64_t>> cache;
   std::vector<std::pair<std::string, std::string>> audit;
   std::vector<std::pair<std::string, std::int64_t>> memory;  ///< bytes
+  std::size_t peers = 0;  ///< instances of [peers], this one among them
   bool paused = false;
   bool stopping = false;
 };

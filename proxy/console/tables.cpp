@@ -203,7 +203,7 @@ std::vector<Row> lists(const Snapshot& snapshot) {
   const std::pair<std::string_view, std::uint64_t> items[] = {
       {"databases", snapshot.databases.size()},
       {"users", snapshot.users.size()},
-      {"peers", 0},
+      {"peers", snapshot.peers},
       {"pools", snapshot.pools.size()},
       {"peer_pools", 0},
       {"free_clients", 0},

@@ -72,7 +72,13 @@ void Keeper::catalog_changed(Database* database) {
 }
 
 void Keeper::reconfigure(Change change) {
-  config_ = change.config;
+  const config::Config* before = config_.exchange(change.config);
+  // Not a moment later: what is asked from now on is asked of a protected database.
+  for (Database* database : change.current) {
+    const bool newly = config::is_protected(*change.config, database->name()) &&
+                       !config::is_protected(*before, database->name());
+    if (newly) block(database);
+  }
   home_->post([this, change = std::move(change)] { take(change); });
 }
 
@@ -93,14 +99,16 @@ void Keeper::take(const Change& change) {
 
 // Sessions that were only relayed so far: what must be protected now waits for its rules.
 void Keeper::protect_now(Database* database) {
-  if (config::is_protected(*config_, database->name())) {
-    auto protection = std::make_shared<Protection>();
-    protection->epoch = next_epoch_.fetch_add(1);
-    protection->is_protected = true;
-    protection->blocked = make_error(pst::kProtectionBlocked, "its rules are being loaded");
-    database->publish(std::move(protection));
-  }
+  if (config::is_protected(*config_, database->name())) block(database);
   watched(database).load_now();
+}
+
+void Keeper::block(Database* database) {
+  auto protection = std::make_shared<Protection>();
+  protection->epoch = next_epoch_.fetch_add(1);
+  protection->is_protected = true;
+  protection->blocked = make_error(pst::kProtectionBlocked, "its rules are being loaded");
+  database->publish(std::move(protection));
 }
 
 WatchedDatabase& Keeper::watched(Database* database) {

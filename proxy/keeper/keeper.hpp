@@ -63,6 +63,7 @@ class Keeper {
   void ask(std::shared_ptr<Waiter> waiter, Database* database);
   void take(const Change& change);
   void protect_now(Database* database);
+  void block(Database* database);
   WatchedDatabase& watched(Database* database);
 
   std::atomic<const config::Config*> config_;

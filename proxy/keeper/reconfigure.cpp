@@ -8,7 +8,12 @@
 namespace postern::proxy {
 
 void WatchedDatabase::reconfigure(const config::Config* config, bool rules) {
+  const config::Config* before = pending_ != nullptr ? pending_ : config_;
+  const bool newly = config::is_protected(*config, database_->name()) &&
+                     !config::is_protected(*before, database_->name());
   pending_ = config;
+  // Nothing passes from here on, until the rules are known.
+  if (newly && database_->protection() != nullptr) publish();
   rules_pending_ = rules_pending_ || rules;
   if (running_ && connection_ != nullptr) return look_soon();
   // Between two attempts, or served without catalog: nothing is under way that could see both.

@@ -221,10 +221,16 @@ void WatchedDatabase::publish_without_catalog() {
 void WatchedDatabase::publish() {
   auto protection = std::make_shared<Protection>();
   protection->epoch = epochs_->fetch_add(1);
-  protection->is_protected = (rules_ != nullptr && rules_->is_protected) || rules_problem_;
+  // A configuration about to be adopted protects it for the first time: its rules are not here.
+  const bool behind = pending_ != nullptr && config::is_protected(*pending_, database_->name()) &&
+                      !config::is_protected(*config_, database_->name());
+  protection->is_protected =
+      behind || (rules_ != nullptr && rules_->is_protected) || rules_problem_;
   protection->catalog = catalog_;
   protection->rules = rules_;
   protection->blocked = rules_problem_ ? rules_problem_ : wall_problem_;
+  if (behind)
+    protection->blocked = make_error(pst::kProtectionBlocked, "its rules are being loaded");
   database_->publish(std::move(protection));
 }
 

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <system_error>
@@ -83,6 +84,11 @@ IdleState peek_idle(int fd) noexcept {
     if (n == 0) return IdleState::kGone;
     if (errno != EINTR) return would_block(errno) ? IdleState::kQuiet : IdleState::kGone;
   }
+}
+
+bool stream_ended(int fd) noexcept {
+  pollfd asked{fd, POLLRDHUP, 0};
+  return ::poll(&asked, 1, 0) > 0 && (asked.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 void tune_stream(int fd) noexcept {

@@ -39,6 +39,8 @@ enum class IdleState : std::uint8_t { kQuiet, kHasInput, kGone };
 /// Looks without taking anything: kHasInput where bytes wait (an idle server has nothing to say
 /// but a farewell), kGone after end of stream or an error.
 IdleState peek_idle(int fd) noexcept;
+/// The peer ended its direction or the connection broke, also where unread bytes are left.
+bool stream_ended(int fd) noexcept;
 
 /// TCP_NODELAY and keepalive; no effect on unix sockets.
 void tune_stream(int fd) noexcept;

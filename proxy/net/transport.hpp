@@ -103,6 +103,8 @@ class Transport {
   /// The same by what the event loop has heard up to its last turn; a system call only where that
   /// is in doubt.
   [[nodiscard]] IdleState glance();
+  /// The peer sends nothing more, though what it sent before may still be unread.
+  [[nodiscard]] bool peer_ended() const { return !is_open() || stream_ended(fd()); }
 
  private:
   Transport(ReadySocket socket, UnboundTransport unbound);

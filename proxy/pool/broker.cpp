@@ -1,8 +1,10 @@
 #include "proxy/pool/broker.hpp"
 
+#include <algorithm>
 #include <random>
 #include <utility>
 
+#include "base/codes/net.hpp"
 #include "base/codes/pool.hpp"
 #include "proxy/pool/broker_pool.hpp"
 
@@ -126,6 +128,7 @@ Broker::Begun Broker::begin(Worker* worker, const PoolHandle& handle) {
 PoolTicket Broker::ticket_for(Pool& pool, std::shared_ptr<const Taker> taker, Set::Grant grant) {
   if (pool.last_taker != taker) pool.last_taker = taker;
   PoolTicket ticket(this, &pool, std::move(taker));
+  ticket.generation_ = pool.generation;
   if (!grant.taken) return ticket;
   ticket.server_ = std::move(grant.taken->connection.server);
   ticket.record_ = grant.taken->connection.record;
@@ -158,6 +161,39 @@ void on_alarm(void* owner) {
   alarm->event->set();
 }
 
+/// What has to be seen to while somebody waits.
+class Vigil {
+ public:
+  Vigil(SteadyTime since, const WaitLimits& limits)
+      : limits_(limits),
+        give_up_(since + limits.timeout),
+        notify_(since + limits.notify_after),
+        told_(limits.on_wait == nullptr || limits.notify_after.count() <= 0 ||
+              notify_ >= give_up_) {}
+
+  [[nodiscard]] SteadyTime next(SteadyTime now) const {
+    SteadyTime when = told_ ? give_up_ : std::min(give_up_, notify_);
+    if (limits_.is_gone != nullptr) when = std::min(when, now + WaitLimits::kLookInterval);
+    return when;
+  }
+  /// Why to give up; nullopt: wait on.
+  std::optional<Pst> look(SteadyTime now) {
+    if (limits_.is_gone != nullptr && limits_.is_gone(limits_.owner)) return pst::kTransportClosed;
+    if (now >= give_up_) return pst::kPoolTimeout;
+    if (!told_ && now >= notify_) {
+      told_ = true;
+      limits_.on_wait(limits_.owner);
+    }
+    return std::nullopt;
+  }
+
+ private:
+  WaitLimits limits_;
+  SteadyTime give_up_;
+  SteadyTime notify_;
+  bool told_;
+};
+
 }  // namespace
 
 /// A session destroyed while it waits leaves neither a place in the queue nor a slot behind.
@@ -173,24 +209,19 @@ struct Broker::WaiterGuard {
 Task<Result<PoolTicket>> Broker::wait(Worker* worker, std::shared_ptr<Waiter> waiter,
                                       WaitLimits limits) {
   const WaiterGuard guard(this, waiter.get());
-  const auto give_up = waiter->since + limits.timeout;
-  const auto notify = waiter->since + limits.notify_after;
-  bool told = limits.on_wait == nullptr || limits.notify_after.count() <= 0 || notify >= give_up;
+  Vigil vigil(waiter->since, limits);
   Alarm alarm{&waiter->event};
   Deadline deadline(worker->deadlines(), on_alarm, &alarm);
-  deadline.arm(told ? give_up : notify);
+  deadline.arm(vigil.next(waiter->since));
   while (!waiter->woken) {
     co_await waiter->event.wait();
     if (waiter->woken || !alarm.rung) continue;
     alarm.rung = false;
-    if (!told) {
-      told = true;
-      deadline.arm(give_up);
-      limits.on_wait(limits.owner);
-      continue;
-    }
-    if (cancel(*waiter)) co_return make_error(pst::kPoolTimeout);
-    // Too late to give up: what was granted is already on its way here.
+    const auto now = SteadyClock::now();
+    const auto verdict = vigil.look(now);
+    // Where it is too late to give up, what was granted is already on its way here.
+    if (verdict && cancel(*waiter)) co_return make_error(*verdict);
+    if (!verdict) deadline.arm(vigil.next(now));
   }
   co_return conclude(*waiter);
 }
@@ -313,7 +344,8 @@ ServerRecord* Broker::enrol(Pool& pool, const PoolTicket& ticket, const ServerFa
   record.id = next_server_++;
   record.connected = SteadyClock::now();
   record.requested = record.connected;
-  record.tenure = {expiry_of(pool.settings.server_lifetime, record.connected), pool.generation};
+  // What it was opened with was read after the slot was granted, and maybe before a reload since.
+  record.tenure = {expiry_of(pool.settings.server_lifetime, record.connected), ticket.generation_};
   if (facts != nullptr) record.backend_pid = facts->backend_pid;
   record.tls = tls;
   record.holder = ticket.taker_;

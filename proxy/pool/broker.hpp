@@ -30,6 +30,9 @@ struct WaitLimits {
   std::chrono::milliseconds notify_after{0};  ///< 0 = never
   /// Called at most once, on the waiter's worker, while it waits; returns quickly.
   void (*on_wait)(void* owner) = nullptr;
+  /// Asked every kLookInterval, likewise: true ends the wait with kTransportClosed.
+  bool (*is_gone)(void* owner) = nullptr;
+  static constexpr std::chrono::milliseconds kLookInterval{100};
   void* owner = nullptr;  ///< outlives the wait
 };
 

@@ -35,6 +35,7 @@ PoolTicket::PoolTicket(PoolTicket&& other) noexcept
       pool_(other.pool_),
       taker_(std::move(other.taker_)),
       record_(std::exchange(other.record_, nullptr)),
+      generation_(other.generation_),
       server_(std::move(other.server_)) {}
 
 PoolTicket& PoolTicket::operator=(PoolTicket&& other) noexcept {
@@ -44,6 +45,7 @@ PoolTicket& PoolTicket::operator=(PoolTicket&& other) noexcept {
     pool_ = other.pool_;
     taker_ = std::move(other.taker_);
     record_ = std::exchange(other.record_, nullptr);
+    generation_ = other.generation_;
     server_ = std::move(other.server_);
   }
   return *this;

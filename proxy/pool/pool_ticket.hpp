@@ -2,6 +2,7 @@
 // server connection.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string_view>
 
@@ -73,6 +74,7 @@ class PoolTicket {
   PoolRef* pool_ = nullptr;
   std::shared_ptr<const Taker> taker_;
   ServerRecord* record_ = nullptr;  ///< null until the connection stands
+  std::uint64_t generation_ = 0;    ///< of the pool when the slot was granted
   IdleServer server_;
 };
 

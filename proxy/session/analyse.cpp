@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/codes/config.hpp"
 #include "proxy/session/audit_trail.hpp"
 
 namespace postern::proxy {
@@ -22,6 +23,15 @@ DecisionScope scope_of(Session* session, std::shared_ptr<const Protection> prote
   return scope;
 }
 
+// Of a database that became protected by DDL: a session of before stays where nothing of it could
+// have weakened the rules.
+Status stands_under(const Session& session, const Protection& protection) {
+  const Identity& who = session.identity;
+  if (!protection.is_protected || who.guarded) return ok();
+  if (who.harmless && !session.settings_changed && !session.pooled) return ok();
+  return make_error(pst::kConfigurationChanged, "its database is protected now");
+}
+
 }  // namespace
 
 std::shared_ptr<const AnalysedText> analysed_already(Session* session) {
@@ -32,6 +42,8 @@ std::shared_ptr<const AnalysedText> analysed_already(Session* session) {
 Task<Result<std::shared_ptr<const AnalysedText>>> analyse(Session* session, std::string_view text) {
   auto protection = session->database->protection();
   if (protection == nullptr) co_return analysed_already(session);
+  const Status stands = stands_under(*session, *protection);
+  if (!stands) co_return stands.error();
   if (protection->blocked && session->identity.profile != policy::Profile::kAdmin) {
     co_return *protection->blocked;
   }
@@ -45,6 +57,10 @@ Task<Result<std::shared_ptr<const AnalysedText>>> analyse(Session* session, std:
   std::string owned(text);
   co_return co_await session->context->decider.decide(
       session->runtime().parsers.get(), session->worker(), std::move(owned), std::move(scope));
+}
+
+bool ends_session(const Error& error) {
+  return error.code == pst::kConfigurationChanged;
 }
 
 std::shared_ptr<const AnalysedText> text_of(std::shared_ptr<const AnalysedText> analysed,

@@ -11,8 +11,12 @@ namespace postern::proxy {
 std::shared_ptr<const AnalysedText> analysed_already(Session* session);
 
 /// Facts and decision of a text for this session. Where nothing is configured that needs them, an
-/// AnalysedText without either. Errors: kParserBusy, kProtectionBlocked.
+/// AnalysedText without either. Errors: kParserBusy, kProtectionBlocked,
+/// kConfigurationChanged where the database became protected under the session.
 Task<Result<std::shared_ptr<const AnalysedText>>> analyse(Session* session, std::string_view text);
+
+/// This error of analyse() is not the text's: nothing may run in the session any more.
+bool ends_session(const Error& error);
 
 /// The analysis with its own copy of the text: the shared one of unanalysed sessions has none.
 std::shared_ptr<const AnalysedText> text_of(std::shared_ptr<const AnalysedText> analysed,

@@ -154,7 +154,7 @@ Task<Result<bool>> serve_cached(Session* session, const ReadRequest* read) {
   ResultCache* cache = session->runtime().cache.get();
   const AnalysedText& analysed = *read->execution->analysed;
   const auto ttl = cache_ttl(*session, analysed);
-  if (cache == nullptr || !ttl || session->primary == nullptr) co_return false;
+  if (cache == nullptr || !ttl) co_return false;
   CacheQuery query;
   query.key = cache->key(key_parts(*session, *read));
   query.scope = session->database->cluster().name() + "/" + session->database->upstream();

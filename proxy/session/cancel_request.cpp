@@ -37,6 +37,7 @@ Task<void> act_on_cancel(Session* session, protocol::CancelOrder order) {
   if (!known && runtime.peers != nullptr) {
     answer = co_await runtime.peers->ask(session->worker(), order.pid, std::move(order.key));
   }
+  runtime.metrics.peer_cancels.add(answer.asked);
   // Noted after the peers were asked: what may be guessed side by side, Peers::kMaxOrders bounds.
   if (!known && answer.known_by == 0 && !answer.busy) note_wrong(*session);
   log_info("cancel_request", {{"client", session->identity.address},

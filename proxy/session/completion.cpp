@@ -47,7 +47,7 @@ Status expect_value(Unit& unit, const Frame& frame, ByteView expected) {
 // A message sent again for the client failed: the client's own would have failed the same way.
 Status pass_failure(Session* session, ServerLink* link, Unit& unit, const Frame& frame) {
   if (frame.backend() != BackendType::kErrorResponse) return ok();
-  session->out.pending().add_view(frame.whole);
+  POSTERN_TRY(forward_error(session, unit, frame));
   on_failed_statement(session, link, unit);
   return ok();
 }
@@ -132,6 +132,9 @@ Status on_internal(Session* session, ServerLink* link, Unit& unit, const Frame& 
       return on_settings_reply(frame);
     case Internal::kState:
       return session->state.on_reply(frame);
+    case Internal::kReparseText:
+      if (frame.backend() == BackendType::kErrorResponse) unit.statement->unprepared = frame.whole;
+      return ok();
     case Internal::kReparse:
       return pass_failure(session, link, unit, frame);
     case Internal::kDescribe:
@@ -159,7 +162,10 @@ Status on_completion(Session* session, ServerLink* link, const Completion& compl
       end_parse(session, link, unit, completion.outcome);
       break;
     case Request::kQuery:
-      if (unit.internal == Internal::kNone && completion.outcome != Completion::Outcome::kSkipped) {
+      if (unit.internal != Internal::kNone) break;
+      if (completion.outcome == Completion::Outcome::kSkipped) {
+        restore_unnamed(session, link);
+      } else {
         drop_unnamed(session, link);
       }
       break;

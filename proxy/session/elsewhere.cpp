@@ -121,9 +121,11 @@ Task<Result<bool>> read_answer(Session* session, ServerLink* link) {
     co_return true;
   }
   link->broken = true;
+  if (session->timed_out) cancel_statement(session->shared_from_this());
   close_open_executions(session, link, drained.error());
   const bool untouched = session->out.written() == before && session->out.pending().empty();
   co_await release_link(session, std::move(session->replica));
+  if (session->timed_out) co_return make_error(*session->timed_out);
   if (!untouched) co_return drained.error();
   session->runtime().metrics.replica_fallbacks.add();
   co_return false;
@@ -200,6 +202,10 @@ Task<Result<std::shared_ptr<PreparedStatement>>> statement_of(Session* session,
   if (read->parse != nullptr) {
     const auto prepared = co_await prepare(session, read->parse->body());
     if (!prepared) co_return std::shared_ptr<PreparedStatement>();
+    // A name in use is an error, and the server's to report.
+    const std::string& name = (*prepared)->name;
+    const bool in_use = !name.empty() && session->statements.contains(name);
+    if (in_use) co_return std::shared_ptr<PreparedStatement>();
     co_return *prepared;
   }
   const auto bind = protocol::Bind::decode(read->bind->body());

@@ -1,5 +1,6 @@
 #include "proxy/session/forwarding.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include "proxy/session/publish.hpp"
 #include "proxy/session/retry.hpp"
 #include "proxy/session/rows.hpp"
+#include "proxy/session/statement_names.hpp"
 #include "proxy/session/tracking.hpp"
 
 namespace postern::proxy {
@@ -95,7 +97,13 @@ const SplicedText* spliced_of(const Unit& unit) {
   return nullptr;
 }
 
-// The server's report with its position led back to the text the client sent.
+// The statement prepared by message that a text names.
+const PreparedStatement* named_by(const Unit& unit) {
+  return unit.execution != nullptr ? unit.execution->named.get() : nullptr;
+}
+
+}  // namespace
+
 Status forward_error(Session* session, Unit& unit, const Frame& frame) {
   Bytes& out = session->out.pending().own();
   if (unit.execution != nullptr) abandon_fill(*unit.execution);
@@ -103,20 +111,34 @@ Status forward_error(Session* session, Unit& unit, const Frame& frame) {
     protocol::append_error(out, *unit.refusal);
     return ok();
   }
+  if (const PreparedStatement* named = named_by(unit); named != nullptr) {
+    // The server said before why it lacks what this text names.
+    if (!named->unprepared.empty()) {
+      out.append(named->unprepared);
+      return ok();
+    }
+  }
   const SplicedText* spliced = spliced_of(unit);
-  if (spliced == nullptr) {
+  if (spliced == nullptr && !session->pooled) {
     pass(session, frame);
     return ok();
   }
   POSTERN_ASSIGN(auto fields, protocol::ErrorFields::decode(frame.body));
   std::string position;
+  std::string text;
   for (auto& [code, value] : fields.fields) {
-    if (code != protocol::kFieldPosition) continue;
-    position = std::to_string(spliced->original_position(parse_position(value)));
-    value = position;
+    if (code == protocol::kFieldPosition && spliced != nullptr) {
+      position = std::to_string(spliced->original_position(parse_position(value)));
+      value = position;
+    } else if (code == protocol::kFieldMessage && session->pooled) {
+      text = with_client_names(*session, unit, value);
+      value = text;
+    }
   }
   return fields.encode(BackendType::kErrorResponse, out);
 }
+
+namespace {
 
 // After a FATAL or PANIC the server closes: the client has heard why.
 bool is_last_word(const Frame& frame) {
@@ -132,9 +154,7 @@ Status forward_complete(Session* session, ServerLink* link, Unit& unit, const Fr
     track_success(session, link, *unit.execution);
     collect_complete(session, *unit.execution, complete.tag);
     next_statement(*unit.execution);
-    if (unit.execution->deallocated != nullptr) {
-      on_deallocated(session, link, *unit.execution->deallocated);
-    }
+    if (unit.execution->deallocates) on_deallocated(session, link, *unit.execution->named);
   }
   on_command_tag(session, link, complete.tag);
   pass(session, frame);
@@ -145,11 +165,40 @@ Status forward_ready(Session* session, ServerLink* link, const Unit& unit, const
   on_ready(session, link, frame.body);
   if (withhold_ready(session, link, unit, frame)) return ok();
   const bool open = frame.body != "I";
-  const bool allowed =
-      !session->pooled || session->database->options().pool_mode != config::PoolMode::kStatement;
-  if (open && !allowed) return make_error(pst::kTransactionInStatementMode);
+  if (open && session->per_statement) return make_error(pst::kTransactionInStatementMode);
   pass(session, frame);
   return ok();
+}
+
+// A session tells its own notifications by the process id it was given at login.
+void pass_notification(Session* session, const ServerLink& link, const Frame& frame) {
+  const bool own = frame.body.size() > sizeof(std::uint32_t) &&
+                   load_be32(frame.body.data()) == link.facts().backend_pid;
+  if (!own || session->process_id == link.facts().backend_pid) return pass(session, frame);
+  Bytes& out = session->out.pending().own();
+  const std::size_t at = out.size() + (frame.whole.size() - frame.body.size());
+  out.append(frame.whole);
+  store_be32(out.data() + at, session->process_id);
+}
+
+bool contains_folded(std::string_view text, std::string_view word) {
+  return std::search(text.begin(), text.end(), word.begin(), word.end(),
+                     [](char c, char w) { return SettingNameLess::fold(c) == w; }) != text.end();
+}
+
+// What a RESET or DISCARD ALL leaves on a pooled connection is none's startup; the session's own is
+// set again in front of its next message.
+bool is_reset(const Session& session, ServerLink* link, const protocol::ParameterStatus& status) {
+  const bool concerned = session.pooled && status.name == "application_name" &&
+                         status.value.empty() && !session.identity.application.empty();
+  if (!concerned) return false;
+  const Execution* under_way = nullptr;
+  link->each_unit([&](const Unit& unit) {
+    if (under_way == nullptr) under_way = unit.execution.get();
+  });
+  if (under_way == nullptr) return false;
+  const std::string& text = under_way->analysed->text;
+  return contains_folded(text, "reset") || contains_folded(text, "discard");
 }
 
 // True: the client has to hear of it.
@@ -159,7 +208,14 @@ Result<bool> on_parameter_status(Session* session, ServerLink* link, const Frame
   if (link != session->primary.get()) return false;
   // While settings are brought along, values come and go that the client never asked for.
   if (link->awaits(Internal::kSettings)) return false;
-  const bool news = session->reported.set(status.name, status.value);
+  const bool reset = is_reset(*session, link, status);
+  const ByteView shown = reset ? ByteView(session->identity.application) : status.value;
+  const bool news = session->reported.set(status.name, shown);
+  if (reset && news) {
+    POSTERN_TRY(
+        (protocol::ParameterStatus{status.name, shown}.encode(session->out.pending().own())));
+    return false;
+  }
   return news || !session->pooled;
 }
 
@@ -262,7 +318,12 @@ Status on_asynchronous(Session* session, ServerLink* link, const Frame& frame) {
     if (unit.execution != nullptr) abandon_fill(*unit.execution);
   });
   // What concerns a connection borrowed for one read is none of the client's business.
-  if (news) pass(session, frame);
+  if (!news) return ok();
+  if (frame.backend() == BackendType::kNotificationResponse) {
+    pass_notification(session, *link, frame);
+  } else {
+    pass(session, frame);
+  }
   return ok();
 }
 

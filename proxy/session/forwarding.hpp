@@ -23,6 +23,10 @@ Result<std::optional<Pause>> hold_back(Session* session, ServerLink* link, Unit&
 /// Transforms and adds the message to session->out. Errors end the session.
 Status forward(Session* session, ServerLink* link, Unit& unit, const protocol::Frame& frame);
 
+/// An ErrorResponse as the client is to see it: a refusal of ours in its place, its position and
+/// the statement it names led back to what the client sent.
+Status forward_error(Session* session, Unit& unit, const protocol::Frame& frame);
+
 /// Notice, ParameterStatus, Notification: at any time, to whoever holds the connection.
 Status on_asynchronous(Session* session, ServerLink* link, const protocol::Frame& frame);
 

@@ -41,9 +41,21 @@ ClientRegistry::Entry place_of(Session* session, const ClientLimits& limits) {
   entry.login_limit = limits.login;
   entry.worker = session->worker();
   entry.end = [weak = session->weak_from_this()] {
-    if (const SessionPtr locked = weak.lock()) locked->client.close();
+    const SessionPtr locked = weak.lock();
+    if (locked == nullptr) return;
+    locked->client.close();
+    // Nobody reads from the client any more: it hears of this from its server connection.
+    const bool lingers = locked->said_goodbye && locked->primary != nullptr;
+    if (lingers) locked->primary->transport().close();
   };
   return entry;
+}
+
+// Also where the rules protect nothing yet: DDL may change that under the session's feet, and its
+// connections stay.
+bool may_be_protected(const Session& session) {
+  return session.identity.guarded ||
+         config::is_protected(*session.configured, session.database->name());
 }
 
 // What a pooled connection is never shared across, beside startup parameters. A tenant's context
@@ -52,10 +64,9 @@ ClientRegistry::Entry place_of(Session* session, const ClientLimits& limits) {
 std::string identity_scope(const Session& session) {
   const Identity& who = session.identity;
   std::string scope(who.tenant.text());
-  const auto protection = session.database->protection();
-  const bool guarded = protection != nullptr && protection->is_protected;
-  if (!who.tenant.is_none() || (session.pooled && guarded)) scope += "/" + who.login;
-  if (session.pooled && guarded) scope += "/" + std::to_string(static_cast<int>(who.profile));
+  const bool apart = session.pooled && may_be_protected(session);
+  if (!who.tenant.is_none() || apart) scope += "/" + who.login;
+  if (apart) scope += "/" + std::to_string(static_cast<int>(who.profile));
   return session.pooled ? "transaction:" + scope : scope;
 }
 
@@ -111,9 +122,15 @@ Status check_startup(std::string_view name, std::string_view value) {
 }
 
 bool gate_applies(const Session& session) {
-  return session.database->protection() != nullptr &&
-         session.database->protection()->is_protected &&
-         session.identity.profile != policy::Profile::kAdmin;
+  return session.identity.guarded && session.identity.profile != policy::Profile::kAdmin;
+}
+
+// Where nothing is protected it is only remembered: the session may see that change.
+Status judge_startup(Session* session, std::string_view name, std::string_view value) {
+  const Status passes = check_startup(name, value);
+  if (gate_applies(*session)) return passes;
+  session->identity.harmless = session->identity.harmless && passes.has_value();
+  return ok();
 }
 
 bool is_tenant_option(std::string_view name) {
@@ -125,6 +142,7 @@ bool is_tenant_option(std::string_view name) {
 Result<std::string> read_options(Session* session, const Bytes& text) {
   protocol::StartupOptions options = protocol::parse_startup_options(text);
   const bool judged = gate_applies(*session);
+  session->identity.harmless = session->identity.harmless && !options.other;
   if (judged && options.other) return make_error(pst::kStartupParameterRefused, "options");
   std::string tenant;
   std::vector<std::pair<Bytes, Bytes>> passed;
@@ -133,7 +151,7 @@ Result<std::string> read_options(Session* session, const Bytes& text) {
       tenant = value;
       continue;
     }
-    if (judged) POSTERN_TRY(check_startup(name, value));
+    POSTERN_TRY(judge_startup(session, name, value));
     if (name == "application_name") session->identity.application = value;
     passed.emplace_back(std::move(name), std::move(value));
   }
@@ -161,7 +179,7 @@ Result<std::string> read_parameters(Session* session, protocol::LoginRequest& re
       continue;
     }
     if (name == "application_name") session->identity.application = value;
-    if (gate_applies(*session)) POSTERN_TRY(check_startup(name, value));
+    POSTERN_TRY(judge_startup(session, name, value));
     session->identity.startup.emplace_back(name, value);
   }
   return tenant;
@@ -180,6 +198,8 @@ Status find_database(Session* session, const protocol::LoginRequest& request) {
 Status identify(Session* session, protocol::LoginRequest request) {
   Identity& who = session->identity;
   who.login = request.user;
+  const auto protection = session->database->protection();
+  who.guarded = protection != nullptr && protection->is_protected;
   const config::UserOptions& user = session->runtime().users.options(who.login);
   const config::DatabaseOptions& database = session->database->options();
   who.profile = policy_profile(
@@ -194,6 +214,7 @@ Status identify(Session* session, protocol::LoginRequest request) {
   POSTERN_ASSIGN(const std::string asked, read_parameters(session, request));
   POSTERN_ASSIGN(who.tenant, tenant_of(user, asked));
   session->pooled = database.pool_mode != config::PoolMode::kSession;
+  session->per_statement = database.pool_mode == config::PoolMode::kStatement;
   if (session->pooled) session->state.start(take_settings(who));
   who.pool_identity = encode_identity(identity_scope(*session), who.startup);
   const ClientLimits limits = client_limits(session->config().limits, database, user);

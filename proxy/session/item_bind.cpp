@@ -96,7 +96,8 @@ Task<Result<ItemResult>> run_bind(Session* session, const BatchItem* item) {
     const Status status = seal_bind(session, *statement, *bind, sealed);
     if (!status) co_return refused(status.error());
   }
-  const Status prepared = ensure_prepared(session->active, statement);
+  Status prepared = ensure_named(session->active, *statement);
+  if (prepared) prepared = ensure_prepared(session->active, statement);
   if (!prepared) co_return prepared.error();
   Status expected = ok();
   if (seals) {

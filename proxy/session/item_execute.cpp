@@ -10,6 +10,7 @@
 #include "proxy/session/items.hpp"
 #include "proxy/session/position.hpp"
 #include "proxy/session/publish.hpp"
+#include "proxy/session/state_following.hpp"
 #include "proxy/session/tracking.hpp"
 
 namespace postern::proxy {
@@ -45,6 +46,8 @@ std::shared_ptr<Execution> execution_of(Session* session, const Portal& portal) 
   auto execution = std::make_shared<Execution>();
   execution->analysed = portal.statement->analysed;
   execution->spliced = portal.statement->spliced;
+  execution->named = portal.statement->named;
+  execution->deallocates = portal.statement->deallocates;
   execution->result_formats = portal.result_formats;
   execution->started = Clock::now();
   execution->node = session->active->facts().endpoint.text();
@@ -85,6 +88,7 @@ void note_effects(Session* session, const AnalysedText& analysed, const Portal* 
     session->state.note_unseen();
   } else {
     session->state.note(portal->statement->scan);
+    if (runs_unseen_code(analysed)) session->state.note_unseen();
   }
 }
 

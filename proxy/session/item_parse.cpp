@@ -1,6 +1,7 @@
 // Parse, and everything about a prepared statement being on the server when it is needed.
 #include <utility>
 
+#include "base/codes/pool.hpp"
 #include "base/codes/session.hpp"
 #include "protocol/extended.hpp"
 #include "proxy/session/analyse.hpp"
@@ -43,8 +44,46 @@ bool may_skip_parse(const Session& session, ServerLink* link, const PreparedStat
          link->queue().empty() && link->queue().transaction_status() != TransactionStatus::kFailed;
 }
 
+// The name is in use: the server says so, after all else that may be wrong with the text.
+Status send_duplicate(Session* session, const std::shared_ptr<PreparedStatement>& known,
+                      std::shared_ptr<PreparedStatement> statement) {
+  ServerLink* link = session->active;
+  POSTERN_TRY(ensure_prepared(link, known));
+  statement->server_name = known->server_name;
+  POSTERN_TRY(encode_parse(link, *statement));
+  Unit unit = unit_for(Request::kParse);
+  unit.statement = std::move(statement);
+  return link->expect(std::move(unit), Disposition::kForward);
+}
+
+// Whether a name is in use is known once the server has answered what was sent under it.
+Task<Status> learn_outcome(Session* session, const PreparedStatement* statement) {
+  const auto known = session->statements.find(statement->name);
+  const auto confirmed = session->confirmed_statements.find(statement->name);
+  const bool settled =
+      confirmed != session->confirmed_statements.end() && confirmed->second == known->second;
+  if (settled) co_return ok();
+  // Where the client's Sync was taken already, an error of the batch skips nothing behind it.
+  const protocol::SessionFsm before = session->fsm;
+  const Status asked = send_flush(session);
+  if (!asked) co_return asked.error();
+  ServerLink* link = session->primary.get();
+  while (!link->broken && !link->queue().empty() && !link->queue().skipping() &&
+         !link->queue().in_copy_in()) {
+    const Status sent = co_await link->flush();
+    if (!sent) co_return make_error(pst::kUpstreamLost);
+    co_await link->drained.wait();
+  }
+  if (before.state() == protocol::SessionFsm::State::kIdle) session->fsm = before;
+  co_return ok();
+}
+
 Status send_parse(Session* session, std::shared_ptr<PreparedStatement> statement) {
   ServerLink* link = session->active;
+  const auto known = find_statement(session, statement->name);
+  const bool in_use = session->pooled && !statement->name.empty() && known != nullptr;
+  if (in_use) return send_duplicate(session, known, std::move(statement));
+  POSTERN_TRY(ensure_named(link, *statement));
   Disposition disposition = Disposition::kForward;
   if (may_skip_parse(*session, link, *statement)) {
     disposition = Disposition::kSynthesise;
@@ -68,7 +107,14 @@ std::shared_ptr<PreparedStatement> find_statement(Session* session, ByteView nam
   return it == session->statements.end() ? nullptr : it->second;
 }
 
-Status ensure_prepared(ServerLink* link, const std::shared_ptr<PreparedStatement>& statement) {
+Status ensure_named(ServerLink* link, const PreparedStatement& statement) {
+  if (statement.named == nullptr) return ok();
+  statement.named->unprepared.clear();
+  return ensure_prepared(link, statement.named);
+}
+
+Status ensure_prepared(ServerLink* link, const std::shared_ptr<PreparedStatement>& statement,
+                       Internal internal) {
   if (is_prepared(link, *statement)) {
     link->remember(statement->server_name, statement->id);
     return ok();
@@ -76,7 +122,7 @@ Status ensure_prepared(ServerLink* link, const std::shared_ptr<PreparedStatement
   POSTERN_TRY(close_stale(link, statement->server_name));
   POSTERN_TRY(encode_parse(link, *statement));
   link->remember(statement->server_name, statement->id);
-  Unit unit = unit_for(Request::kParse, Internal::kReparse);
+  Unit unit = unit_for(Request::kParse, internal);
   unit.statement = statement;
   return link->expect(std::move(unit), Disposition::kSwallow);
 }
@@ -93,6 +139,7 @@ Task<Result<ItemResult>> refresh(Session* session, std::shared_ptr<PreparedState
   if (!means_other(*session, *(*statement)->analysed)) co_return sent();
   const auto& old = **statement;
   const auto analysed = co_await analyse(session, old.analysed->text);
+  if (!analysed && ends_session(analysed.error())) co_return analysed.error();
   if (!analysed) co_return refused(analysed.error());
   auto renewed = std::make_shared<PreparedStatement>();
   renewed->name = old.name;
@@ -111,14 +158,19 @@ Task<Result<ItemResult>> refresh(Session* session, std::shared_ptr<PreparedState
 
 Task<Result<ItemResult>> run_parse(Session* session, const BatchItem* item) {
   const auto statement = co_await prepare(session, item->body());
+  if (!statement && ends_session(statement.error())) co_return statement.error();
   if (!statement) co_return refused(statement.error());
-  const std::string& name = (*statement)->name;
-  // Servers see names of ours, so that this error is ours to make too.
-  if (session->pooled && !name.empty() && session->statements.contains(name)) {
-    co_return refused(make_error(pst::kDuplicateStatement, "\"" + name + "\""));
-  }
   const auto refusal = co_await refusal_of(session, (*statement)->analysed);
   if (refusal) co_return refused(*refusal, Recorded::kYes);
+  const std::string& name = (*statement)->name;
+  if (session->pooled && !name.empty() && session->statements.contains(name)) {
+    // Servers see names of ours: on a replica this error would have to be ours as well.
+    if (session->reading != nullptr) {
+      co_return refused(make_error(pst::kDuplicateStatement, "\"" + name + "\""));
+    }
+    const Status learnt = co_await learn_outcome(session, (*statement).get());
+    if (!learnt) co_return learnt.error();
+  }
   const Status status = send_parse(session, *statement);
   if (!status) co_return status.error();
   co_return sent();
@@ -140,6 +192,7 @@ Task<Result<std::shared_ptr<PreparedStatement>>> prepare(Session* session, ByteV
   if (decision != nullptr && decision->refused()) co_return statement;
   const Status hidden = hide_literals(statement.get());
   if (!hidden) co_return hidden.error();
+  if (session->pooled) splice_named(session, statement.get());
   name_statement(session, statement.get());
   co_return statement;
 }

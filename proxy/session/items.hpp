@@ -26,8 +26,12 @@ inline Unit unit_for(protocol::Request request, Internal internal = Internal::kN
 std::shared_ptr<PreparedStatement> find_statement(Session* session, ByteView name);
 
 /// The statement exists on this server connection under its present meaning, or is sent there in
-/// front of what needs it.
-Status ensure_prepared(ServerLink* link, const std::shared_ptr<PreparedStatement>& statement);
+/// front of what needs it, as `internal`.
+Status ensure_prepared(ServerLink* link, const std::shared_ptr<PreparedStatement>& statement,
+                       Internal internal = Internal::kReparse);
+
+/// Likewise the one that the statement's text names, if any.
+Status ensure_named(ServerLink* link, const PreparedStatement& statement);
 
 /// Before a message that names a statement Postern did not see made: under transaction pooling the
 /// server's unnamed statement may be another client's, and is dropped.

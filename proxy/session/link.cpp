@@ -14,6 +14,7 @@
 #include "proxy/pool/settings.hpp"
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/credentials.hpp"
+#include "proxy/session/outdated.hpp"
 #include "proxy/session/replies.hpp"
 #include "proxy/session/search_path.hpp"
 #include "proxy/session/settling.hpp"
@@ -154,8 +155,11 @@ std::unique_ptr<ServerLink> make_link(Session* session, std::unique_ptr<Transpor
 
 Task<Result<std::unique_ptr<ServerLink>>> acquire(Session* session, const PoolHandle* pool,
                                                   Endpoint node) {
+  Status current = outdated(session);
+  if (!current) co_return current.error();
   WaitLimits limits = wait_limits(session->config().limits);
   limits.on_wait = tell_waiting;
+  limits.is_gone = client_left;
   limits.owner = session;
   const auto begun = SteadyClock::now();
   session->statistics.wait_begun();
@@ -163,6 +167,8 @@ Task<Result<std::unique_ptr<ServerLink>>> acquire(Session* session, const PoolHa
       co_await session->runtime().broker.acquire(session->worker(), pool, limits);
   session->statistics.wait_ended(ticket.has_value());
   if (!ticket) co_return ticket.error();
+  current = outdated(session);
+  if (!current) co_return current.error();
   session->runtime().metrics.pool_wait.observe(static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - begun).count()));
   std::unique_ptr<ServerFacts> facts;
@@ -194,7 +200,7 @@ bool same_primary(const Session& session) {
 }
 
 PoolTicket take_at_hand(Session* session) {
-  if (!session->pooled || !same_primary(*session)) return {};
+  if (!session->pooled || !same_primary(*session) || !outdated(session)) return {};
   PoolTicket ticket =
       session->runtime().broker.take_idle(session->worker(), session->primary_pool.handle);
   if (!ticket.has_server() || ticket.standby()) return {};
@@ -354,8 +360,24 @@ void give_back(Session* session, std::unique_ptr<ServerLink> link, bool clean) {
   link->ticket().release(std::move(server));
 }
 
+namespace {
+
+// Who said goodbye wants what it sent before it to be carried out, as a server does. Not what a
+// server would not carry out either, or not end: a batch without Sync, a COPY without its end.
+Task<void> finish_statements(Session* session) {
+  ServerLink* link = session->primary.get();
+  const bool whole = session->fsm.state() == protocol::SessionFsm::State::kIdle;
+  if (!session->said_goodbye || !whole) co_return;
+  while (!link->broken && !link->queue().empty() && !link->queue().in_copy_in()) {
+    co_await link->drained.wait();
+  }
+}
+
+}  // namespace
+
 Task<void> detach_primary(Session* session) {
   if (session->primary == nullptr) co_return;
+  co_await finish_statements(session);
   ServerLink* link = session->primary.get();
   // A client that leaves in the middle of something leaves nothing behind: the server learns from
   // the closed socket, and a running statement is cancelled.

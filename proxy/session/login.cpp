@@ -104,6 +104,7 @@ Task<Status> welcome(Session* session, std::uint16_t minor) {
       session->worker(), shown_process_id(session), minor >= 2 ? kLongKey : kShortKey,
       [weak = session->weak_from_this()] { on_cancel(weak); });
   session->cancel_id = key.registration;
+  session->process_id = key.process_id;
   const Status encoded = protocol::BackendKeyData{key.process_id, key.secret}.encode(out);
   if (!encoded) co_return encoded.error();
   protocol::ReadyForQuery{protocol::TransactionStatus::kIdle}.encode(out);
@@ -172,6 +173,15 @@ bool asks_for_console(const Session& session, const protocol::LoginRequest& requ
          request.database == config::kConsoleDatabase;
 }
 
+// A reload protects the database, and nobody told its sessions so far: none begins without rules.
+Status check_ruled(Session* session) {
+  const config::Config& config = *session->configured;
+  const bool ruled = session->database->protection() != nullptr ||
+                     !config::is_protected(config, session->database->name());
+  if (ruled) return ok();
+  return make_error(pst::kProtectionBlocked, "its rules are being loaded");
+}
+
 // A server connection for statements: protection known, identity complete, settings guardable.
 Task<Status> prepare_session(Session* session, protocol::LoginRequest request) {
   const Status kept =
@@ -179,6 +189,8 @@ Task<Status> prepare_session(Session* session, protocol::LoginRequest request) {
   if (!kept) co_return kept.error();
   const Status identified = identify(session, std::move(request));
   if (!identified) co_return identified.error();
+  const Status ruled = check_ruled(session);
+  if (!ruled) co_return ruled.error();
   open_statistics(session);
   const Status learnt = co_await learn_parameters(session);
   if (!learnt) co_return learnt.error();

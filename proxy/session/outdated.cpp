@@ -57,6 +57,10 @@ std::optional<std::string> identity_changed(const config::Config& before, const 
     return "its login on the server is another";
   }
   if (is != nullptr && !tenant_stands(*is, identity.tenant)) return "its tenant is another";
+  const bool guarded = config::is_protected(now, database);
+  if (guarded != config::is_protected(before, database)) {
+    return guarded ? "its database is protected now" : "its database is no longer protected";
+  }
   return std::nullopt;
 }
 

@@ -10,8 +10,8 @@
 namespace postern::proxy {
 
 /// Why a login under `now` would not give what the same login gave under `before`: the user is
-/// gone, its profile, its login on the server or its tenant is another. Empty: it would. `tenant`
-/// is the one in force. Pure.
+/// gone, its profile, its login on the server or its tenant is another, or its database became
+/// protected or ceased to be. Empty: it would. Pure.
 std::optional<std::string> identity_changed(const config::Config& before, const config::Config& now,
                                             const Identity& identity, std::string_view database);
 

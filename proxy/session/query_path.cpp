@@ -19,6 +19,7 @@
 #include "proxy/session/retry.hpp"
 #include "proxy/session/sealing.hpp"
 #include "proxy/session/settling.hpp"
+#include "proxy/session/state_following.hpp"
 #include "proxy/session/statement_names.hpp"
 #include "proxy/session/tracking.hpp"
 
@@ -100,20 +101,23 @@ void drop_pending(Session* session) {
 Status follow_query(Session* session, Execution* execution, std::vector<Splice>& splices) {
   const StateScan scan = scan_state(execution->analysed->text);
   session->state.note(scan);
+  if (runs_unseen_code(*execution->analysed)) session->state.note_unseen();
   if (!has(scan.hint, StateHint::kPrepared | StateHint::kTemporary) || !splices.empty()) {
     return ok();
   }
   const auto named = find_named(session, execution->analysed->text);
   if (!named) return ok();
   ServerLink* link = session->primary.get();
-  POSTERN_TRY(ensure_prepared(link, named->statement));
-  if (!link->queue().empty() && link->awaits_last(Internal::kReparse)) {
+  named->statement->unprepared.clear();
+  POSTERN_TRY(ensure_prepared(link, named->statement, Internal::kReparseText));
+  if (!link->queue().empty() && link->awaits_last(Internal::kReparseText)) {
     // The server answers the text even where it could not prepare the statement.
     protocol::Sync{}.encode(link->out().own());
     POSTERN_TRY(link->expect(unit_for(Request::kSync, Internal::kReparse), Disposition::kSwallow));
   }
   splices.push_back({named->span, "\"" + named->statement->server_name + "\""});
-  if (named->deallocates) execution->deallocated = named->statement;
+  execution->named = named->statement;
+  execution->deallocates = named->deallocates;
   return ok();
 }
 
@@ -135,6 +139,7 @@ Status send_query(Session* session, std::shared_ptr<Execution> execution,
   unit.ready_number = ++session->ready_sent;
   unit.execution = std::move(execution);
   clock_request(session);
+  leave_unnamed(session, link);
   POSTERN_TRY(link->expect(std::move(unit), Disposition::kForward));
   return ask_position(session);
 }
@@ -149,6 +154,7 @@ Task<Status> run_query(Session* session, ByteView text) {
   }
   Result<std::shared_ptr<const AnalysedText>> analysed = analysed_already(session);
   if (*analysed == nullptr) analysed = co_await analyse(session, text);
+  if (!analysed && ends_session(analysed.error())) co_return analysed.error();
   if (!analysed) co_return co_await refuse_query(session, analysed.error(), Recorded::kNo);
   const AnalysedText& known = **analysed;
   if (known.decision != nullptr && known.decision->refusal) {

@@ -239,6 +239,7 @@ Task<Result<std::size_t>> take_messages(Session* session) {
     if (!verdict) co_return verdict.error();
     if (*verdict == SessionFsm::Verdict::kTerminate) {
       session->ending = true;
+      session->said_goodbye = true;
       co_return std::size_t{0};
     }
     const bool whole = *verdict == SessionFsm::Verdict::kAccept && !in_parts;
@@ -327,6 +328,9 @@ Status may_stay(Session* session) {
 Task<Status> run(Session* session) {
   session->serving = true;
   session->quiet_since = {};
+  // A reload during the login.
+  const Status current = outdated(session);
+  if (!current) co_return current.error();
   while (!session->ending) {
     const auto need = co_await take_messages(session);
     if (!need) co_return need.error();

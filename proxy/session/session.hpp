@@ -40,6 +40,8 @@ struct Identity {
   /// What it gave away doing so, for logging in upstream in its name; null where nothing.
   std::shared_ptr<const protocol::LoginProof> proof;
   bool rule_replication = false;  ///< the rule that admitted it permits replication
+  bool guarded = false;  ///< its database was protected when it logged in, its startup was judged
+  bool harmless = true;  ///< a startup that was not judged would have passed as well
 };
 
 /// A lone Bind and Execute, kept until its answer (retry.hpp).
@@ -96,7 +98,8 @@ struct Session : std::enable_shared_from_this<Session> {
   bool serving = false;  ///< the login is behind it
   bool woken = false;    ///< look_up() was called since the last look
   std::uint32_t cancel_id = 0;
-  types::Render render;  ///< settings that decide how values look
+  std::uint32_t process_id = 0;  ///< of its server, as the client was told
+  types::Render render;          ///< settings that decide how values look
   std::vector<std::string> search_path;
   std::string search_path_text;  ///< as the server words it; where known
   bool search_path_known = false;
@@ -104,6 +107,7 @@ struct Session : std::enable_shared_from_this<Session> {
 
   /// Transaction or statement pooling: the server connection goes back between transactions.
   bool pooled = false;
+  bool per_statement = false;   ///< statement pooling
   PooledState state;            ///< what follows the session to its next connection; if pooled
   ReportedParameters reported;  ///< what the client was told by ParameterStatus
   bool state_differs = false;   ///< the kept connection has other settings than the session wants
@@ -143,6 +147,7 @@ struct Session : std::enable_shared_from_this<Session> {
   bool refused_locally = false;   ///< a batch is skipped to Sync without the server's knowledge
   std::optional<Error> failure;   ///< why the session ends, where the server's side found out
   bool ending = false;            ///< no further client message is taken
+  bool said_goodbye = false;      ///< by Terminate: what it sent before is still carried out
   bool settings_changed = false;  ///< SET was used: reads stay on the primary's connection
 };
 

@@ -16,6 +16,10 @@ Status take_state_along(Session* session, ServerLink* link);
 /// session->reported and the search_path are set.
 bool welcome_from_memory(Session* session);
 
+/// Protected databases: the text runs code of the database that nobody looks into and that may
+/// leave something behind in the server's session: a volatile function, a trigger, a rule.
+bool runs_unseen_code(const AnalysedText& analysed);
+
 /// On a connection kept: settings that a RESET left other than a fresh session would have them.
 Status renew_state(Session* session, ServerLink* link);
 

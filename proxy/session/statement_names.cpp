@@ -11,6 +11,7 @@ namespace postern::proxy {
 namespace {
 
 constexpr std::size_t kNameBytes = 16;
+constexpr std::string_view kServerPrefix = "postern_";
 
 void append_field(std::string& out, std::string_view text) {
   out.append(std::to_string(text.size())).append(":").append(text);
@@ -67,6 +68,45 @@ std::optional<NamedInText> find_named(Session* session, std::string_view text) {
   return NamedInText{{list[at].begin, list[at].end}, it->second, deallocates};
 }
 
+void splice_named(Session* session, PreparedStatement* statement) {
+  const bool candidate = has(statement->scan.hint, StateHint::kPrepared | StateHint::kTemporary);
+  if (!candidate || statement->spliced) return;
+  const std::string& text = statement->analysed->text;
+  auto named = find_named(session, text);
+  if (!named) return;
+  statement->spliced.emplace(
+      text, std::vector<Splice>{{named->span, "\"" + named->statement->server_name + "\""}});
+  statement->server_text = statement->spliced->text();
+  statement->deallocates = named->deallocates;
+  statement->named = std::move(named->statement);
+}
+
+std::string with_client_names(const Session& session, const Unit& unit, std::string_view message) {
+  constexpr std::string_view kBefore = "prepared statement \"";
+  std::string text(message);
+  const std::size_t found = message.find(kBefore);
+  if (found == std::string_view::npos) return text;
+  const std::size_t begin = found + kBefore.size();
+  const std::string_view name = message.substr(begin, message.find('"', begin) - begin);
+  if (!name.starts_with(kServerPrefix)) return text;
+  const auto is_it = [&](const PreparedStatement* statement) {
+    return statement != nullptr && statement->server_name == name;
+  };
+  const PreparedStatement* known = nullptr;
+  if (is_it(unit.statement.get())) known = unit.statement.get();
+  if (unit.statement != nullptr && is_it(unit.statement->named.get())) {
+    known = unit.statement->named.get();
+  }
+  if (unit.execution != nullptr && is_it(unit.execution->named.get())) {
+    known = unit.execution->named.get();
+  }
+  for (const auto& [own, statement] : session.statements) {
+    if (known == nullptr && is_it(statement.get())) known = statement.get();
+  }
+  if (known != nullptr) text.replace(begin, name.size(), known->name);
+  return text;
+}
+
 void name_statement(Session* session, PreparedStatement* statement) {
   if (!session->pooled) {
     statement->id = session->next_statement++;
@@ -79,7 +119,8 @@ void name_statement(Session* session, PreparedStatement* statement) {
   std::memcpy(&statement->id, bytes.data(), sizeof statement->id);
   if (statement->id == kUnknownStatement) ++statement->id;
   if (!statement->name.empty()) {
-    statement->server_name = "postern_" + to_hex(ByteView(bytes).substr(0, kNameBytes));
+    statement->server_name =
+        std::string(kServerPrefix) + to_hex(ByteView(bytes).substr(0, kNameBytes));
   }
 }
 

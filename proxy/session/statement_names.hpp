@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "proxy/session/session.hpp"
@@ -25,5 +26,12 @@ struct NamedInText {
 
 /// nullopt where the text is something else, or the name is not one of the session's.
 std::optional<NamedInText> find_named(Session* session, std::string_view text);
+
+/// Transaction pooling: where the statement's text is such a one, gives it the server's name.
+void splice_named(Session* session, PreparedStatement* statement);
+
+/// An error's message with our name of a statement that the unit is about, or the session has, led
+/// back to the client's: in `prepared statement "..."` only.
+std::string with_client_names(const Session& session, const Unit& unit, std::string_view message);
 
 }  // namespace postern::proxy

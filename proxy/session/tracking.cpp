@@ -138,6 +138,24 @@ void on_ready(Session* session, ServerLink* link, ByteView status) {
   session->state.on_idle();
 }
 
+void leave_unnamed(Session* session, ServerLink* link) {
+  // Behind a batch without Sync it may be skipped instead: its reply will tell.
+  bool certain = !link->queue().skipping();
+  link->each_unit([&](const Unit& unit) {
+    certain = unit.request == protocol::Request::kSync || unit.request == protocol::Request::kQuery;
+  });
+  if (!certain) return;
+  session->statements.erase("");
+  link->prepared().erase("");
+}
+
+void restore_unnamed(Session* session, ServerLink* link) {
+  const auto known = session->confirmed_statements.find("");
+  if (known == session->confirmed_statements.end()) return;
+  session->statements.try_emplace("", known->second);
+  link->prepared().try_emplace("", KnownStatement{known->second->id, 0});
+}
+
 void drop_unnamed(Session* session, ServerLink* link) {
   const auto known = session->confirmed_statements.find("");
   if (known == session->confirmed_statements.end()) return;

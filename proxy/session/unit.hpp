@@ -61,7 +61,12 @@ struct PreparedStatement {
   std::vector<HiddenParam> hidden;     ///< ascending by number
   std::optional<SplicedText> spliced;  ///< set where server_text differs
   StateScan scan;                      ///< filled under transaction pooling
-  bool described = false;              ///< its RowDescription was checked against the decision
+  /// The text is a DEALLOCATE or EXECUTE of this one, likewise.
+  std::shared_ptr<PreparedStatement> named;
+  bool deallocates = false;  ///< it is the former
+  /// The server's error where it could not be prepared again for a text that names it.
+  Bytes unprepared;
+  bool described = false;  ///< its RowDescription was checked against the decision
 };
 
 /// A portal made by the client's Bind.
@@ -84,24 +89,26 @@ struct Execution {
   bool rows_checked = false;                          ///< RowDescription or Describe was checked
   std::string node;
   std::string_view route = "primary";
-  std::shared_ptr<CacheFill> fill;                 ///< collects the answer for the cache
-  std::size_t settled = 0;                         ///< statements whose outcome was recorded
-  std::shared_ptr<PreparedStatement> deallocated;  ///< by this DEALLOCATE, under its server name
+  std::shared_ptr<CacheFill> fill;           ///< collects the answer for the cache
+  std::size_t settled = 0;                   ///< statements whose outcome was recorded
+  std::shared_ptr<PreparedStatement> named;  ///< by this DEALLOCATE or EXECUTE, as servers know it
+  bool deallocates = false;                  ///< it is the former
 };
 
 /// Messages Postern sends for itself, and how their replies are read.
 enum class Internal : std::uint8_t {
   kNone,
-  kArm,         ///< set_config of the tenant context
-  kReset,       ///< DISCARD ALL at release
-  kDisarm,      ///< empties and confirms the context
-  kRefusal,     ///< always fails; its error is replaced by ours
-  kPosition,    ///< WAL position behind a commit
-  kReparse,     ///< statement prepared again on this connection
-  kSearchPath,  ///< the search_path after a setting changed
-  kDescribe,    ///< Describe the client left out, for the check of its columns
-  kSettings,    ///< the session's settings, on a connection that has others
-  kState,       ///< the question what the session left behind
+  kArm,          ///< set_config of the tenant context
+  kReset,        ///< DISCARD ALL at release
+  kDisarm,       ///< empties and confirms the context
+  kRefusal,      ///< always fails; its error is replaced by ours
+  kPosition,     ///< WAL position behind a commit
+  kReparse,      ///< statement prepared again on this connection
+  kReparseText,  ///< the same in front of a Query that names it: its error is the Query's
+  kSearchPath,   ///< the search_path after a setting changed
+  kDescribe,     ///< Describe the client left out, for the check of its columns
+  kSettings,     ///< the session's settings, on a connection that has others
+  kState,        ///< the question what the session left behind
 };
 
 /// One entry of a link's reply queue.

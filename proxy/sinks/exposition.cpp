@@ -53,6 +53,7 @@ constexpr CounterRow kCounters[] = {
     {"postern_servers_opened_total", &Metrics::servers_opened},
     {"postern_servers_closed_total", &Metrics::servers_closed},
     {"postern_cancels_total", &Metrics::cancels},
+    {"postern_peer_cancels_total", &Metrics::peer_cancels},
     {"postern_analysis_hits_total", &Metrics::analysis_hits},
     {"postern_analysis_misses_total", &Metrics::analysis_misses},
 };

@@ -105,6 +105,7 @@ struct Metrics {
   Counter servers_opened;
   Counter servers_closed;
   Counter cancels;
+  Counter peer_cancels;  ///< one for each instance asked
   Counter analysis_hits;
   Counter analysis_misses;
   Histogram latency;  ///< first byte of a request to its last reply byte

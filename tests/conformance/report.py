@@ -20,7 +20,6 @@ REASONS = {
     "statistics": "counters show whose statements ran on which connection",
     "login-text": "Postern refuses a login itself, in words of its own",
     "stricter": "Postern ends a session that breaks the protocol where the server reports it",
-    "farewell": "Postern does not finish what a client leaves behind unanswered",
 }
 
 

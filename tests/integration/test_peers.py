@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+import urllib.request
 from typing import ClassVar
 
 import psycopg
@@ -47,9 +48,18 @@ class PeersTest(PeersBase):
                         self.assertTrue(self.cancels(wire, self.instances[gate].ports.clients))
                 self.assertEqual(wire.ask(query("SELECT 1"))[-1].type, "Z")
 
+    def passed_on(self, own: int) -> int:
+        url = f"http://127.0.0.1:{self.instances[own].ports.admin}/metrics"
+        with urllib.request.urlopen(url, timeout=5) as page:
+            text = page.read().decode()
+        name = "\npostern_peer_cancels_total "
+        return int(text[text.index(name) + len(name) :].split()[0])
+
     def test_key_of_3_2_is_sent_to_its_issuer_alone(self) -> None:
         wire = self.wire(self.instances[1], PROTOCOL_3_2)
         marks = self.marks()
+        before = self.passed_on(2)
+        self.addCleanup(lambda: self.assertEqual(self.passed_on(2), before + 1))
         self.assertTrue(self.cancels(wire, self.instances[2].ports.clients))
         wait_until(lambda: "peer=1 asked=1" in self.since(marks, 2), "the log line")
         self.assertIn("cancel_from_peer", self.since(marks, 1))

@@ -14,6 +14,7 @@ from pg_server import PG_BIN
 from postern_server import PosternServer
 from psql_client import Dsn
 from scratch import wait_until
+from wire import Wire, query
 
 USERS = """\
 [user.streamer]
@@ -107,6 +108,23 @@ class ReplicationTest(AuthTest):
         done = self.psql(dsn, "database", "IDENTIFY_SYSTEM", "SELECT current_database()")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertTrue(done.stdout.strip().endswith("shop"), done.stdout)
+
+    def test_a_base_backup_over_a_connection_to_a_database_needs_the_same_leave(self) -> None:
+        """replication=database is a replication connection too: BASE_BACKUP shows every file."""
+        command = "BASE_BACKUP (CHECKPOINT 'fast', PROGRESS false, WAL false)"
+        for user, permitted in (("streamer", True), ("dave", False), ("app", False)):
+            with Wire(self.postern.ports.clients) as wire:
+                last = wire.login(self.dsn(self.postern, user), {"replication": "database"})[-1]
+                self.assertEqual(last.type, "Z" if permitted else "E", user)
+                if not permitted:
+                    self.assertIn("PST-1108", str(last.fields()))
+                    continue
+                wire.send(query(command))
+                copied = sum(len(m.body) for m in wire.until_ready() if m.type == "d")
+                self.assertGreater(copied, 1 << 20)
+        with Wire(self.postern.ports.clients) as wire:  # an ordinary session has no such command
+            wire.login(self.dsn(self.postern, "streamer"))
+            self.assertEqual(wire.ask(query(command))[0].sqlstate(), "42601")
 
     def test_everyone_else_is_refused(self) -> None:
         for mode in ("true", "database"):

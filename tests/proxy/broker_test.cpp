@@ -4,6 +4,7 @@
 #include <set>
 #include <thread>
 
+#include "base/codes/net.hpp"
 #include "base/codes/pool.hpp"
 #include "tests/proxy/net_rig.hpp"
 
@@ -136,6 +137,41 @@ TEST_CASE("waiting ends with its timeout, after telling the session once") {
   CHECK(SteadyClock::now() - begun >= 600ms);
   CHECK(told == 1);
   CHECK(broker.stats()[0].waiting == 0);
+}
+
+TEST_CASE("who is gone leaves the queue long before its timeout") {
+  Workers workers;
+  Broker broker;
+  auto holder = take(workers.one, broker, request());
+  Broker::Request wanted = request();
+  std::atomic<bool> gone{false};
+  wanted.is_gone = [](void* owner) { return static_cast<std::atomic<bool>*>(owner)->load(); };
+  wanted.owner = &gone;
+  auto waiting = start(workers.two, broker.acquire(&workers.two, wanted));
+  CHECK(waiting.wait_for(3 * WaitLimits::kLookInterval) == std::future_status::timeout);
+  CHECK(broker.stats()[0].waiting == 1);
+  gone = true;
+  auto ticket = finish(std::move(waiting));
+  REQUIRE_FALSE(ticket);
+  CHECK(ticket.error().code == pst::kTransportClosed);
+  CHECK(broker.stats()[0].waiting == 0);
+}
+
+TEST_CASE("a connection whose login began before RECONNECT counts as one from before") {
+  Workers workers;
+  Broker broker;
+  FakeServer fake;
+  auto ticket = take(workers.one, broker, request());
+  broker.reconnect("shop");
+  ticket->opened(*fake.server.facts, false);
+  CHECK(broker.servers()[0].close_needed);
+  ticket->release(std::move(fake.server));
+  CHECK(broker.stats()[0].total == 0);
+  auto next = take(workers.one, broker, request());
+  FakeServer later;
+  next->opened(*later.server.facts, false);
+  next->release(std::move(later.server));
+  CHECK(broker.stats()[0].idle == 1);
 }
 
 TEST_CASE("who asks while a server is down hears the reason at once, until it is back") {

@@ -82,3 +82,16 @@ TEST_CASE("outdated: a tenant that is no longer the login's") {
   CHECK(reason(before, now, identity("ann")) == "its tenant is another");
   CHECK(reason(before, now, identity("ann", "t3")).empty());
 }
+
+TEST_CASE("outdated: protection that comes or goes, whatever the profile") {
+  config::Config before = base();
+  before.users["ann"].profile = config::Profile::kApp;
+  config::Config now = before;
+  now.tables.emplace_back().name = "public.t";
+  now.tables.back().database = "app";
+  CHECK(reason(before, now, identity("ann")) == "its database is protected now");
+  CHECK(reason(now, before, identity("ann")) == "its database is no longer protected");
+  CHECK(reason(now, now, identity("ann")).empty());
+  now.tables.back().database = "other";
+  CHECK(reason(before, now, identity("ann")).empty());
+}

@@ -1,0 +1,126 @@
+"""Reads that do not go to the primary: cache hits without any server, limits at a replica."""
+
+from __future__ import annotations
+
+import time
+import urllib.request
+
+import psycopg
+
+from postern_server import Ports
+from psql_client import connect, rows
+from relay_base import APP, DATABASE, RelayTest
+from scratch import wait_until
+
+MORE = f"""
+[database.pooled]
+cluster = "main"
+upstream = "{DATABASE}"
+user = "{APP}"
+password_file = "app.password"
+pool_mode = "transaction"
+pool_size = 1
+[database.direct]
+cluster = "main"
+upstream = "{DATABASE}"
+user = "{APP}"
+password_file = "app.password"
+[routing]
+poll_interval = "100ms"
+[cache]
+ttl = "60s"
+[[cache.rule]]
+tables = ["public.cached"]
+"""
+
+
+class ElsewhereTest(RelayTest):
+    """A primary, a replica, one table that is cached and one that is not."""
+
+    @classmethod
+    def boot(cls) -> None:
+        super().boot()
+        with connect(cls.cluster.primary.superuser.to(dbname=DATABASE)) as owner:
+            owner.execute("CREATE TABLE cached AS SELECT 1 AS n")
+            owner.execute("CREATE TABLE plain AS SELECT n FROM generate_series(1, 1000) n")
+            owner.execute(f"ALTER TABLE cached OWNER TO {APP}")
+            owner.execute(f"ALTER TABLE plain OWNER TO {APP}")
+        cls.cluster.replica.wait_for_replay_of(cls.cluster.primary)
+
+    @classmethod
+    def add_postern(cls, name: str):  # type: ignore[no-untyped-def]
+        cls.cluster.start_replica()
+        return super().add_postern(name)
+
+    @classmethod
+    def toml(cls, ports: Ports) -> str:
+        text = super().toml(ports).replace("[limits]", '[limits]\nquery_timeout = "1s"')
+        nodes = f'nodes = ["127.0.0.1:{cls.cluster.primary.port}"'
+        return text.replace(nodes, f'{nodes}, "127.0.0.1:{cls.cluster.replica.port}"') + MORE
+
+    def metric(self, name: str) -> int:
+        url = f"http://127.0.0.1:{self.postern.ports.admin}/metrics"
+        with urllib.request.urlopen(url, timeout=5) as page:
+            for line in page.read().decode().splitlines():
+                if line.startswith(name + " "):
+                    return int(float(line.split()[-1]))
+        self.fail(f"there is no {name}")
+
+    def value(self, client: psycopg.Connection[tuple], sql: str, prepare: bool) -> object:
+        row = client.execute(sql, prepare=prepare).fetchone()  # type: ignore[arg-type]
+        assert row is not None
+        return row[0]
+
+    def test_a_hit_under_transaction_pooling_touches_no_server(self) -> None:
+        read = "SELECT n FROM cached"
+        for prepare in (False, True):
+            client, other = (self.connect(self.client(dbname="pooled")) for _ in range(2))
+            self.value(client, read, prepare)
+            wait_until(lambda: self.hits_of(client, read, prepare), "a hit")  # noqa: B023
+            # The only server connection is taken: who needed one would wait in vain.
+            other.execute("BEGIN")
+            other.execute("SELECT 1")
+            sent = self.metric("postern_routed_primary_total")
+            for _ in range(3):
+                self.assertEqual(self.value(client, read, prepare), 1)
+            self.assertEqual(self.metric("postern_routed_primary_total"), sent)
+            other.execute("ROLLBACK")
+            client.close()
+            other.close()
+
+    def hits_of(self, client: psycopg.Connection[tuple], read: str, prepare: bool) -> bool:
+        before = self.metric("postern_cache_hits_total")
+        self.value(client, read, prepare)
+        return self.metric("postern_cache_hits_total") > before
+
+    def test_a_read_of_a_replica_that_takes_too_long_is_ended(self) -> None:
+        slow = "SELECT count(*) FROM plain a, plain b, plain c, plain d"
+        for dbname in ("direct", "pooled"):
+            client = self.connect(self.client(dbname=dbname))
+            routed = self.metric("postern_routed_replica_total")
+            wait_until(lambda: self.goes_to_a_replica(client), "reads on the replica")  # noqa: B023
+            began = time.monotonic()
+            with self.assertRaises(psycopg.OperationalError):
+                client.execute(slow)
+            self.assertLess(time.monotonic() - began, 4)
+            self.assertGreater(self.metric("postern_routed_replica_total"), routed)
+            self.assertIn("PST-", self.postern.log.tail(20))
+            busy = (
+                "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%plain a%'"
+                " AND pid <> pg_backend_pid()"
+            )
+            replica = self.cluster.replica.superuser.to(dbname=DATABASE)
+            wait_until(lambda: not rows(replica, busy), "a replica at rest", 5)  # noqa: B023
+            with connect(self.client(dbname=dbname)) as after:
+                self.assertEqual(after.execute("SELECT 1").fetchone(), (1,))
+
+    def goes_to_a_replica(self, client: psycopg.Connection[tuple]) -> bool:
+        before = self.metric("postern_routed_replica_total")
+        client.execute("SELECT count(*) FROM plain")
+        return self.metric("postern_routed_replica_total") > before
+
+
+if __name__ == "__main__":
+    import unittest
+
+    unittest.main()
