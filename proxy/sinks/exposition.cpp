@@ -54,6 +54,7 @@ constexpr CounterRow kCounters[] = {
     {"postern_servers_closed_total", &Metrics::servers_closed},
     {"postern_cancels_total", &Metrics::cancels},
     {"postern_analysis_hits_total", &Metrics::analysis_hits},
+    {"postern_analysis_shapes_total", &Metrics::analysis_shapes},
     {"postern_analysis_misses_total", &Metrics::analysis_misses},
 };
 

@@ -106,6 +106,7 @@ struct Metrics {
   Counter servers_closed;
   Counter cancels;
   Counter analysis_hits;
+  Counter analysis_shapes;
   Counter analysis_misses;
   Histogram latency;  ///< first byte of a request to its last reply byte
   Histogram pool_wait;
