@@ -170,7 +170,8 @@ class Corpus {
     check(percent(f.understood, f.taken) >= kUnderstoodFloor, "understood");
     check(f.disagreeing == 0, "facts hold all that the server depends on");
     check(f.with_dependencies > 10'000 && f.with_plan > 10'000, "enough was compared");
-    check(f.moved_wrong == 0 && f.moved > 30'000, "moved facts equal fresh ones");
+    check(f.moved_wrong == 0, "moved facts equal fresh ones");
+    check(f.moved > 30'000, "enough was moved");
     std::printf("%d passed, %d failed\n", passed_, failed_);
     return failed_ == 0 ? 0 : 1;
   }
