@@ -168,6 +168,12 @@ KeyRows keys_of(LimitsOptions& o) {
        kYes, "clients of one login; 0 is no limit"},
       {"shutdown_timeout", DurationKey{&o.shutdown_timeout, Millis(0), kDay}, kYes,
        "graceful stop: time for sessions to end"},
+      {"parser_threads", NumberKey{&o.parser_threads, 1, 64}, kNo,
+       "threads on which statement texts never seen before are parsed"},
+      {"parser_queue", NumberKey{&o.parser_queue, 1, 1'000'000}, kNo,
+       "texts that may wait for these threads; one more is refused"},
+      {"analysis_cache", SizeKey{&o.analysis_cache, kMiB, kGiB}, kNo,
+       "memory of one worker thread for texts it has analysed, with what was decided about them"},
   };
 }
 

@@ -157,6 +157,9 @@ struct LimitsOptions {
   std::uint32_t max_db_client_connections = 0;    ///< clients of a database; 0 = any
   std::uint32_t max_user_client_connections = 0;  ///< clients of a login; 0 = any
   Millis shutdown_timeout{30'000};                ///< graceful stop: time for sessions to end
+  std::uint32_t parser_threads = 2;               ///< on which texts never seen before are parsed
+  std::uint32_t parser_queue = 1'024;             ///< texts that may wait for them
+  ByteSize analysis_cache = mebibytes(32);        ///< of one worker thread
 };
 
 }  // namespace postern::config

@@ -3,48 +3,12 @@
 
 #include "policy/closure.hpp"
 #include "policy/effects.hpp"
+#include "sql/effects.hpp"
 
 namespace postern::policy {
 namespace {
 
 using Kind = sql::StatementKind;
-
-// Volatile functions of pg_catalog that change no table.
-constexpr std::string_view kWritesNothing[] = {
-    "clock_timestamp",
-    "currval",
-    "gen_random_uuid",
-    "lastval",
-    "nextval",
-    "pg_advisory_lock",
-    "pg_advisory_lock_shared",
-    "pg_advisory_unlock",
-    "pg_advisory_unlock_all",
-    "pg_advisory_unlock_shared",
-    "pg_advisory_xact_lock",
-    "pg_advisory_xact_lock_shared",
-    "pg_notify",
-    "pg_sleep",
-    "pg_sleep_for",
-    "pg_sleep_until",
-    "pg_try_advisory_lock",
-    "pg_try_advisory_lock_shared",
-    "pg_try_advisory_xact_lock",
-    "pg_try_advisory_xact_lock_shared",
-    "random",
-    "set_config",
-    "setseed",
-    "setval",
-    "timeofday",
-};
-static_assert(std::is_sorted(std::begin(kWritesNothing), std::end(kWritesNothing)));
-
-bool may_write(const sql::Routine& routine) {
-  if (routine.schema == "postern") return false;
-  if (routine.schema != "pg_catalog") return routine.volatility == 'v' || routine.parallel != 's';
-  return routine.volatility == 'v' &&
-         !std::binary_search(std::begin(kWritesNothing), std::end(kWritesNothing), routine.name);
-}
 
 /// Kinds that run statements we do not see, or change tables in ways we do not follow.
 bool runs_anything(Kind kind) {
@@ -109,7 +73,7 @@ void close_over_cascades(const sql::Catalog& catalog, Actions first, std::set<Oi
 
 bool acts_on_its_own(const sql::Catalog& catalog, Oid oid) {
   const sql::Relation* relation = catalog.relation(oid);
-  return relation == nullptr || relation->has_triggers || relation->has_rules;
+  return relation == nullptr || sql::acts_on_its_own(catalog, *relation);
 }
 
 }  // namespace
@@ -123,12 +87,12 @@ void find_write_set(const Judged& j, StatementDecision& out) {
     add_ancestors(j.catalog(), use.oid, set);
   }
   close_over_cascades(j.catalog(), actions_of(s), set);
-  out.unknown_write_set = !s.understood() || runs_anything(s.kind) ||
+  out.unknown_write_set = !s.understood() || s.writes_beyond || runs_anything(s.kind) ||
                           std::any_of(set.begin(), set.end(),
                                       [&](Oid oid) { return acts_on_its_own(j.catalog(), oid); }) ||
                           std::any_of(s.routines.begin(), s.routines.end(), [&](Oid oid) {
                             const sql::Routine* routine = j.catalog().routine(oid);
-                            return routine == nullptr || may_write(*routine);
+                            return routine == nullptr || sql::may_write(*routine);
                           });
   out.written_tables.assign(set.begin(), set.end());
   out.writes = out.unknown_write_set || !set.empty();

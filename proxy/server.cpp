@@ -98,7 +98,10 @@ Status open_runtime(Runtime& runtime) {
   runtime.instance = to_hex(crypto::random_bytes(8));
   if (config.cache) runtime.cache = open_cache(runtime);
   runtime.parsers = std::make_unique<sql::ParserPool>();
-  POSTERN_TRY(runtime.parsers->start({}));
+  sql::ParserPoolOptions parsers;
+  parsers.threads = config.limits.parser_threads;
+  parsers.queue = config.limits.parser_queue;
+  POSTERN_TRY(runtime.parsers->start(parsers));
   if (config.audit) {
     POSTERN_ASSIGN(runtime.audit, open_audit(config));
   }

@@ -1,6 +1,6 @@
 #include "sql/analyzer.hpp"
 
-#include <atomic>
+#include <algorithm>
 
 #include "base/bytes.hpp"
 #include "sql/lexer.hpp"
@@ -12,11 +12,6 @@
 namespace postern::sql {
 
 namespace {
-
-std::uint64_t next_id() {
-  static std::atomic<std::uint64_t> last{0};
-  return last.fetch_add(1, std::memory_order_relaxed) + 1;
-}
 
 Statement opaque_text(std::string_view text, std::string reason, std::size_t position) {
   Statement statement;
@@ -61,9 +56,26 @@ void resolve_statements(const PgQuery__ParseResult* root, const TokenIndex& inde
   }
 }
 
+/// libpg_query takes a comment for a token where it looks ahead (NOT /**/ IN), which PostgreSQL
+/// does not. Offsets stay; line ends go too, for they would join strings that a comment keeps
+/// apart.
+std::string without_comments(std::string_view text, const Tokens& tokens) {
+  std::string blank(text);
+  if (text.find("--") == std::string_view::npos && text.find("/*") == std::string_view::npos) {
+    return blank;
+  }
+  std::size_t at = 0;
+  for (const Token& token : tokens.list) {
+    std::fill(blank.begin() + static_cast<std::ptrdiff_t>(at), blank.begin() + token.begin, ' ');
+    at = token.end;
+  }
+  std::fill(blank.begin() + static_cast<std::ptrdiff_t>(at), blank.end(), ' ');
+  return blank;
+}
+
 void parse_and_resolve(std::string_view text, const Tokens& tokens, const AnalysisContext& context,
                        Facts& facts) {
-  const ParseTree tree{std::string(text)};
+  const ParseTree tree{without_comments(text, tokens)};
   if (tree.root() == nullptr) {
     facts.statements.push_back(opaque_text(text, tree.error(), tree.error_at()));
     return;
@@ -76,7 +88,6 @@ void parse_and_resolve(std::string_view text, const Tokens& tokens, const Analys
 std::shared_ptr<const Facts> analyze(std::string_view text, const AnalysisContext& context,
                                      const AnalyzerLimits& limits) {
   auto facts = std::make_shared<Facts>();
-  facts->id = next_id();
   facts->catalog_epoch = context.catalog ? context.catalog->epoch() : 0;
   if (auto unfit = unfit_bytes(text, limits)) {
     facts->statements.push_back(std::move(*unfit));

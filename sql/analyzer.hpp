@@ -25,7 +25,6 @@ struct AnalyzerLimits {
   std::size_t tokens = 50'000;
   std::size_t depth = 500;    ///< bracket nesting
   std::size_t chain = 1'500;  ///< operators, UNIONs and such in one row without a bracket
-  std::size_t cache_entries = 20'000;
 };
 
 /// Parses and resolves. Never fails: text beyond a limit, a syntax error and everything not

@@ -32,7 +32,7 @@ class Arena {
 
   void grow(std::size_t bytes) {
     const std::size_t size = bytes > kChunkBytes ? bytes : kChunkBytes;
-    chunks_.push_back(std::make_unique<std::byte[]>(size));
+    chunks_.push_back(std::make_unique_for_overwrite<std::byte[]>(size));
     next_ = chunks_.back().get();
     left_ = size;
   }

@@ -94,6 +94,16 @@ std::vector<const Operator*> Catalog::operators(std::string_view schema, std::st
   return overloads(operator_names_, operators_, schema, {name, search_path});
 }
 
+const Cast* Catalog::cast(Oid source, Oid target) const {
+  const auto found = casts_.find(std::uint64_t{source} << 32 | target);
+  return found == casts_.end() ? nullptr : &found->second;
+}
+
+std::span<const Oid> Catalog::cast_routines(Oid target) const {
+  const auto found = cast_routines_.find(target);
+  return found == cast_routines_.end() ? std::span<const Oid>() : found->second;
+}
+
 const Type* Catalog::type(Oid oid) const {
   return find_oid(types_, oid);
 }
@@ -141,6 +151,12 @@ CatalogBuilder& CatalogBuilder::add(Type type) {
   catalog_.type_names_[name_key(type.schema, type.name)] = type.oid;
   const Oid oid = type.oid;
   catalog_.types_.insert_or_assign(oid, std::move(type));
+  return *this;
+}
+
+CatalogBuilder& CatalogBuilder::add(Cast cast) {
+  if (cast.routine != kInvalidOid) catalog_.cast_routines_[cast.target].push_back(cast.routine);
+  catalog_.casts_.insert_or_assign(std::uint64_t{cast.source} << 32 | cast.target, cast);
   return *this;
 }
 

@@ -81,7 +81,9 @@ struct Relation {
   std::vector<UniqueKey> keys;
   std::vector<RowPolicy> policies;
   std::vector<Oid> depends_on;        ///< relations a view or matview reads, transitively closed
-  std::vector<Oid> depends_routines;  ///< functions a view calls (pg_depend), not transitive
+  std::vector<Oid> depends_routines;  ///< functions a view calls, through views of views
+  /// Functions that run when a row is written: called by defaults, generated columns and checks.
+  std::vector<Oid> write_routines;
   bool row_security = false;
   bool force_row_security = false;
   bool has_triggers = false;      ///< user triggers only
@@ -92,6 +94,11 @@ struct Relation {
   [[nodiscard]] const Column* column(std::int16_t attnum) const;
   /// "schema.name".
   [[nodiscard]] std::string qualified() const { return schema + "." + name; }
+};
+
+struct NamedType {
+  std::string name;  ///< empty where it has none
+  Oid type = kInvalidOid;
 };
 
 struct Routine {
@@ -105,6 +112,17 @@ struct Routine {
   std::int16_t min_args = 0;
   std::int16_t max_args = 0;  ///< -1 = variadic
   Oid return_type = kInvalidOid;
+  bool returns_set = false;
+  std::vector<Oid> arguments;      ///< types of the input arguments; the last may be variadic
+  std::vector<NamedType> outputs;  ///< OUT, INOUT and TABLE columns in order; empty: one value
+};
+
+/// pg_cast.
+struct Cast {
+  Oid source = kInvalidOid;
+  Oid target = kInvalidOid;
+  Oid routine = kInvalidOid;  ///< kInvalidOid: by the types' input and output, or not at all
+  char context = 'e';         ///< pg_cast.castcontext: e a i
 };
 
 struct Operator {
@@ -147,6 +165,10 @@ class Catalog {
   [[nodiscard]] std::vector<const Operator*> operators(
       std::string_view schema, std::string_view name,
       std::span<const std::string> search_path) const;
+  /// The cast from one type to the other; nullptr if pg_cast has none.
+  [[nodiscard]] const Cast* cast(Oid source, Oid target) const;
+  /// Routines of all casts to the type.
+  [[nodiscard]] std::span<const Oid> cast_routines(Oid target) const;
   [[nodiscard]] const Type* type(Oid oid) const;
   [[nodiscard]] const Type* type(std::string_view schema, std::string_view name) const;
   /// Unqualified type name under `search_path` (pg_catalog is searched first unless listed).
@@ -162,6 +184,8 @@ class Catalog {
   std::unordered_map<Oid, Routine> routines_;
   std::unordered_map<Oid, Operator> operators_;
   std::unordered_map<Oid, Type> types_;
+  std::unordered_map<std::uint64_t, Cast> casts_;                     ///< source << 32 | target
+  std::unordered_map<Oid, std::vector<Oid>> cast_routines_;           ///< by target
   std::unordered_map<std::string, Oid> relation_names_;               ///< "schema\0name"
   std::unordered_map<std::string, std::vector<Oid>> routine_names_;   ///< by bare name
   std::unordered_map<std::string, std::vector<Oid>> operator_names_;  ///< by bare name
@@ -175,6 +199,7 @@ class CatalogBuilder {
   CatalogBuilder& add(Routine routine);
   CatalogBuilder& add(Operator op);
   CatalogBuilder& add(Type type);
+  CatalogBuilder& add(Cast cast);
   CatalogBuilder& database_oid(Oid oid);
   /// Links children to parents and returns the frozen snapshot; the builder is empty afterwards.
   std::shared_ptr<const Catalog> freeze(std::uint64_t epoch);

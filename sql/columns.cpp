@@ -1,5 +1,6 @@
 // Resolver: names of columns, after the rules of PostgreSQL's parse_relation.c as documented in
 // "4.2.1 Column References" and "7.2.1 The FROM Clause".
+#include "sql/analyzer.hpp"
 #include "sql/resolver.hpp"
 
 namespace postern::sql {
@@ -39,12 +40,23 @@ LevelHit find_in_level(const Level& level, std::string_view name) {
 Value Resolver::column_ref(const PgQuery__ColumnRef* ref, const Level& level) {
   const auto position = static_cast<std::uint32_t>(ref->location);
   const std::vector<std::string_view> names = names_of(ref);
-  if (names.empty() || names.back().empty()) {
-    fail("row expansion outside a select list", ref->location);
-    return {};
-  }
+  if (names.empty()) return {};
+  if (names.back().empty()) return row_of(names, position, level);
   if (names.size() == 1) return unqualified(names[0], position, level);
   return qualified(names, position, level);
+}
+
+/// "t.*" as a value: the whole row.
+Value Resolver::row_of(std::span<const std::string_view> names, std::uint32_t position,
+                       const Level& level) {
+  const RangeItem* item = nullptr;
+  if (names.size() > 1) {
+    const std::string_view schema = names.size() > 2 ? names[names.size() - 3] : "";
+    item = find_item(schema, names[names.size() - 2], level);
+  }
+  if (item != nullptr) return whole_row(*item, position);
+  fail("row expansion of an unknown table", position);
+  return {};
 }
 
 /// The column's value, and the note that it was read.
@@ -146,8 +158,34 @@ Value Resolver::whole_row(const RangeItem& item, std::uint32_t position) {
   if (item.relation != nullptr) {
     relation_use(item.relation->oid).system_columns = true;
     relation_use(item.relation->oid).read = true;
+    const Type* type = context_.catalog->type(item.relation->schema, item.relation->name);
+    if (type != nullptr) row.type = type->oid;
   }
   return row;
+}
+
+/// "(row).*" in a select list. False where the row's type is not known.
+bool Resolver::expand_row(const PgQuery__AIndirection* row, const Level& level, QueryOutput& out) {
+  if (row->n_indirection != 1) return false;
+  const Value whole = evaluate(row->arg, level);
+  consume(whole);
+  Value value;
+  value.position = whole.position;
+  value.absorb(whole);
+  const Relation* relation = relation_of_type(whole.type);
+  RangeItem item;
+  item.open_value = value;
+  if (relation != nullptr) {
+    for (const Column& column : relation->columns) {
+      item.columns.push_back({column.name, value});
+      item.columns.back().value.type = column.type;
+    }
+  } else if (!ast::is(row->arg, PG_QUERY__NODE__NODE_FUNC_CALL) ||
+             !add_call_columns(row->arg, "", item) || item.columns.size() < 2) {
+    return false;
+  }
+  out.columns.insert(out.columns.end(), item.columns.begin(), item.columns.end());
+  return true;
 }
 
 void Resolver::expand_item(const RangeItem& item, std::uint32_t position, QueryOutput& out) {

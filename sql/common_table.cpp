@@ -22,9 +22,6 @@ void Resolver::common_tables(const PgQuery__WithClause* with, Level& level) {
 
 void Resolver::common_table(const PgQuery__CommonTableExpr* table, Level& level,
                             std::size_t index) {
-  if (table->search_clause != nullptr || table->cycle_clause != nullptr) {
-    fail("SEARCH or CYCLE in WITH", table->location);
-  }
   const bool recursive = index < level.tables.size();
   const bool united = ast::is(table->ctequery, PG_QUERY__NODE__NODE_SELECT_STMT) &&
                       table->ctequery->select_stmt->op == PG_QUERY__SET_OPERATION__SETOP_UNION;
@@ -38,6 +35,7 @@ void Resolver::common_table(const PgQuery__CommonTableExpr* table, Level& level,
   }
   for (NamedValue& column : output.columns) column.value.literal = column.value.param = -1;
   rename_columns(output.columns, POSTERN_LIST(table, aliascolnames));
+  search_and_cycle(table, level, output.columns);
   CommonTable done;
   done.name = ast::text(table->ctename);
   done.columns = std::move(output.columns);
@@ -46,6 +44,39 @@ void Resolver::common_table(const PgQuery__CommonTableExpr* table, Level& level,
     level.tables[index] = std::move(done);
   } else {
     level.tables.push_back(std::move(done));
+  }
+}
+
+/// SEARCH adds a column that orders by others, CYCLE one that compares others and one that holds
+/// their values. References from inside the item itself do not see them.
+void Resolver::search_and_cycle(const PgQuery__CommonTableExpr* table, const Level& level,
+                                std::vector<NamedValue>& columns) {
+  const auto gather = [&](ast::NodeList names, Use as) {
+    Value all;
+    for (const ast::Node* name : names) {
+      bool found = false;
+      for (const NamedValue& column : columns) {
+        if (column.name != ast::str(name)) continue;
+        use(column.value, as);
+        consume(column.value);
+        all.absorb(column.value);
+        found = true;
+      }
+      if (!found) fail("unknown column in SEARCH or CYCLE", table->location);
+    }
+    return all;
+  };
+  if (const PgQuery__CTESearchClause* search = table->search_clause; search != nullptr) {
+    Value order = gather(POSTERN_LIST(search, search_col_list), Use::kOrdering);
+    columns.push_back({ast::text(search->search_seq_column), std::move(order)});
+  }
+  if (const PgQuery__CTECycleClause* cycle = table->cycle_clause; cycle != nullptr) {
+    Value path = gather(POSTERN_LIST(cycle, cycle_col_list), Use::kGrouping);
+    Value mark = consumed(cycle->cycle_mark_value, level);
+    mark.absorb(consumed(cycle->cycle_mark_default, level));
+    mark.absorb(path);
+    columns.push_back({ast::text(cycle->cycle_mark_column), std::move(mark)});
+    columns.push_back({ast::text(cycle->cycle_path_column), std::move(path)});
   }
 }
 

@@ -56,7 +56,7 @@ Value Resolver::binary(const PgQuery__AExpr* expr, const Level& level) {
   const Value left = evaluate(expr->lexpr, level);
   const Value right = evaluate(expr->rexpr, level);
   const ast::NodeList name = POSTERN_LIST(expr, name);
-  add_operators(name, left, right);
+  const Oid type = add_operators(name, left, right);
   Comparison comparison = comparison_of(name, left, right);
   if (expr->kind == PG_QUERY__A__EXPR__KIND__AEXPR_DISTINCT) {
     comparison = comparison == Comparison::kEqual ? Comparison::kNotEqual : Comparison::kOther;
@@ -74,7 +74,9 @@ Value Resolver::binary(const PgQuery__AExpr* expr, const Level& level) {
   } else {
     compare(left, right, Comparison::kOther);
   }
-  return flows(left, right);
+  Value out = flows(left, right);
+  if (expr->kind == PG_QUERY__A__EXPR__KIND__AEXPR_OP) out.type = type;
+  return out;
 }
 
 /// x IN (a, b, c): NOT IN has the operator <>.
@@ -87,10 +89,11 @@ Value Resolver::in_list(const PgQuery__AExpr* expr, const Level& level) {
     fail("IN without a list", expr->location);
     return out;
   }
-  bool first = true;
+  std::optional<Oid> last;  // operators are noted once for items of one type
   for (const ast::Node* item : POSTERN_LIST(expr->rexpr->list, items)) {
     const Value right = evaluate(item, level);
-    if (std::exchange(first, false)) add_operators(name, left, right);
+    if (last != right.type) add_operators(name, left, right);
+    last = right.type;
     const Comparison comparison = comparison_of(name, left, right);
     compare(left, right, comparison == Comparison::kOther ? comparison : Comparison::kIn);
     out.absorb(right);
@@ -197,30 +200,14 @@ bool Resolver::shadowed(std::string_view name, const Value& left, const Value& r
   if (catalog == nullptr) return false;
   for (const Operator* op : catalog->operators({}, name, context_.search_path)) {
     if (op->schema == "pg_catalog") continue;
-    for (const Oid type : {left.type, right.type}) {
+    for (const Value* side : {&left, &right}) {
+      const Oid type = side->literal >= 0 ? kInvalidOid : side->type;
       if (type == kInvalidOid || (op->left != type && op->right != type)) continue;
       const Type* known = catalog->type(type);
       if (known == nullptr || known->schema != op->schema) return true;
     }
   }
   return false;
-}
-
-/// Notes the routine of every operator that may be meant. Where one takes exactly the known
-/// operand type on both sides and the other operand is a bare input, PostgreSQL picks it.
-void Resolver::add_operators(ast::NodeList name, const Value& left, const Value& right) {
-  const Catalog* catalog = context_.catalog.get();
-  if (catalog == nullptr) return;
-  const auto [schema, word] = operator_name(name);
-  const std::vector<const Operator*> found = catalog->operators(schema, word, context_.search_path);
-  const Oid type = left.type != kInvalidOid ? left.type : right.type;
-  const bool settled =
-      type != kInvalidOid && (left.type == right.type || left.literal >= 0 || right.literal >= 0);
-  const auto exact = [&](const Operator* op) { return op->left == type && op->right == type; };
-  const bool picked = settled && std::any_of(found.begin(), found.end(), exact);
-  for (const Operator* op : found) {
-    if (!picked || exact(op)) add_routine(op->routine);
-  }
 }
 
 }  // namespace postern::sql

@@ -45,6 +45,15 @@ constexpr Kind kKinds[] = {
     {PG_QUERY__NODE__NODE_CREATE_STATS_STMT, kCreate},
     {PG_QUERY__NODE__NODE_CREATE_OP_CLASS_STMT, kCreate},
     {PG_QUERY__NODE__NODE_CREATE_OP_FAMILY_STMT, kCreate},
+    {PG_QUERY__NODE__NODE_CREATE_CONVERSION_STMT, kCreate},
+    {PG_QUERY__NODE__NODE_CREATE_FDW_STMT, kCreate},
+    {PG_QUERY__NODE__NODE_CREATE_FOREIGN_SERVER_STMT, kCreate},
+    {PG_QUERY__NODE__NODE_CREATE_PLANG_STMT, kCreate},
+    {PG_QUERY__NODE__NODE_CREATE_TABLE_SPACE_STMT, kCreate},
+    {PG_QUERY__NODE__NODE_CREATE_TRANSFORM_STMT, kCreate},
+    {PG_QUERY__NODE__NODE_CREATE_USER_MAPPING_STMT, kCreate},
+    {PG_QUERY__NODE__NODE_CREATE_AM_STMT, kCreate},
+    {PG_QUERY__NODE__NODE_IMPORT_FOREIGN_SCHEMA_STMT, kCreate},
     {PG_QUERY__NODE__NODE_ALTER_TABLE_STMT, kAlter},
     {PG_QUERY__NODE__NODE_RENAME_STMT, kAlter},
     {PG_QUERY__NODE__NODE_COMMENT_STMT, kAlter},
@@ -65,10 +74,29 @@ constexpr Kind kKinds[] = {
     {PG_QUERY__NODE__NODE_ALTER_PUBLICATION_STMT, kAlter},
     {PG_QUERY__NODE__NODE_ALTER_EVENT_TRIG_STMT, kAlter},
     {PG_QUERY__NODE__NODE_REASSIGN_OWNED_STMT, kAlter},
+    {PG_QUERY__NODE__NODE_ALTER_COLLATION_STMT, kAlter},
+    {PG_QUERY__NODE__NODE_ALTER_DATABASE_REFRESH_COLL_STMT, kAlter},
+    {PG_QUERY__NODE__NODE_ALTER_EXTENSION_CONTENTS_STMT, kAlter},
+    {PG_QUERY__NODE__NODE_ALTER_FDW_STMT, kAlter},
+    {PG_QUERY__NODE__NODE_ALTER_FOREIGN_SERVER_STMT, kAlter},
+    {PG_QUERY__NODE__NODE_ALTER_OBJECT_DEPENDS_STMT, kAlter},
+    {PG_QUERY__NODE__NODE_ALTER_OPERATOR_STMT, kAlter},
+    {PG_QUERY__NODE__NODE_ALTER_OP_FAMILY_STMT, kAlter},
+    {PG_QUERY__NODE__NODE_ALTER_STATS_STMT, kAlter},
+    {PG_QUERY__NODE__NODE_ALTER_SUBSCRIPTION_STMT, kAlter},
+    {PG_QUERY__NODE__NODE_ALTER_TABLE_MOVE_ALL_STMT, kAlter},
+    {PG_QUERY__NODE__NODE_ALTER_TABLE_SPACE_OPTIONS_STMT, kAlter},
+    {PG_QUERY__NODE__NODE_ALTER_TSCONFIGURATION_STMT, kAlter},
+    {PG_QUERY__NODE__NODE_ALTER_TSDICTIONARY_STMT, kAlter},
+    {PG_QUERY__NODE__NODE_ALTER_TYPE_STMT, kAlter},
+    {PG_QUERY__NODE__NODE_ALTER_USER_MAPPING_STMT, kAlter},
     {PG_QUERY__NODE__NODE_DROP_STMT, kDrop},
     {PG_QUERY__NODE__NODE_DROPDB_STMT, kDrop},
     {PG_QUERY__NODE__NODE_DROP_ROLE_STMT, kDrop},
     {PG_QUERY__NODE__NODE_DROP_OWNED_STMT, kDrop},
+    {PG_QUERY__NODE__NODE_DROP_SUBSCRIPTION_STMT, kDrop},
+    {PG_QUERY__NODE__NODE_DROP_TABLE_SPACE_STMT, kDrop},
+    {PG_QUERY__NODE__NODE_DROP_USER_MAPPING_STMT, kDrop},
     {PG_QUERY__NODE__NODE_GRANT_STMT, kGrant},
     {PG_QUERY__NODE__NODE_GRANT_ROLE_STMT, kGrant},
     {PG_QUERY__NODE__NODE_ALTER_DEFAULT_PRIVILEGES_STMT, kGrant},
@@ -222,10 +250,15 @@ void Resolver::create_table_as(const PgQuery__CreateTableAsStmt* stmt) {
   QueryOutput output;
   if (ast::is(stmt->query, PG_QUERY__NODE__NODE_SELECT_STMT)) {
     output = query(stmt->query, Level{});
+  } else if (ast::is(stmt->query, PG_QUERY__NODE__NODE_EXECUTE_STMT)) {
+    // The statement was judged when it was prepared; a value handed to it could meet any column.
+    execute(stmt->query->execute_stmt);
+    if (stmt->query->execute_stmt->n_params > 0) fail("CREATE TABLE AS EXECUTE with values");
   } else {
-    fail("CREATE TABLE AS EXECUTE");
+    fail("CREATE TABLE AS of an unsupported kind");
   }
   out_.kind = StatementKind::kCreate;
+  out_.returns_rows = false;
   into_new_table(output, stmt->into == nullptr ? nullptr : stmt->into->rel);
 }
 

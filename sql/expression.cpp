@@ -3,6 +3,12 @@
 
 namespace postern::sql {
 
+namespace {
+
+constexpr Oid kBool = 16;
+
+}  // namespace
+
 Value Resolver::evaluate(const ast::Node* node, const Level& level) {
   if (node == nullptr) return {};
   if (depth_ >= kMaxDepth) {
@@ -55,7 +61,7 @@ Value Resolver::evaluate_rare(const ast::Node* node, const Level& level) {
     case PG_QUERY__NODE__NODE_MIN_MAX_EXPR:
       return consumed_all(POSTERN_LIST(node->min_max_expr, args), level);
     case PG_QUERY__NODE__NODE_A_ARRAY_EXPR:
-      return consumed_all(POSTERN_LIST(node->a_array_expr, elements), level);
+      return array_expression(POSTERN_LIST(node->a_array_expr, elements), level);
     case PG_QUERY__NODE__NODE_LIST:
       return consumed_all(POSTERN_LIST(node->list, items), level);
     case PG_QUERY__NODE__NODE_COLLATE_CLAUSE:
@@ -107,7 +113,9 @@ Value Resolver::consumed_all(ast::NodeList nodes, const Level& level) {
 }
 
 Value Resolver::bool_expression(const PgQuery__BoolExpr* expr, const Level& level) {
-  return consumed_all(POSTERN_LIST(expr, args), level);
+  Value out = consumed_all(POSTERN_LIST(expr, args), level);
+  out.type = kBool;
+  return out;
 }
 
 /// Fields stay open: a row is compared field by field.
@@ -159,6 +167,7 @@ Value Resolver::null_test(const PgQuery__NullTest* test, const Level& level) {
   use(tested, Use::kNullTest);
   Value out;
   out.absorb(tested);
+  out.type = kBool;
   return out;
 }
 

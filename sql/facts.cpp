@@ -48,4 +48,32 @@ const char* to_word(StatementKind kind) {
   return kWords[static_cast<std::size_t>(kind)];
 }
 
+namespace {
+
+template <typename T>
+std::size_t bytes_of(const std::vector<T>& list) {
+  return list.capacity() * sizeof(T);
+}
+
+std::size_t bytes_of(const Statement& s) {
+  std::size_t bytes = bytes_of(s.relations) + bytes_of(s.routines) + bytes_of(s.literals) +
+                      bytes_of(s.params) + bytes_of(s.uses) + bytes_of(s.outputs) +
+                      s.name.capacity() + s.value.capacity();
+  for (const RelationUse& use : s.relations) {
+    bytes += bytes_of(use.columns_read) + bytes_of(use.columns_written);
+  }
+  for (const Output& output : s.outputs) bytes += output.name.capacity() + bytes_of(output.sources);
+  if (s.opaque) bytes += s.opaque->reason.capacity();
+  return bytes;
+}
+
+}  // namespace
+
+std::size_t footprint(const Facts& facts) {
+  std::size_t bytes = sizeof(facts) + bytes_of(facts.statements) + facts.fingerprint.capacity() +
+                      facts.normalized.capacity();
+  for (const Statement& statement : facts.statements) bytes += bytes_of(statement);
+  return bytes;
+}
+
 }  // namespace postern::sql

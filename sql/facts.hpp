@@ -3,6 +3,7 @@
 // hold no tenant, so one analysis serves every tenant and session with the same settings.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -139,6 +140,9 @@ struct Literal {
   std::optional<ColumnRef> column;  ///< the column it meets, where there is exactly one
   Oid cast = kInvalidOid;           ///< explicit cast around the literal
   Span cast_span;                   ///< literal together with its cast, = span without one
+  /// Another value of the same TokenClass in its place leaves all facts as they are. False for
+  /// positions in ORDER BY, arguments of set_config, escapes, names and the like.
+  bool merely_value = false;
 };
 
 struct Param {
@@ -181,6 +185,7 @@ struct Output {
   std::string name;
   std::optional<ColumnRef> source;  ///< set where the output is exactly this column's value
   std::vector<ColumnRef> sources;   ///< every column that flows into it
+  Oid type = kInvalidOid;           ///< where known
 };
 
 /// The other end of COPY.
@@ -208,6 +213,9 @@ struct Statement {
   bool reads_catalog = false;   ///< pg_catalog or information_schema relations
   bool reads_session = false;   ///< current_user, current_setting, ... (stable per session)
   bool has_limit_without_order = false;
+  /// It may also write tables that `relations` does not list: a table it writes has triggers,
+  /// rules, or defaults, generated columns or checks that call functions which may do anything.
+  bool writes_beyond = false;
   CopyEnd copy_end = CopyEnd::kNone;
   std::string name;    ///< SET/RESET/SHOW/set_config: setting in lower case ("all", "transaction",
                        ///< "role", ...); PREPARE/EXECUTE: statement; cursor; channel; savepoint;
@@ -222,11 +230,13 @@ struct Statement {
 
 /// The analysis of one Query string or one Parse. Immutable once made; shared between sessions.
 struct Facts {
-  std::uint64_t id = 0;  ///< unique within the process; part of decision cache keys
   std::uint64_t catalog_epoch = 0;
   std::vector<Statement> statements;  ///< never empty; in the order of the text
   std::string fingerprint;  ///< 16 hex digits; equal for texts that differ in literals only
   std::string normalized;   ///< literals replaced by $n; what audit may show
 };
+
+/// Bytes of memory the facts hold, about; for caches.
+std::size_t footprint(const Facts& facts);
 
 }  // namespace postern::sql

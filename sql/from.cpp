@@ -116,64 +116,9 @@ RangeItem Resolver::from_subquery(const PgQuery__RangeSubselect* sub, Level& lev
   return item;
 }
 
-/// Do all routines a call can mean return one plain value per row?
-bool Resolver::scalar_function(const PgQuery__FuncCall* call) {
-  const ast::NodeList names = POSTERN_LIST(call, funcname);
-  const std::string_view schema = names.size() > 1 ? ast::str(names[names.size() - 2]) : "";
-  const std::string_view name = ast::str(names.back());
-  const Catalog* catalog = context_.catalog.get();
-  std::vector<const Routine*> found;
-  if (catalog != nullptr) found = catalog->routines(schema, name, context_.search_path);
-  if (found.empty()) return name == "generate_series" || (name == "unnest" && call->n_args == 1);
-  return std::all_of(found.begin(), found.end(), [&](const Routine* routine) {
-    const Type* type = catalog->type(routine->return_type);
-    if (routine->return_type == kInvalidOid || routine->return_type == 2249) return false;
-    if (type != nullptr) return type->kind != 'c' && !(type->kind == 'p' && name != "unnest");
-    return builtin_array(routine->return_type) != kInvalidOid;
-  });
-}
-
-RangeItem Resolver::from_function(const PgQuery__RangeFunction* function, Level& level) {
-  RangeItem item;
-  bool scalar = !function->ordinality && function->n_functions == 1;
-  for (const ast::Node* entry : POSTERN_LIST(function, functions)) {
-    // Each entry is the list (call, column definitions).
-    if (!ast::is(entry, PG_QUERY__NODE__NODE_LIST) || entry->list->n_items == 0) continue;
-    const ast::Node* call = entry->list->items[0];
-    item.open_value.absorb(consumed(call, level));
-    item.alias = output_name(call);
-    const bool plain = ast::is(call, PG_QUERY__NODE__NODE_FUNC_CALL);
-    if (ast::is(call, PG_QUERY__NODE__NODE_SQLVALUE_FUNCTION)) continue;
-    scalar = scalar && plain && scalar_function(call->func_call);
-    if (entry->list->n_items > 1 && entry->list->items[1] != nullptr &&
-        entry->list->items[1]->node_case != PG_QUERY__NODE__NODE__NOT_SET) {
-      scalar = false;
-    }
-  }
-  const bool renamed = function->alias != nullptr && function->alias->n_colnames > 0;
-  if (function->n_coldeflist > 0) {
-    for (const ast::Node* column : POSTERN_LIST(function, coldeflist)) {
-      if (!ast::is(column, PG_QUERY__NODE__NODE_COLUMN_DEF)) continue;
-      item.columns.push_back({ast::text(column->column_def->colname), item.open_value});
-    }
-  } else {
-    item.open = true;  // even one value may carry the name of an OUT parameter
-    item.countable = false;
-  }
-  if (function->alias != nullptr) item.alias = ast::text(function->alias->aliasname);
-  if (item.open && renamed) {
-    for (const ast::Node* name : POSTERN_LIST(function->alias, colnames)) {
-      item.columns.push_back({ast::str(name), item.open_value});
-    }
-  } else if (item.open && scalar) {
-    item.columns.push_back({item.alias, item.open_value});
-  }
-  if (item.open && scalar) item.countable = true;
-  return item;
-}
-
 RangeItem Resolver::from_xmltable(const PgQuery__RangeTableFunc* function, Level& level) {
   RangeItem item;
+  item.alias = "xmltable";
   item.open_value.absorb(consumed(function->docexpr, level));
   item.open_value.absorb(consumed(function->rowexpr, level));
   for (const ast::Node* space : POSTERN_LIST(function, namespaces)) {

@@ -8,11 +8,6 @@ namespace postern::sql {
 
 namespace {
 
-bool accepts(const Routine& routine, std::size_t args) {
-  const bool enough = args >= static_cast<std::size_t>(routine.min_args);
-  return enough && (routine.max_args < 0 || args <= static_cast<std::size_t>(routine.max_args));
-}
-
 /// The text of a string constant, through one cast; nullopt for anything else.
 std::optional<std::string> constant_text(const ast::Node* node) {
   if (ast::is(node, PG_QUERY__NODE__NODE_TYPE_CAST)) node = node->type_cast->arg;
@@ -37,7 +32,7 @@ std::string lower(std::string_view text) {
 }  // namespace
 
 /// Notes the routines a call can mean; what pg_catalog's function of that name does.
-Builtin Resolver::find_function(const PgQuery__FuncCall* call) {
+Builtin Resolver::find_function(const PgQuery__FuncCall* call, std::span<const Value> args) {
   const ast::NodeList names = POSTERN_LIST(call, funcname);
   const std::string_view schema = names.size() > 1 ? ast::str(names[names.size() - 2]) : "";
   const std::string_view name = ast::str(names.back());
@@ -47,18 +42,16 @@ Builtin Resolver::find_function(const PgQuery__FuncCall* call) {
       meaning == Builtin::kNone) {
     meaning = Builtin::kKnown;  // the grammar made the call: EXTRACT, POSITION, AT TIME ZONE, ...
   }
-  const std::size_t args = call->n_args + (call->agg_within_group ? call->n_agg_order : 0);
-  bool found = false;
   bool foreign = false;
-  if (context_.catalog != nullptr) {
-    for (const Routine* routine : context_.catalog->routines(schema, name, context_.search_path)) {
-      if (!call->func_variadic && !accepts(*routine, args)) continue;
-      add_routine(routine->oid);
-      found = true;
-      foreign = foreign || routine->schema != "pg_catalog";
-    }
+  called_ = candidates(call, args);
+  called_args_.assign(args.begin(), args.end());
+  for (const Routine* routine : called_) {
+    add_routine(routine->oid);
+    foreign = foreign || routine->schema != "pg_catalog";
   }
-  const bool conversion = args == 1 && named_type(schema, name) != kInvalidOid;  // text(x)
+  const bool found = !called_.empty();
+  const bool conversion = args.size() == 1 && (named_type(schema, name) != kInvalidOid ||
+                                               is_field(args[0].type, name));  // text(x), name(row)
   if (!found && meaning == Builtin::kNone && !conversion) {
     fail("unknown function " + std::string(name), call->location);
   }
@@ -95,19 +88,34 @@ void Resolver::set_config_call(const PgQuery__FuncCall* call) {
 }
 
 Value Resolver::function_call(const PgQuery__FuncCall* call, const Level& level) {
-  const Builtin meaning = find_function(call);
-  function_effects(call, meaning);
   std::vector<Value> args;
+  const std::size_t first = out_.literals.size();
   for (const ast::Node* arg : POSTERN_LIST(call, args)) args.push_back(evaluate(arg, level));
-  Value out = function_value(call, meaning, args);
+  std::vector<Value> sorted;
   for (const ast::Node* key : POSTERN_LIST(call, agg_order)) {
     if (!ast::is(key, PG_QUERY__NODE__NODE_SORT_BY)) continue;
-    const Value sorted = evaluate(key->sort_by->node, level);
-    use(sorted, Use::kOrdering);
-    out.absorb(sorted);
+    sorted.push_back(evaluate(key->sort_by->node, level));
+    use(sorted.back(), Use::kOrdering);
   }
+  std::vector<Value> all(args);
+  if (call->agg_within_group) all.insert(all.end(), sorted.begin(), sorted.end());
+  const Builtin meaning = find_function(call, all);
+  const std::vector<const Routine*> routines = called_;
+  std::vector<Value> called_args = called_args_;
+  function_effects(call, meaning);
+  const bool names = has(meaning, Builtin::kSetting) || has(meaning, Builtin::kSequence) ||
+                     has(meaning, Builtin::kSession);
+  if (names) keep_literals(first);
+  Value out = function_value(call, meaning, args);
+  for (const Value& key : sorted) out.absorb(key);
   consumed(call->agg_filter, level);
   if (call->over != nullptr) window(call->over, level);
+  called_ = routines;  // FROM asks for their columns
+  called_args_ = std::move(called_args);
+  // f(row) may also mean a column of the row.
+  const bool field = called_args_.size() == 1 && (called_args_[0].type == kInvalidOid ||
+                                                  relation_of_type(called_args_[0].type));
+  if (!field || called_args_[0].literal >= 0) out.type = common_return(called_);
   return out;
 }
 

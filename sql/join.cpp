@@ -90,6 +90,7 @@ NamedValue Resolver::merged_column(std::string_view name, const PgQuery__JoinExp
   add_operators({}, from_left, from_right);
   compare(from_left, from_right, comparison_of({}, from_left, from_right));
   Value value;
+  const bool same_type = from_left.type == from_right.type;
   switch (join->jointype) {
     case PG_QUERY__JOIN_TYPE__JOIN_INNER:
     case PG_QUERY__JOIN_TYPE__JOIN_LEFT:
@@ -104,6 +105,7 @@ NamedValue Resolver::merged_column(std::string_view name, const PgQuery__JoinExp
       value.absorb(from_left);
       value.absorb(from_right);
   }
+  if (!same_type) value.type = kInvalidOid;  // the common one of both
   return {name, value};
 }
 

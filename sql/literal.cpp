@@ -1,10 +1,18 @@
 // Resolver: constants, parameters and the casts around them.
+#include <charconv>
+
 #include "sql/analyzer.hpp"
 #include "sql/resolver.hpp"
 
 namespace postern::sql {
 
 namespace {
+
+constexpr Oid kNameType = 19;
+constexpr Oid kInt8 = 20;
+constexpr Oid kInt4 = 23;
+constexpr Oid kBit = 1560;
+constexpr Oid kNumeric = 1700;
 
 TokenClass class_of(const PgQuery__AConst* constant, TokenKind token) {
   if (constant->isnull) return TokenClass::kNull;
@@ -32,6 +40,27 @@ TokenClass class_of(const PgQuery__AConst* constant, TokenKind token) {
   }
 }
 
+/// The type PostgreSQL gives a numeric constant; strings take the type of their surroundings.
+Oid type_of(const PgQuery__AConst* constant, std::string_view text) {
+  if (constant->isnull) return kInvalidOid;
+  if (constant->val_case == PG_QUERY__A__CONST__VAL_IVAL) return kInt4;
+  if (constant->val_case == PG_QUERY__A__CONST__VAL_BSVAL) return kBit;
+  if (constant->val_case != PG_QUERY__A__CONST__VAL_FVAL) return kInvalidOid;
+  // A number too large for 32 bits is a bigint where 64 do, without its sign; brackets: not known.
+  const bool digits =
+      !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+  if (!digits) return text.find_first_of(".eE") != std::string_view::npos ? kNumeric : kInvalidOid;
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc{} ? kInt8 : kNumeric;
+}
+
+/// Keywords are no values, and escapes may be wrong.
+bool is_merely_value(TokenKind token) {
+  return is_literal(token) && token != TokenKind::kEscapeString &&
+         token != TokenKind::kUnicodeString;
+}
+
 }  // namespace
 
 Value Resolver::literal(const PgQuery__AConst* constant) {
@@ -50,6 +79,8 @@ Value Resolver::literal(const PgQuery__AConst* constant) {
   found.span = token.span;
   found.cast_span = token.span;
   found.token = class_of(constant, token.kind);
+  found.merely_value = is_merely_value(token.kind);
+  value.type = type_of(constant, tokens_.slice(token.span));
   value.literal = static_cast<std::int32_t>(out_.literals.size());
   out_.literals.push_back(found);
   return value;
@@ -103,6 +134,11 @@ Oid Resolver::type_oid(const PgQuery__TypeName* name) {
   return builtin_array(type);
 }
 
+/// The values of the literals from `first` on are part of what the statement means.
+void Resolver::keep_literals(std::size_t first) {
+  for (std::size_t i = first; i < out_.literals.size(); ++i) out_.literals[i].merely_value = false;
+}
+
 /// A literal or parameter under exactly one cast without length or precision is still a plain
 /// input. A second cast or a truncating one changes the value in ways not followed here.
 void Resolver::cast_input(Value& value, const PgQuery__TypeCast* cast, Oid type) {
@@ -124,7 +160,13 @@ Value Resolver::type_cast(const PgQuery__TypeCast* cast, const Level& level) {
   Value value = evaluate(cast->arg, level);
   const PgQuery__TypeName* name = cast->type_name;
   const Oid type = type_oid(name);
+  if (value.literal >= 0 && (is_reg_type(type) || type == kNameType)) {
+    out_.literals[static_cast<std::size_t>(value.literal)].merely_value = false;
+  }
+  const std::size_t first = out_.literals.size();
   for (const ast::Node* typmod : POSTERN_LIST(name, typmods)) consumed(typmod, level);
+  keep_literals(first);
+  add_cast(value, type);
   const bool explicit_cast = cast->location >= 0 || name->location >= 0;
   if (value.is_input()) {
     if (explicit_cast) cast_input(value, cast, type);  // else TRUE and FALSE, as the grammar has it

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sql/analyzer.hpp"
+#include "sql/effects.hpp"
 
 namespace postern::sql {
 
@@ -117,6 +118,7 @@ void Resolver::finish() {
   for (const RelationUse& relation : out_.relations) {
     if (!relation.written || context_.catalog == nullptr) continue;
     const Relation* target = context_.catalog->relation(relation.oid);
+    if (target == nullptr || acts_on_its_own(*context_.catalog, *target)) out_.writes_beyond = true;
     // A write to pg_settings or another system view can change the session.
     if (target != nullptr && is_system_schema(target->schema)) {
       add_session(SessionEffect::kSetting | SessionEffect::kUnknown);

@@ -6,6 +6,8 @@
 // kExpression. So no column can be read without some use, and nothing unknown passes as harmless.
 #pragma once
 
+#include <deque>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -50,10 +52,12 @@ class Resolver {
   const Relation* find_relation(const ast::RangeVar* range);
   void add_routine(Oid oid);
   void add_session(SessionEffect effect) { out_.session = out_.session | effect; }
+  std::string_view kept(std::string name) { return kept_.emplace_back(std::move(name)); }
   void finish();
 
   // columns.cpp: names of columns
   Value column_ref(const PgQuery__ColumnRef* ref, const Level& level);
+  Value row_of(std::span<const std::string_view> names, std::uint32_t position, const Level& level);
   Value unqualified(std::string_view name, std::uint32_t position, const Level& level);
   bool system_column(const Level& level);
   Value qualified(std::span<const std::string_view> names, std::uint32_t position,
@@ -61,6 +65,7 @@ class Resolver {
   const RangeItem* find_item(std::string_view schema, std::string_view alias, const Level& level);
   Value column_of(const RangeItem& item, std::size_t index, std::uint32_t position);
   Value whole_row(const RangeItem& item, std::uint32_t position);
+  bool expand_row(const PgQuery__AIndirection* row, const Level& level, QueryOutput& out);
   void expand_star(const PgQuery__ColumnRef* ref, const Level& level, QueryOutput& out);
   void expand_item(const RangeItem& item, std::uint32_t position, QueryOutput& out);
 
@@ -71,6 +76,7 @@ class Resolver {
   /// Evaluates and records kExpression for a bare column.
   Value consumed(const ast::Node* node, const Level& level);
   Value consumed_all(ast::NodeList nodes, const Level& level);
+  Value array_expression(ast::NodeList elements, const Level& level);
   Value bool_expression(const PgQuery__BoolExpr* expr, const Level& level);
   Value row_expression(const PgQuery__RowExpr* expr, const Level& level);
   Value case_expression(const PgQuery__CaseExpr* expr, const Level& level);
@@ -82,6 +88,7 @@ class Resolver {
 
   // literal.cpp
   Value literal(const PgQuery__AConst* constant);
+  void keep_literals(std::size_t first);
   Value parameter(const PgQuery__ParamRef* ref);
   Value type_cast(const PgQuery__TypeCast* cast, const Level& level);
   void cast_input(Value& value, const PgQuery__TypeCast* cast, Oid type);
@@ -102,12 +109,20 @@ class Resolver {
   void compare_one(const Value& column, const Value& other, Comparison comparison);
   Comparison comparison_of(ast::NodeList name, const Value& left, const Value& right);
   bool shadowed(std::string_view name, const Value& left, const Value& right);
-  void add_operators(ast::NodeList name, const Value& left, const Value& right);
+
+  // overload.cpp
+  std::vector<const Routine*> candidates(const PgQuery__FuncCall* call,
+                                         std::span<const Value> args) const;
+  void add_cast(const Value& value, Oid type);
+  Oid common_return(std::span<const Routine* const> routines) const;
+  Oid add_operators(ast::NodeList name, const Value& left, const Value& right);
+  const Relation* relation_of_type(Oid oid) const;
 
   // function.cpp
   Value function_call(const PgQuery__FuncCall* call, const Level& level);
   Value function_value(const PgQuery__FuncCall* call, Builtin meaning, std::vector<Value>& args);
-  Builtin find_function(const PgQuery__FuncCall* call);
+  Builtin find_function(const PgQuery__FuncCall* call, std::span<const Value> args);
+  bool is_field(Oid row_type, std::string_view name) const;
   void function_effects(const PgQuery__FuncCall* call, Builtin meaning);
   void set_config_call(const PgQuery__FuncCall* call);
   void window(const PgQuery__WindowDef* window, const Level& level);
@@ -117,12 +132,17 @@ class Resolver {
   std::vector<RangeItem> from_item(const ast::Node* node, Level& level);
   RangeItem from_table(const ast::RangeVar* range, const Level& level);
   RangeItem from_subquery(const PgQuery__RangeSubselect* sub, Level& level);
-  RangeItem from_function(const PgQuery__RangeFunction* function, Level& level);
-  bool scalar_function(const PgQuery__FuncCall* call);
   RangeItem from_xmltable(const PgQuery__RangeTableFunc* function, Level& level);
   std::vector<RangeItem> from_sample(const PgQuery__RangeTableSample* sample, Level& level);
   const CommonTable* find_common_table(std::string_view name, const Level& level) const;
   void rename(RangeItem& item, const PgQuery__Alias* alias);
+
+  // function_table.cpp
+  RangeItem from_function(const PgQuery__RangeFunction* function, Level& level);
+  std::optional<std::vector<NamedType>> columns_of(const Routine& routine,
+                                                   std::string_view name) const;
+  bool add_call_columns(const ast::Node* call, std::string_view name, RangeItem& item);
+  void add_definitions(ast::NodeList definitions, RangeItem& item);
 
   // join.cpp
   std::vector<RangeItem> from_join(const PgQuery__JoinExpr* join, Level& level);
@@ -148,6 +168,8 @@ class Resolver {
   void common_table(const PgQuery__CommonTableExpr* table, Level& level, std::size_t index);
   QueryOutput recursive_table(const PgQuery__CommonTableExpr* table, Level& outer,
                               std::size_t index);
+  void search_and_cycle(const PgQuery__CommonTableExpr* table, const Level& level,
+                        std::vector<NamedValue>& columns);
   void rename_columns(std::vector<NamedValue>& columns, ast::NodeList names);
   void sort_and_limit(const ast::Select* stmt, const QueryOutput& output, Level& level);
   void group_item(const ast::Node* node, const QueryOutput& output, Level& level);
@@ -202,6 +224,9 @@ class Resolver {
   const TokenIndex& tokens_;
   Statement& out_;
   int depth_ = 0;
+  std::vector<const Routine*> called_;  ///< what the call evaluated last may mean
+  std::vector<Value> called_args_;
+  std::deque<std::string> kept_;  ///< names that stand in neither tree nor catalog
 };
 
 /// The name PostgreSQL gives an output column without AS; "?column?" where it has none.

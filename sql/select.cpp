@@ -66,6 +66,12 @@ QueryOutput Resolver::target_list(ast::NodeList targets, Level& level) {
         continue;
       }
     }
+    if (ast::is(value, PG_QUERY__NODE__NODE_A_INDIRECTION) && target->n_indirection == 0) {
+      const PgQuery__AIndirection* row = value->a_indirection;
+      const bool expands =
+          ast::is(row->indirection[row->n_indirection - 1], PG_QUERY__NODE__NODE_A_STAR);
+      if (expands && expand_row(row, level, output)) continue;
+    }
     const std::string_view name = ast::text(target->name);
     output.columns.push_back({name.empty() ? output_name(value) : name, evaluate(value, level)});
   }
@@ -152,7 +158,9 @@ void Resolver::sort_item(const ast::Node* node, const QueryOutput& output, Level
                          Use use_as) {
   if (ast::is(node, PG_QUERY__NODE__NODE_A_CONST) &&
       node->a_const->val_case == PG_QUERY__A__CONST__VAL_IVAL) {
+    const std::size_t first = out_.literals.size();
     literal(node->a_const);
+    keep_literals(first);
     const auto at = static_cast<std::size_t>(node->a_const->ival->ival);
     if (at >= 1 && at <= output.columns.size()) use(output.columns[at - 1].value, use_as);
     return;
@@ -199,6 +207,7 @@ void Resolver::project(const QueryOutput& output) {
     Output& out = out_.outputs.emplace_back();
     out.name = column.name;
     out.source = column.value.column;
+    if (!column.value.is_input()) out.type = column.value.type;
     Value all;
     all.absorb(column.value);
     out.sources = std::move(all.sources);

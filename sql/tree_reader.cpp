@@ -119,6 +119,8 @@ ProtobufCMessage* Reader::message(const Message* type) {
     const std::string_view key = string();
     expect(':');
     const Field* known = failed_ ? nullptr : Schema::instance().find(type, key);
+    // CREATE FOREIGN TABLE: protobuf-c's structs have a member of that name already.
+    if (known == nullptr && key == "base") known = Schema::instance().find(type, "base_stmt");
     if (known == nullptr) {
       failed_ = true;
       return made;

@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "base/bytes.hpp"
 #include "base/codes/pool.hpp"
 #include "proxy/catalog/catalog_source.hpp"
 
@@ -35,15 +36,25 @@ class RowReader {
     if (value == nullptr || !parse(*value, result)) fail();
     return result;
   }
-  std::vector<std::int16_t> numbers() {
-    std::vector<std::int16_t> result;
+  template <typename T>
+  std::vector<T> numbers() {
+    std::vector<T> result;
     const std::string list = text();
-    for (std::size_t begin = 0; begin < list.size();) {
-      const std::size_t end = std::min(list.find(',', begin), list.size());
-      std::int16_t n = 0;
-      if (!parse(std::string_view(list).substr(begin, end - begin), n)) fail();
-      result.push_back(n);
-      begin = end + 1;
+    for (const std::string_view item : items(list)) {
+      if (!parse(item, result.emplace_back())) fail();
+    }
+    return result;
+  }
+  /// "oid:name in hexadecimal,...".
+  std::vector<sql::NamedType> named_types() {
+    std::vector<sql::NamedType> result;
+    const std::string list = text();
+    for (const std::string_view item : items(list)) {
+      const std::size_t colon = std::min(item.find(':'), item.size() - 1);
+      sql::NamedType& type = result.emplace_back();
+      const auto name = from_hex(item.substr(colon + 1));
+      if (!name || !parse(item.substr(0, colon), type.type)) return fail(), result;
+      type.name.assign(name->begin(), name->end());
     }
     return result;
   }
@@ -55,6 +66,15 @@ class RowReader {
   static bool parse(std::string_view s, T& out) {
     const auto [end, ec] = std::from_chars(s.data(), s.data() + s.size(), out);
     return ec == std::errc{} && end == s.data() + s.size();
+  }
+  static std::vector<std::string_view> items(std::string_view list) {
+    std::vector<std::string_view> result;
+    for (std::size_t begin = 0; begin < list.size();) {
+      const std::size_t end = std::min(list.find(',', begin), list.size());
+      result.push_back(list.substr(begin, end - begin));
+      begin = end + 1;
+    }
+    return result;
   }
   const std::string* next() {
     if (index_ >= row_.size() || !row_[index_]) return fail(), nullptr;
@@ -130,8 +150,8 @@ Status read_foreign_keys(const Rows& rows, Relations& relations) {
     const auto owner = relations.find(in.number<Oid>());
     sql::ForeignKey key;
     key.referenced = in.number<Oid>();
-    key.columns = in.numbers();
-    key.referenced_columns = in.numbers();
+    key.columns = in.numbers<std::int16_t>();
+    key.referenced_columns = in.numbers<std::int16_t>();
     key.on_delete = in.letter();
     key.on_update = in.letter();
     if (!in.complete()) return unreadable("foreign keys");
@@ -145,7 +165,7 @@ Status read_unique_keys(const Rows& rows, Relations& relations) {
     RowReader in(row);
     const auto owner = relations.find(in.number<Oid>());
     sql::UniqueKey key;
-    key.columns = in.numbers();
+    key.columns = in.numbers<std::int16_t>();
     key.primary = in.boolean();
     if (!in.complete()) return unreadable("unique keys");
     if (owner != relations.end()) owner->second.keys.push_back(std::move(key));
@@ -221,6 +241,9 @@ Status read_routines(const Rows& rows, sql::CatalogBuilder& builder) {
     const auto defaults = in.number<std::int16_t>();
     const bool variadic = in.boolean();
     r.return_type = in.number<Oid>();
+    r.returns_set = in.boolean();
+    r.arguments = in.numbers<Oid>();
+    r.outputs = in.named_types();
     if (!in.complete()) return unreadable("routines");
     // A variadic routine may be called without its last argument's elements.
     r.min_args = static_cast<std::int16_t>(args - defaults - (variadic ? 1 : 0));
@@ -242,6 +265,31 @@ Status read_operators(const Rows& rows, sql::CatalogBuilder& builder) {
     op.routine = in.number<Oid>();
     if (!in.complete()) return unreadable("operators");
     builder.add(std::move(op));
+  }
+  return ok();
+}
+
+Status read_casts(const Rows& rows, sql::CatalogBuilder& builder) {
+  for (const Row& row : rows) {
+    RowReader in(row);
+    sql::Cast cast;
+    cast.source = in.number<Oid>();
+    cast.target = in.number<Oid>();
+    cast.routine = in.number<Oid>();
+    cast.context = in.letter();
+    if (!in.complete()) return unreadable("casts");
+    builder.add(cast);
+  }
+  return ok();
+}
+
+Status read_write_routines(const Rows& rows, Relations& relations) {
+  for (const Row& row : rows) {
+    RowReader in(row);
+    const auto owner = relations.find(in.number<Oid>());
+    const auto routine = in.number<Oid>();
+    if (!in.complete()) return unreadable("routines of defaults and checks");
+    if (owner != relations.end()) owner->second.write_routines.push_back(routine);
   }
   return ok();
 }
@@ -279,6 +327,8 @@ Result<std::shared_ptr<const sql::Catalog>> build_catalog(
   POSTERN_TRY(read_policies(part(CatalogPart::kPolicies), relations));
   POSTERN_TRY(read_view_dependencies(part(CatalogPart::kViewDependencies), relations));
 
+  POSTERN_TRY(read_write_routines(part(CatalogPart::kWriteRoutines), relations));
+
   sql::CatalogBuilder builder;
   const Rows& database = part(CatalogPart::kDatabase);
   if (database.size() != 1) return unreadable("database");
@@ -289,6 +339,7 @@ Result<std::shared_ptr<const sql::Catalog>> build_catalog(
   POSTERN_TRY(read_routines(part(CatalogPart::kRoutines), builder));
   POSTERN_TRY(read_operators(part(CatalogPart::kOperators), builder));
   POSTERN_TRY(read_types(part(CatalogPart::kTypes), builder));
+  POSTERN_TRY(read_casts(part(CatalogPart::kCasts), builder));
   return builder.freeze(epoch);
 }
 

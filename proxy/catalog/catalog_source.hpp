@@ -24,11 +24,13 @@ enum class CatalogPart : std::uint8_t {
   kUniqueKeys,
   kPolicies,
   kViewDependencies,
+  kWriteRoutines,
   kRoutines,
   kOperators,
   kTypes,
+  kCasts,
 };
-inline constexpr std::size_t kCatalogParts = 11;
+inline constexpr std::size_t kCatalogParts = 13;
 
 std::string_view catalog_sql(CatalogPart part);
 

@@ -80,7 +80,14 @@ WHERE w.ev_action::pg_catalog.text OPERATOR(pg_catalog.~) 'SQLVALUEFUNCTION')sql
 
 constexpr std::string_view kRoutinesSql = R"sql(
 SELECT p.oid, n.nspname, p.proname, p.prokind, p.provolatile, p.proparallel, p.prosecdef,
-       p.pronargs, p.pronargdefaults, p.provariadic OPERATOR(pg_catalog.<>) 0, p.prorettype
+       p.pronargs, p.pronargdefaults, p.provariadic OPERATOR(pg_catalog.<>) 0, p.prorettype,
+       p.proretset, pg_catalog.array_to_string(p.proargtypes, ','),
+       COALESCE((SELECT pg_catalog.string_agg(
+                          pg_catalog.concat(t.type, ':', pg_catalog.encode(pg_catalog.convert_to(
+                            COALESCE(p.proargnames[t.place], ''), 'UTF8'), 'hex')),
+                          ',' ORDER BY t.place)
+                 FROM pg_catalog.unnest(p.proallargtypes) WITH ORDINALITY t (type, place)
+                 WHERE p.proargmodes[t.place] IN ('o', 'b', 't')), '')
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace)sql";
 
@@ -94,6 +101,28 @@ SELECT t.oid, n.nspname, t.typname, t.typtype, t.typbasetype, t.typelem, t.typar
 FROM pg_catalog.pg_type t
 JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
 WHERE n.nspname OPERATOR(pg_catalog.<>) 'pg_toast')sql";
+
+constexpr std::string_view kCastsSql =
+    "SELECT castsource, casttarget, castfunc, castcontext FROM pg_catalog.pg_cast";
+
+// What runs when a row of a table is written: functions that its defaults, generated columns,
+// checks and the checks of its columns' domains call.
+constexpr std::string_view kWriteRoutinesSql = R"sql(
+WITH expressions (relation, tree) AS (
+  SELECT adrelid, adbin::pg_catalog.text FROM pg_catalog.pg_attrdef
+  UNION ALL
+  SELECT conrelid, conbin::pg_catalog.text FROM pg_catalog.pg_constraint
+  WHERE contype OPERATOR(pg_catalog.=) 'c' AND conrelid OPERATOR(pg_catalog.<>) 0
+  UNION ALL
+  SELECT a.attrelid, c.conbin::pg_catalog.text
+  FROM pg_catalog.pg_constraint c
+  JOIN pg_catalog.pg_attribute a ON a.atttypid OPERATOR(pg_catalog.=) c.contypid
+  WHERE c.contypid OPERATOR(pg_catalog.<>) 0 AND NOT a.attisdropped
+)
+SELECT DISTINCT e.relation, m.found[1]::pg_catalog.oid
+FROM expressions e,
+     pg_catalog.regexp_matches(e.tree, ':(?:funcid|opfuncid) ([1-9][0-9]*)', 'g') AS m (found)
+)sql";
 
 // One line per catalog: how many rows, and the sum of their xmin. Whoever writes a row gives it an
 // xmin greater than any before, so with equal counts an equal sum means that nothing was written
@@ -125,6 +154,7 @@ WITH kept AS MATERIALIZED (
             WHERE ev_class NOT IN (SELECT oid FROM temporary)
   UNION ALL SELECT 'policy', xmin::text::int8 FROM pg_catalog.pg_policy
   UNION ALL SELECT 'proc', xmin::text::int8 FROM pg_catalog.pg_proc
+  UNION ALL SELECT 'cast', xmin::text::int8 FROM pg_catalog.pg_cast
   UNION ALL SELECT 'operator', xmin::text::int8 FROM pg_catalog.pg_operator
   UNION ALL SELECT 'namespace', xmin::text::int8 FROM pg_catalog.pg_namespace
             WHERE nspname OPERATOR(pg_catalog.!~) '^pg_(toast_)?temp_'
@@ -160,6 +190,10 @@ std::string_view catalog_sql(CatalogPart part) {
       return kOperatorsSql;
     case CatalogPart::kTypes:
       return kTypesSql;
+    case CatalogPart::kWriteRoutines:
+      return kWriteRoutinesSql;
+    case CatalogPart::kCasts:
+      return kCastsSql;
   }
   POSTERN_CHECK(false);
   return {};

@@ -1,13 +1,10 @@
 #include "proxy/runtime/deciding.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace postern::proxy {
 namespace {
-
-void append_field(std::string& out, std::string_view text) {
-  out.append(std::to_string(text.size())).append(":").append(text);
-}
 
 /// Filled on a parser thread, read on the worker after the event.
 struct Job {
@@ -19,14 +16,39 @@ struct Job {
   std::shared_ptr<const sql::Facts> facts;
 };
 
-std::shared_ptr<const AnalysedText> conclude(std::string text,
-                                             std::shared_ptr<const sql::Facts> facts,
-                                             const DecisionScope& scope) {
+bool cached(std::string_view text, const DecisionScope& scope) {
+  return text.size() <= std::min(Decider::kMaxCachedBytes, scope.text_bytes);
+}
+
+bool equal(const policy::Principal& a, const policy::Principal& b) {
+  return a.profile == b.profile && a.has_tenant == b.has_tenant && a.decrypts == b.decrypts;
+}
+
+std::size_t footprint(const policy::Decision& decision) {
+  std::size_t bytes = sizeof(decision) + decision.literals.capacity() * sizeof(policy::LiteralOp) +
+                      decision.params.capacity() * sizeof(policy::ParamOp);
+  for (const policy::StatementDecision& s : decision.statements) {
+    bytes += sizeof(s) + s.cache.tables.capacity() * sizeof(Oid) +
+             s.written_tables.capacity() * sizeof(Oid) +
+             s.outputs.capacity() * sizeof(policy::OutputOp) +
+             s.rules.capacity() * sizeof(std::string);
+  }
+  return bytes;
+}
+
+std::size_t footprint(const AnalysedText& analysed) {
+  std::size_t bytes = sizeof(analysed) + analysed.text.capacity() + sql::footprint(*analysed.facts);
+  for (const std::string& schema : analysed.search_path) bytes += sizeof(schema) + schema.size();
+  return bytes + (analysed.decision ? footprint(*analysed.decision) : 0);
+}
+
+std::shared_ptr<AnalysedText> judge(std::string text, std::shared_ptr<const sql::Facts> facts,
+                                    const DecisionScope& scope) {
   auto analysed = std::make_shared<AnalysedText>();
   analysed->text = std::move(text);
   analysed->facts = std::move(facts);
   analysed->protection = scope.protection;
-  analysed->search_path = scope.search_path;
+  analysed->search_path.assign(scope.search_path.begin(), scope.search_path.end());
   analysed->decrypts = scope.principal.decrypts;
   if (scope.protection->rules != nullptr) {
     analysed->decision = std::make_shared<const policy::Decision>(policy::decide(
@@ -37,21 +59,112 @@ std::shared_ptr<const AnalysedText> conclude(std::string text,
 
 }  // namespace
 
-std::string DecisionScope::key() const {
-  std::string key = std::to_string(protection->epoch);
-  key.push_back(static_cast<char>('a' + static_cast<int>(principal.profile)));
-  key.push_back(principal.has_tenant ? 't' : 'n');
-  key.push_back(principal.decrypts ? 'd' : 'c');
-  for (const std::string& schema : search_path) append_field(key, schema);
-  return key;
+// A shape serves many texts; a quarter of the bytes is plenty.
+Decider::Decider(std::size_t cache_bytes)
+    : texts_(cache_bytes - cache_bytes / 4), shapes_(cache_bytes / 4) {}
+
+std::uint64_t Decider::scope_id(const DecisionScope& scope) {
+  const auto same = [&](const Scope& known) {
+    return known.protection == scope.protection && equal(known.principal, scope.principal) &&
+           std::equal(known.search_path.begin(), known.search_path.end(), scope.search_path.begin(),
+                      scope.search_path.end());
+  };
+  const auto found = std::find_if(scopes_.begin(), scopes_.end(), same);
+  if (found == scopes_.end()) return add_scope(scope);
+  if (found != scopes_.begin()) std::rotate(scopes_.begin(), found, found + 1);
+  return scopes_.front().id;
 }
 
-std::shared_ptr<const AnalysedText> Decider::find(std::string_view text,
-                                                  const std::string& scope_key) const {
-  const auto texts = scopes_.find(scope_key);
-  if (texts == scopes_.end()) return nullptr;
-  const auto found = texts->second.find(text);
-  return found == texts->second.end() ? nullptr : found->second;
+/// Scopes of the database's former policies go at once: each holds a catalog in memory.
+std::uint64_t Decider::add_scope(const DecisionScope& scope) {
+  const bool full = scopes_.size() >= kMaxScopes;
+  std::vector<std::uint64_t> gone;
+  for (const Scope& known : scopes_) {
+    const bool former =
+        known.database == scope.database && known.protection->epoch < scope.protection->epoch;
+    if (full || former) gone.push_back(known.id);
+  }
+  if (!gone.empty()) drop_scopes(gone);
+  Scope added;
+  added.id = ++last_scope_;
+  added.database = scope.database;
+  added.protection = scope.protection;
+  added.principal = scope.principal;
+  added.search_path.assign(scope.search_path.begin(), scope.search_path.end());
+  scopes_.insert(scopes_.begin(), std::move(added));
+  return last_scope_;
+}
+
+void Decider::drop_scopes(const std::vector<std::uint64_t>& ids) {
+  const auto gone = [&](std::uint64_t id) {
+    return std::find(ids.begin(), ids.end(), id) != ids.end();
+  };
+  std::erase_if(scopes_, [&](const Scope& scope) { return gone(scope.id); });
+  texts_.drop(gone);
+  shapes_.drop(gone);
+}
+
+Decider::Found Decider::find(std::string_view text, const DecisionScope& scope) {
+  if (!cached(text, scope)) return {};
+  const std::uint64_t id = scope_id(scope);
+  if (const auto* known = texts_.find(id, text)) return {*known, Source::kBytes};
+  auto analysed = by_shape(text, scope, id);
+  if (analysed == nullptr) return {};
+  if (seen_before(text, id)) keep_text(analysed, id);
+  return {std::move(analysed), Source::kShape};
+}
+
+std::shared_ptr<const AnalysedText> Decider::by_shape(std::string_view text,
+                                                      const DecisionScope& scope,
+                                                      std::uint64_t id) {
+  const auto shape = sql::shape_of(text, sql::AnalyzerLimits{}.tokens);
+  if (!shape) return nullptr;
+  const Variants* variants = shapes_.find(id, shape->key);
+  if (variants == nullptr) return nullptr;
+  for (const sql::FactsTemplate& variant : *variants) {
+    auto facts = variant.facts_for(text, *shape);
+    if (facts != nullptr) return judge(std::string(text), std::move(facts), scope);
+  }
+  return nullptr;
+}
+
+bool Decider::seen_before(std::string_view text, std::uint64_t id) {
+  const std::size_t hash = std::hash<std::string_view>{}(text) ^ id;
+  std::uint32_t& slot = once_[hash % once_.size()];
+  const auto mark = static_cast<std::uint32_t>(hash >> 32);
+  return std::exchange(slot, mark) == mark;
+}
+
+void Decider::keep_text(std::shared_ptr<const AnalysedText> analysed, std::uint64_t id) {
+  const std::size_t bytes = footprint(*analysed);
+  const std::string_view text = analysed->text;
+  texts_.store(id, text, std::move(analysed), bytes);
+}
+
+void Decider::keep_shape(const AnalysedText& analysed, std::uint64_t id) {
+  const auto shape = sql::shape_of(analysed.text, sql::AnalyzerLimits{}.tokens);
+  if (!shape) return;
+  auto made = sql::FactsTemplate::make(analysed.text, *shape, analysed.facts);
+  if (!made) return;
+  Variants variants;
+  if (Variants* known = shapes_.find(id, shape->key)) variants = std::move(*known);
+  if (variants.size() >= kMaxVariants) variants.erase(variants.begin());
+  variants.push_back(std::move(*made));
+  std::size_t bytes = 0;
+  for (const sql::FactsTemplate& variant : variants) bytes += variant.footprint();
+  shapes_.store(id, shape->key, std::move(variants), bytes);
+}
+
+std::shared_ptr<const AnalysedText> Decider::conclude(std::string text,
+                                                      std::shared_ptr<const sql::Facts> facts,
+                                                      const DecisionScope& scope) {
+  std::shared_ptr<const AnalysedText> analysed = judge(std::move(text), std::move(facts), scope);
+  if (cached(analysed->text, scope)) {
+    const std::uint64_t id = scope_id(scope);
+    keep_shape(*analysed, id);
+    keep_text(analysed, id);
+  }
+  return analysed;
 }
 
 Task<Result<std::shared_ptr<const AnalysedText>>> Decider::decide(sql::ParserPool* parsers,
@@ -60,24 +173,16 @@ Task<Result<std::shared_ptr<const AnalysedText>>> Decider::decide(sql::ParserPoo
   auto job = std::make_shared<Job>(worker->executor());
   job->text = std::move(text);
   job->context.catalog = scope.protection->catalog;
-  job->context.search_path = scope.search_path;
+  job->context.search_path.assign(scope.search_path.begin(), scope.search_path.end());
   job->limits.text_bytes = scope.text_bytes;
+  scope.search_path = job->context.search_path;
   const Status accepted = parsers->submit([job, worker] {
     job->facts = sql::analyze(job->text, job->context, job->limits);
     worker->post([job] { job->done.set(); });
   });
   if (!accepted) co_return accepted.error();
   co_await job->done.wait();
-  auto analysed = conclude(std::move(job->text), std::move(job->facts), scope);
-  if (analysed->text.size() <= kMaxCachedBytes) {
-    if (texts_ >= kMaxTexts) {
-      scopes_.clear();
-      texts_ = 0;
-    }
-    // Scopes of former policies are never asked for again; they go with the next fresh start.
-    if (scopes_[scope.key()].emplace(analysed->text, analysed).second) ++texts_;
-  }
-  co_return analysed;
+  co_return conclude(std::move(job->text), std::move(job->facts), scope);
 }
 
 }  // namespace postern::proxy

@@ -72,7 +72,11 @@ struct Runtime {
 
 /// One worker's share; its thread only.
 struct WorkerContext {
-  WorkerContext(Runtime* r, Worker* w) : runtime(r), worker(w), book(r->statistics.add_book()) {}
+  WorkerContext(Runtime* r, Worker* w)
+      : runtime(r),
+        worker(w),
+        decider(r->config->limits.analysis_cache.bytes),
+        book(r->statistics.add_book()) {}
 
   Runtime* runtime;
   Worker* worker;

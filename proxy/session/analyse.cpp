@@ -20,6 +20,7 @@ DecisionScope scope_of(Session* session, std::shared_ptr<const Protection> prote
   scope.principal.decrypts = sees_plaintext(session->identity.profile);
   scope.text_bytes = session->config().limits.query_bytes.bytes;
   if (session->search_path_known) scope.search_path = session->search_path;
+  scope.database = session->database;
   return scope;
 }
 
@@ -49,9 +50,11 @@ Task<Result<std::shared_ptr<const AnalysedText>>> analyse(Session* session, std:
   }
   DecisionScope scope = scope_of(session, std::move(protection));
   Metrics& metrics = session->runtime().metrics;
-  if (auto found = session->context->decider.find(text, scope.key())) {
-    metrics.analysis_hits.add();
-    co_return found;
+  auto found = session->context->decider.find(text, scope);
+  if (found.analysed != nullptr) {
+    const bool by_shape = found.source == Decider::Source::kShape;
+    (by_shape ? metrics.analysis_shapes : metrics.analysis_hits).add();
+    co_return std::move(found.analysed);
   }
   metrics.analysis_misses.add();
   std::string owned(text);

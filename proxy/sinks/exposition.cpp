@@ -55,6 +55,7 @@ constexpr CounterRow kCounters[] = {
     {"postern_cancels_total", &Metrics::cancels},
     {"postern_peer_cancels_total", &Metrics::peer_cancels},
     {"postern_analysis_hits_total", &Metrics::analysis_hits},
+    {"postern_analysis_shapes_total", &Metrics::analysis_shapes},
     {"postern_analysis_misses_total", &Metrics::analysis_misses},
 };
 

@@ -61,6 +61,8 @@ constexpr MetricRow kMetrics[] = {
     {"postern_audit_records_total", kCounter, "", "Records handed to the access log"},
     {"postern_audit_failures_total", kCounter, "", "Records the access log could not take"},
     {"postern_analysis_hits_total", kCounter, "", "Texts whose analysis was cached"},
+    {"postern_analysis_shapes_total", kCounter, "",
+     "Texts that differ from a cached one in values, blanks and comments only"},
     {"postern_analysis_misses_total", kCounter, "", "Texts that were parsed"},
 };
 

@@ -107,6 +107,7 @@ struct Metrics {
   Counter cancels;
   Counter peer_cancels;  ///< one for each instance asked
   Counter analysis_hits;
+  Counter analysis_shapes;
   Counter analysis_misses;
   Histogram latency;  ///< first byte of a request to its last reply byte
   Histogram pool_wait;

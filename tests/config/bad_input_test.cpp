@@ -119,6 +119,9 @@ TEST_CASE("numbers, sizes, durations and texts hold at their limits and not one 
   };
   const Limit limits[] = {
       {"limits", "max_clients", "1", "0", "1000000", "1000001"},
+      {"limits", "parser_threads", "1", "0", "64", "65"},
+      {"limits", "parser_queue", "1", "0", "1000000", "1000001"},
+      {"limits", "analysis_cache", "'1MB'", "1048575", "'1GB'", "1073741825"},
       {"listen", "port", "0", "-1", "65535", "65536"},
       {"listen", "workers", "0", "-1", "256", "257"},
       {"limits", "query_bytes", "1024", "1023", "'64MB'", "67108865"},

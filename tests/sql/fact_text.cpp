@@ -124,6 +124,7 @@ std::string flag_text(const Statement& statement) {
   if (statement.reads_catalog) out += " catalog";
   if (statement.reads_session) out += " session";
   if (statement.has_limit_without_order) out += " limit";
+  if (statement.writes_beyond) out += " beyond";
   static constexpr const char* kEnds[] = {"", " client", " file", " program"};
   return out + kEnds[static_cast<int>(statement.copy_end)];
 }

@@ -70,6 +70,18 @@ void add_tables(CatalogBuilder& builder) {
   view.depends_routines = {kLower};
   builder.add(view);
 
+  // A trigger; a default that calls a volatile function; a default that calls nextval.
+  Relation audited = table(kAudited, "app", "audited", RelationKind::kTable);
+  with(audited, "id", kInt8);
+  audited.has_triggers = true;
+  Relation stamped = table(kStamped, "app", "stamped", RelationKind::kTable);
+  with(stamped, "id", kInt8), with(stamped, "stamp", kInt8);
+  stamped.write_routines = {kStamp};
+  Relation counted = table(kCounted, "app", "counted", RelationKind::kTable);
+  with(counted, "id", kInt8);
+  counted.write_routines = {kNextval};
+  builder.add(audited).add(stamped).add(counted);
+
   Relation pg_class = table(kPgClass, "pg_catalog", "pg_class", RelationKind::kTable);
   with(pg_class, "oid", 26), with(pg_class, "relname", 19);
   Relation settings = table(kPgSettings, "pg_catalog", "pg_settings", RelationKind::kView);
@@ -93,6 +105,29 @@ void add_code(CatalogBuilder& builder) {
   builder.add(routine(kLower, "pg_catalog", "lower", 1, kText));
   builder.add(routine(kJsonEach, "pg_catalog", "jsonb_each", 1, 2249));
   builder.add(routine(3300, "app", "archive", 1, 2278));
+  builder.add(routine(kStamp, "app", "stamp", 0, kInt8));
+  builder.add(routine(kNextval, "pg_catalog", "nextval", 1, kInt8));
+  Routine pairs = routine(3302, "app", "pairs", 1, 2249);
+  pairs.outputs = {{"left_id", kInt8}, {"note", kText}};
+  builder.add(pairs);
+  Routine one = routine(3303, "app", "one", 0, kInt8);
+  one.outputs = {{"sole", kInt8}};
+  builder.add(one);
+  Routine all_users = routine(3304, "app", "all_users", 0, 8010);
+  all_users.returns_set = true;
+  builder.add(all_users);
+  Routine of_int = routine(3305, "app", "of", 1, kInt4);
+  of_int.arguments = {kInt4};
+  Routine of_text = routine(3306, "app", "of", 1, kText);
+  of_text.arguments = {kText};
+  builder.add(of_int).add(of_text);
+  Routine to_citext = routine(3307, "public", "to_citext", 1, 8001);
+  to_citext.arguments = {kInt8};
+  builder.add(to_citext).add(Cast{kInt8, 8001, 3307, 'e'});
+  builder.add(Type{8010, "app", "users", 'c', 0, 0, 0});
+  builder.add(Type{kInt4, "pg_catalog", "int4", 'b', 0, 0, 1007});
+  builder.add(Type{1007, "pg_catalog", "_int4", 'b', 0, kInt4, 0});
+  builder.add(Type{1009, "pg_catalog", "_text", 'b', 0, kText, 0});
   builder.add(Operator{98, "pg_catalog", "=", kText, kText, kTextEq});
   builder.add(Operator{99, "pg_catalog", "=", kInt8, kInt8, 467});
   builder.add(Operator{9001, "public", "=", 8001, 8001, kCitextEq});

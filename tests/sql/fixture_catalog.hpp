@@ -12,10 +12,11 @@ namespace postern::sql::test {
 // Relations.
 inline constexpr Oid kUsers = 1001, kOrders = 1002, kItems = 1003, kEvents = 1004,
                      kEvents2024 = 1005, kUserNames = 1006, kPlans = 1007, kSecretUsers = 1008,
-                     kPgClass = 1259, kPgSettings = 12000;
+                     kAudited = 1010, kStamped = 1011, kCounted = 1012, kPgClass = 1259,
+                     kPgSettings = 12000;
 // Routines.
 inline constexpr Oid kRiskScore = 3001, kRiskScore2 = 3002, kTextEq = 67, kCitextEq = 3100,
-                     kLower = 870, kBadEq = 3101, kJsonEach = 3208;
+                     kLower = 870, kBadEq = 3101, kStamp = 3301, kNextval = 1574, kJsonEach = 3208;
 
 std::shared_ptr<const Catalog> fixture_catalog();
 

@@ -1,4 +1,4 @@
-// Cache, parser threads, bad bytes, catalog snapshot.
+// Parser threads, bad bytes, catalog snapshot.
 #include <atomic>
 #include <chrono>
 #include <future>
@@ -6,7 +6,6 @@
 #include <doctest/doctest.h>
 
 #include "base/codes/sql.hpp"
-#include "sql/cache.hpp"
 #include "sql/parser_pool.hpp"
 #include "tests/sql/fixture_catalog.hpp"
 
@@ -76,47 +75,6 @@ TEST_CASE("the same text under another search path means another table") {
   context.search_path = {};
   CHECK_FALSE(analyze("SELECT * FROM users", context, {})->statements[0].understood());
   CHECK(analyze("SELECT oid FROM pg_class", context, {})->statements[0].understood());
-}
-
-TEST_CASE("cache: hits need equal bytes, epoch and path") {
-  AnalysisCache cache(2, 100);
-  AnalysisKey key = AnalysisKey::of(fixture_context());
-  CHECK(key.catalog_epoch == 7);
-  const auto facts = facts_of("SELECT 1");
-  CHECK(cache.find("SELECT 1", key) == nullptr);
-  cache.store("SELECT 1", key, facts);
-  CHECK(cache.find("SELECT 1", key) == facts);
-  CHECK(cache.find("SELECT 1 ", key) == nullptr);
-  AnalysisKey other = key;
-  other.catalog_epoch = 8;
-  CHECK(cache.find("SELECT 1", other) == nullptr);
-  other = AnalysisKey::of({fixture_catalog(), {"public", "app"}});
-  CHECK(cache.find("SELECT 1", other) == nullptr);
-  CHECK(cache.hits() == 1);
-  CHECK(cache.misses() == 4);
-}
-
-TEST_CASE("cache: bounds in entries and bytes, least recently used first out") {
-  AnalysisCache cache(2, 20);
-  const AnalysisKey key;
-  const auto facts = facts_of("SELECT 1");
-  cache.store("a", key, facts);
-  cache.store("b", key, facts);
-  CHECK(cache.find("a", key) != nullptr);
-  cache.store("c", key, facts);
-  CHECK(cache.size() == 2);
-  CHECK(cache.find("b", key) == nullptr);
-  CHECK(cache.find("a", key) != nullptr);
-  cache.store(std::string(19, 'x'), key, facts);  // 19 + 1 bytes fit, c goes
-  CHECK(cache.find("a", key) != nullptr);
-  CHECK(cache.bytes() == 20);
-  cache.store(std::string(21, 'y'), key, facts);  // never fits
-  CHECK(cache.bytes() == 20);
-  cache.store("a", key, facts_of("SELECT 2"));
-  CHECK(cache.size() == 2);
-  cache.clear();
-  CHECK(cache.size() == 0);
-  CHECK(cache.find("a", key) == nullptr);
 }
 
 TEST_CASE("pool: runs every job, refuses past its queue, finishes what waits") {
