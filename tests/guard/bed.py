@@ -86,7 +86,8 @@ class Bed:
         self.key = Key()
         self.native = extension is not None
         self.key_file = cluster.scratch.path / "server.key"
-        self.postern: PosternServer = cluster.add_postern()
+        name = "postern-guarded" if self.native else "postern-plain"
+        self.postern: PosternServer = cluster.add_postern(name=name)
         self.server = self._start(extension)
         for role in (APP, OWNER):
             self.server.scalar(f"CREATE ROLE {role} LOGIN PASSWORD 'secret'")

@@ -1,4 +1,4 @@
-"""Bugs planted into copies of the extension's sources: the tests named beside have to catch each."""
+"""Bugs planted into copies of the sources: the tests named beside have to catch each of them."""
 
 from __future__ import annotations
 
