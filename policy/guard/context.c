@@ -11,11 +11,11 @@ static size_t packed_size(GuardSpan roles) {
   return (roles.size - commas) / 2 + commas + 1;
 }
 
-static bool pack_roles(GuardSpan roles, uint8_t *out) {
-  const char *end = roles.at + roles.size;
-  const char *at = roles.at;
+static bool pack_roles(GuardSpan roles, uint8_t* out) {
+  const char* end = roles.at + roles.size;
+  const char* at = roles.at;
   while (at < end) {
-    const char *comma = memchr(at, ',', (size_t)(end - at));
+    const char* comma = memchr(at, ',', (size_t)(end - at));
     const GuardSpan role = {at, (size_t)((comma == NULL ? end : comma) - at)};
     *out = (uint8_t)(role.size / 2);
     if (!guard_from_hex(role, out + 1)) return false;
@@ -25,11 +25,11 @@ static bool pack_roles(GuardSpan roles, uint8_t *out) {
   return true;
 }
 
-GuardContext *guard_make_context(const GuardToken *token) {
+GuardContext* guard_make_context(const GuardToken* token) {
   const size_t tenant = token->tenant.size / 2;
   const size_t subject = token->subject.size / 2;
   const size_t roles = packed_size(token->roles);
-  GuardContext *out = malloc(sizeof *out + tenant + subject + roles);
+  GuardContext* out = malloc(sizeof *out + tenant + subject + roles);
   if (out == NULL) return NULL;
   out->expiry_us = token->expiry_us;
   out->shown = false;
@@ -45,15 +45,17 @@ GuardContext *guard_make_context(const GuardToken *token) {
   return NULL;
 }
 
-const char *guard_tenant(const GuardContext *context) { return (const char *)context->bytes; }
-
-const char *guard_subject(const GuardContext *context) {
-  return (const char *)context->bytes + context->tenant_size;
+const char* guard_tenant(const GuardContext* context) {
+  return (const char*)context->bytes;
 }
 
-bool guard_has_role(const GuardContext *context, const char *role, size_t size) {
-  const uint8_t *at = context->bytes + context->tenant_size + context->subject_size;
-  const uint8_t *end = at + context->roles_size;
+const char* guard_subject(const GuardContext* context) {
+  return (const char*)context->bytes + context->tenant_size;
+}
+
+bool guard_has_role(const GuardContext* context, const char* role, size_t size) {
+  const uint8_t* at = context->bytes + context->tenant_size + context->subject_size;
+  const uint8_t* end = at + context->roles_size;
   for (; at < end; at += 1 + *at) {
     if (*at == size && memcmp(at + 1, role, size) == 0) return true;
   }

@@ -14,10 +14,10 @@ typedef struct GuardContext {
 } GuardContext;
 
 /* From malloc, as a setting's extra has to be; NULL without memory or where hex is no hex. */
-GuardContext *guard_make_context(const GuardToken *token);
+GuardContext* guard_make_context(const GuardToken* token);
 
-const char *guard_tenant(const GuardContext *context);
-const char *guard_subject(const GuardContext *context);
-bool guard_has_role(const GuardContext *context, const char *role, size_t size);
+const char* guard_tenant(const GuardContext* context);
+const char* guard_subject(const GuardContext* context);
+bool guard_has_role(const GuardContext* context, const char* role, size_t size);
 
 #endif

@@ -1,14 +1,16 @@
+/* The server wants its own header first. */
+/* clang-format off */
 #include "postgres.h"
 
-#include "access/xact.h"
+#include "settings.h"
+
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/timestamp.h"
+/* clang-format on */
 
 #include "errors.h"
-#include "settings.h"
 
 PG_MODULE_MAGIC;
 
@@ -27,11 +29,10 @@ void _PG_init(void) {
 }
 
 /* NULL without a context. */
-static const GuardContext *live_context(void) {
-  const int64 epoch = (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
-  const GuardContext *context = guard_context();
+static const GuardContext* live_context(void) {
+  const GuardContext* context = guard_context();
   if (context == NULL) return NULL;
-  if (context->expiry_us < GetCurrentTransactionStartTimestamp() + epoch) {
+  if (guard_has_expired(context->expiry_us)) {
     ereport(ERROR, (errcode(GUARD_EXPIRED_STATE), errmsg(GUARD_EXPIRED),
                     errdetail(GUARD_EXPIRED_DETAIL), errhint(GUARD_EXPIRED_HINT)));
   }
@@ -39,8 +40,8 @@ static const GuardContext *live_context(void) {
 }
 
 /* The bytes are valid UTF-8: that was checked when the context was set. */
-static Datum as_text(const char *bytes, size_t size) {
-  char *converted;
+static Datum as_text(const char* bytes, size_t size) {
+  char* converted;
   if (GetDatabaseEncoding() == PG_UTF8) {
     return PointerGetDatum(cstring_to_text_with_len(bytes, (int)size));
   }
@@ -50,23 +51,23 @@ static Datum as_text(const char *bytes, size_t size) {
 }
 
 Datum postern_guard_tenant(PG_FUNCTION_ARGS) {
-  const GuardContext *context = live_context();
+  const GuardContext* context = live_context();
   if (context == NULL || context->tenant_size == 0) PG_RETURN_NULL();
   return as_text(guard_tenant(context), context->tenant_size);
 }
 
 Datum postern_guard_subject(PG_FUNCTION_ARGS) {
-  const GuardContext *context = live_context();
+  const GuardContext* context = live_context();
   if (context == NULL || context->subject_size == 0) PG_RETURN_NULL();
   return as_text(guard_subject(context), context->subject_size);
 }
 
 /* Called on NULL too: an expired context is an error whatever is asked about it. */
 Datum postern_guard_has_role(PG_FUNCTION_ARGS) {
-  const GuardContext *context = live_context();
-  const text *role;
-  const char *bytes;
-  char *utf8;
+  const GuardContext* context = live_context();
+  const text* role;
+  const char* bytes;
+  char* utf8;
   size_t size;
   if (context == NULL || PG_ARGISNULL(0)) PG_RETURN_BOOL(false);
   role = PG_GETARG_TEXT_PP(0);

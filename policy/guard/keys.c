@@ -12,7 +12,7 @@
 #define KEY_DIGITS (2 * (size_t)GUARD_KEY_BYTES)
 #define MAX_FILE_BYTES 4096
 
-static void name_key(GuardKey *key) {
+static void name_key(GuardKey* key) {
   static const char kDigits[] = "0123456789abcdef";
   uint8_t hash[SHA256_DIGEST_LENGTH];
   SHA256(key->bytes, GUARD_KEY_BYTES, hash);
@@ -21,13 +21,13 @@ static void name_key(GuardKey *key) {
   }
 }
 
-static void lower(char *text, size_t size) {
+static void lower(char* text, size_t size) {
   for (size_t i = 0; i < size; ++i) {
     if (text[i] >= 'A' && text[i] <= 'F') text[i] = (char)(text[i] - 'A' + 'a');
   }
 }
 
-static const char *add_line(char *line, size_t size, GuardKeys *keys) {
+static const char* add_line(char* line, size_t size, GuardKeys* keys) {
   const GuardSpan digits = {line, size};
   if (size == 0 || line[0] == '#') return NULL;
   if (keys->count == GUARD_MAX_KEYS) return "holds more than 8 keys";
@@ -40,19 +40,19 @@ static const char *add_line(char *line, size_t size, GuardKeys *keys) {
   return NULL;
 }
 
-static const char *parse(char *text, size_t size, GuardKeys *keys) {
-  char *end = text + size;
+static const char* parse(char* text, size_t size, GuardKeys* keys) {
+  char* end = text + size;
   while (text < end) {
-    char *newline = memchr(text, '\n', (size_t)(end - text));
-    char *stop = newline == NULL ? end : newline;
-    const char *wrong = add_line(text, (size_t)(stop - text), keys);
+    char* newline = memchr(text, '\n', (size_t)(end - text));
+    char* stop = newline == NULL ? end : newline;
+    const char* wrong = add_line(text, (size_t)(stop - text), keys);
     if (wrong != NULL) return wrong;
     text = newline == NULL ? end : newline + 1;
   }
   return keys->count == 0 ? "holds no key" : NULL;
 }
 
-static const char *check_file(int fd) {
+static const char* check_file(int fd) {
   struct stat info;
   if (fstat(fd, &info) != 0) return "cannot be examined";
   if (!S_ISREG(info.st_mode)) return "is not a regular file";
@@ -62,9 +62,9 @@ static const char *check_file(int fd) {
   return NULL;
 }
 
-static const char *load(int fd, GuardKeys *keys) {
+static const char* load(int fd, GuardKeys* keys) {
   char text[MAX_FILE_BYTES];
-  const char *wrong = check_file(fd);
+  const char* wrong = check_file(fd);
   ssize_t size;
   if (wrong != NULL) return wrong;
   size = read(fd, text, sizeof text);
@@ -73,10 +73,10 @@ static const char *load(int fd, GuardKeys *keys) {
   return wrong;
 }
 
-const char *guard_load_keys(const char *path, GuardKeys *keys) {
+const char* guard_load_keys(const char* path, GuardKeys* keys) {
   /* O_NONBLOCK: a FIFO in the file's place must not stop the server. */
   const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  const char *wrong;
+  const char* wrong;
   memset(keys, 0, sizeof *keys);
   if (fd < 0) return errno == ENOENT ? "does not exist" : "cannot be opened";
   wrong = load(fd, keys);
@@ -85,4 +85,6 @@ const char *guard_load_keys(const char *path, GuardKeys *keys) {
   return wrong;
 }
 
-void guard_wipe_keys(GuardKeys *keys) { OPENSSL_cleanse(keys, sizeof *keys); }
+void guard_wipe_keys(GuardKeys* keys) {
+  OPENSSL_cleanse(keys, sizeof *keys);
+}

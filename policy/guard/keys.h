@@ -9,9 +9,9 @@
  * digits, empty lines and lines that begin with '#'. A key's id is the beginning of its SHA-256.
  * Returns NULL, or what is wrong (static text); `keys` is then empty.
  */
-const char *guard_load_keys(const char *path, GuardKeys *keys);
+const char* guard_load_keys(const char* path, GuardKeys* keys);
 
 /* Forgets the keys so that the compiler cannot leave it out. */
-void guard_wipe_keys(GuardKeys *keys);
+void guard_wipe_keys(GuardKeys* keys);
 
 #endif

@@ -1,6 +1,6 @@
+/* The server wants its own header first. */
+/* clang-format off */
 #include "postgres.h"
-
-#include <limits.h>
 
 #include "settings.h"
 
@@ -12,6 +12,7 @@
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
+/* clang-format on */
 
 #include "errors.h"
 #include "keys.h"
@@ -20,21 +21,23 @@
  * The text of postern.ctx and what was read from it. The second is the setting's "extra": the
  * server keeps both together through SET LOCAL, savepoints, ROLLBACK and RESET, and frees them.
  */
-static char *context_text = NULL;
-static GuardContext *context = NULL;
+static char* context_text = NULL;
+static GuardContext* context = NULL;
 
-static char *key_file = NULL;
-static GuardKeys *keys = NULL;
+static char* key_file = NULL;
+static GuardKeys* keys = NULL;
 
-static char *version = NULL;
-static char *kids = NULL;
+static char* version = NULL;
+static char* kids = NULL;
 
 /* Shown instead of a context; not empty, for Postern arms only what is. */
 static const char kHidden[] = "postern_guard";
 
-const GuardContext *guard_context(void) { return context; }
+const GuardContext* guard_context(void) {
+  return context;
+}
 
-static bool refuse(int state, const char *message, const char *detail, const char *hint) {
+static bool refuse(int state, const char* message, const char* detail, const char* hint) {
   GUC_check_errcode(state);
   /* Without a message of ours the server would print the value. */
   GUC_check_errmsg("%s", message);
@@ -47,23 +50,25 @@ static bool refuse_invalid(void) {
   return refuse(GUARD_INVALID_STATE, GUARD_INVALID, GUARD_INVALID_DETAIL, GUARD_INVALID_HINT);
 }
 
-static bool is_utf8(const char *text, size_t size) {
+static bool is_utf8(const char* text, size_t size) {
   return pg_verify_mbstr(PG_UTF8, text, (int)size, true);
 }
 
-static bool is_for_this_backend(const GuardToken *token) {
-  const int64 epoch = (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+static int64_t unix_us(TimestampTz time) {
+  return time + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+}
+
+bool guard_has_expired(int64_t expiry_us) {
+  return expiry_us < unix_us(GetCurrentTransactionStartTimestamp());
+}
+
+static bool is_for_this_backend(const GuardToken* token) {
   return token->database == MyDatabaseId && token->pid == MyProcPid &&
-         token->start_us == MyStartTimestamp + epoch;
+         token->start_us == unix_us(MyStartTimestamp);
 }
 
-static bool has_expired(const GuardToken *token) {
-  const int64 epoch = (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
-  return token->expiry_us < GetCurrentTransactionStartTimestamp() + epoch;
-}
-
-static bool keep(const GuardToken *token, void **extra) {
-  GuardContext *made = guard_make_context(token);
+static bool keep(const GuardToken* token, void** extra) {
+  GuardContext* made = guard_make_context(token);
   if (made == NULL) return false;
   if (!is_utf8(guard_tenant(made), made->tenant_size) ||
       !is_utf8(guard_subject(made), made->subject_size)) {
@@ -75,18 +80,18 @@ static bool keep(const GuardToken *token, void **extra) {
 }
 
 /* A parallel worker is given what its leader's session had verified, and cannot verify it. */
-static bool take_over(const char *text, void **extra) {
+static bool take_over(const char* text, void** extra) {
   GuardToken token;
   if (!guard_read_token(text, strlen(text), NULL, &token) || !keep(&token, extra)) {
     return refuse_invalid();
   }
-  ((GuardContext *)*extra)->shown = true;
+  ((GuardContext*)*extra)->shown = true;
   return true;
 }
 
-static bool check_context(char **value, void **extra, GucSource source) {
+static bool check_context(char** value, void** extra, GucSource source) {
   static const GuardKeys kNoKeys = {0};
-  const char *text = *value;
+  const char* text = *value;
   GuardToken token;
   if (text == NULL || text[0] == '\0') return true;
   if (InitializingParallelWorker) return take_over(text, extra);
@@ -96,20 +101,22 @@ static bool check_context(char **value, void **extra, GucSource source) {
       !is_for_this_backend(&token)) {
     return refuse_invalid();
   }
-  if (has_expired(&token)) {
+  if (guard_has_expired(token.expiry_us)) {
     return refuse(GUARD_EXPIRED_STATE, GUARD_EXPIRED, GUARD_EXPIRED_DETAIL, GUARD_EXPIRED_HINT);
   }
   return keep(&token, extra) || refuse_invalid();
 }
 
-static void assign_context(const char *value, void *extra) { context = extra; }
+static void assign_context(const char* value, void* extra) {
+  context = extra;
+}
 
 /*
  * set_config() returns the value it set, and by that Postern knows that it armed: so the text is
  * given out once, to whoever set it. From then on only roles see it that may see everybody's
  * activity; one of them is the owner of the wall's functions in their SQL form.
  */
-static const char *show_context(void) {
+static const char* show_context(void) {
   if (context == NULL) return "";
   if (!context->shown) {
     context->shown = true;
@@ -122,9 +129,9 @@ static const char *show_context(void) {
 }
 
 /* At start and with every reload: a file that cannot be used leaves the keys of before in force. */
-static bool check_key_file(char **value, void **extra, GucSource source) {
-  const char *wrong;
-  GuardKeys *loaded;
+static bool check_key_file(char** value, void** extra, GucSource source) {
+  const char* wrong;
+  GuardKeys* loaded;
   if (*value == NULL || (*value)[0] == '\0') return true;
   /* A worker verifies nothing, and must not fail because the file is being replaced. */
   if (InitializingParallelWorker) return true;
@@ -141,14 +148,14 @@ static bool check_key_file(char **value, void **extra, GucSource source) {
 }
 
 /* The server frees the former keys after this. */
-static void assign_key_file(const char *value, void *extra) {
+static void assign_key_file(const char* value, void* extra) {
   if (keys != NULL && keys != extra) guard_wipe_keys(keys);
   keys = extra;
 }
 
-static const char *show_kids(void) {
+static const char* show_kids(void) {
   static char text[GUARD_MAX_KEYS * (GUARD_KID_DIGITS + 1) + 1];
-  char *at = text;
+  char* at = text;
   for (size_t i = 0; keys != NULL && i < keys->count; ++i) {
     if (i > 0) *at++ = ',';
     memcpy(at, keys->key[i].kid, GUARD_KID_DIGITS);
@@ -159,10 +166,10 @@ static const char *show_kids(void) {
 }
 
 static void define_context(void) {
-  DefineCustomStringVariable(
-      "postern.ctx", "The signed tenant context of this session.", NULL, &context_text, "",
-      PGC_USERSET, GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE, check_context,
-      assign_context, show_context);
+  DefineCustomStringVariable("postern.ctx", "The signed tenant context of this session.", NULL,
+                             &context_text, "", PGC_USERSET,
+                             GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
+                             check_context, assign_context, show_context);
 }
 
 void guard_define_settings(void) {

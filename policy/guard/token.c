@@ -25,10 +25,10 @@ enum Field {
 static const char kVersion[] = "pctx1";
 
 /* False unless the text has exactly FIELD_COUNT fields. */
-static bool split(const char *text, size_t size, GuardSpan *fields) {
-  const char *end = text + size;
+static bool split(const char* text, size_t size, GuardSpan* fields) {
+  const char* end = text + size;
   for (int i = 0; i < FIELD_COUNT; ++i) {
-    const char *dot = memchr(text, '.', (size_t)(end - text));
+    const char* dot = memchr(text, '.', (size_t)(end - text));
     const bool last = i == FIELD_COUNT - 1;
     if ((dot == NULL) != last) return false;
     fields[i].at = text;
@@ -44,7 +44,7 @@ static int digit(char c) {
   return -1;
 }
 
-bool guard_from_hex(GuardSpan hex, uint8_t *out) {
+bool guard_from_hex(GuardSpan hex, uint8_t* out) {
   if (hex.size % 2 != 0) return false;
   for (size_t i = 0; i < hex.size; i += 2) {
     const int high = digit(hex.at[i]);
@@ -55,7 +55,7 @@ bool guard_from_hex(GuardSpan hex, uint8_t *out) {
   return true;
 }
 
-static const GuardKey *find_key(const GuardKeys *keys, GuardSpan kid) {
+static const GuardKey* find_key(const GuardKeys* keys, GuardSpan kid) {
   for (size_t i = 0; i < keys->count; ++i) {
     if (kid.size == GUARD_KID_DIGITS && memcmp(keys->key[i].kid, kid.at, kid.size) == 0) {
       return &keys->key[i];
@@ -64,16 +64,16 @@ static const GuardKey *find_key(const GuardKeys *keys, GuardSpan kid) {
   return NULL;
 }
 
-static bool authentic(const GuardSpan *fields, const GuardKeys *keys) {
-  const GuardKey *key = find_key(keys, fields[FIELD_KID]);
+static bool authentic(const GuardSpan* fields, const GuardKeys* keys) {
+  const GuardKey* key = find_key(keys, fields[FIELD_KID]);
   uint8_t given[MAC_BYTES];
   uint8_t wanted[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
-  const char *message = fields[0].at;
+  const char* message = fields[0].at;
   const size_t message_size = (size_t)(fields[FIELD_MAC].at - 1 - message);
   if (key == NULL || fields[FIELD_MAC].size != 2 * (size_t)MAC_BYTES) return false;
   if (!guard_from_hex(fields[FIELD_MAC], given)) return false;
-  if (HMAC(EVP_sha256(), key->bytes, GUARD_KEY_BYTES, (const unsigned char *)message, message_size,
+  if (HMAC(EVP_sha256(), key->bytes, GUARD_KEY_BYTES, (const unsigned char*)message, message_size,
            wanted, &size) == NULL ||
       size != MAC_BYTES) {
     return false;
@@ -82,7 +82,7 @@ static bool authentic(const GuardSpan *fields, const GuardKeys *keys) {
 }
 
 /* Decimal without sign or leading zero, 1 to `most`. */
-static bool read_number(GuardSpan text, uint64_t most, uint64_t *out) {
+static bool read_number(GuardSpan text, uint64_t most, uint64_t* out) {
   uint64_t value = 0;
   if (text.size == 0 || text.at[0] == '0') return false;
   for (size_t i = 0; i < text.size; ++i) {
@@ -105,11 +105,11 @@ static bool is_hex(GuardSpan text, size_t most_bytes) {
 }
 
 static bool is_role_list(GuardSpan text) {
-  const char *end = text.at + text.size;
+  const char* end = text.at + text.size;
   size_t count = 0;
   if (text.size == 0) return true;
-  for (const char *at = text.at;; ++count) {
-    const char *comma = memchr(at, ',', (size_t)(end - at));
+  for (const char* at = text.at;; ++count) {
+    const char* comma = memchr(at, ',', (size_t)(end - at));
     const GuardSpan role = {at, (size_t)((comma == NULL ? end : comma) - at)};
     if (role.size == 0 || count == GUARD_MAX_ROLES || !is_hex(role, GUARD_MAX_ROLE_BYTES)) {
       return false;
@@ -119,7 +119,7 @@ static bool is_role_list(GuardSpan text) {
   }
 }
 
-static bool decode(const GuardSpan *fields, GuardToken *out) {
+static bool decode(const GuardSpan* fields, GuardToken* out) {
   uint64_t database, pid, start, expiry;
   if (!read_number(fields[FIELD_DATABASE], UINT32_MAX, &database) ||
       !read_number(fields[FIELD_PID], INT32_MAX, &pid) ||
@@ -138,7 +138,7 @@ static bool decode(const GuardSpan *fields, GuardToken *out) {
          is_hex(out->subject, GUARD_MAX_SUBJECT_BYTES) && is_role_list(out->roles);
 }
 
-bool guard_read_token(const char *text, size_t size, const GuardKeys *keys, GuardToken *out) {
+bool guard_read_token(const char* text, size_t size, const GuardKeys* keys, GuardToken* out) {
   GuardSpan fields[FIELD_COUNT];
   if (size > GUARD_MAX_TOKEN_BYTES || !split(text, size, fields)) return false;
   if (fields[FIELD_VERSION].size != sizeof kVersion - 1 ||

@@ -31,7 +31,7 @@ typedef struct GuardKeys {
 
 /* Bytes of the text that was parsed; valid as long as it is. */
 typedef struct GuardSpan {
-  const char *at;
+  const char* at;
   size_t size;
 } GuardSpan;
 
@@ -51,9 +51,9 @@ typedef struct GuardToken {
  * dots is looked at before the MAC was found right. Without keys (NULL) the MAC is not checked: for
  * a text that was verified before.
  */
-bool guard_read_token(const char *text, size_t size, const GuardKeys *keys, GuardToken *out);
+bool guard_read_token(const char* text, size_t size, const GuardKeys* keys, GuardToken* out);
 
 /* Decodes lower-case hex of even length, as guard_read_token leaves it; `out` holds size / 2. */
-bool guard_from_hex(GuardSpan hex, uint8_t *out);
+bool guard_from_hex(GuardSpan hex, uint8_t* out);
 
 #endif

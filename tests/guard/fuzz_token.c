@@ -2,11 +2,12 @@
  * The token's parser alone, under sanitizers: random mutations of a right token, with and without a
  * right MAC, and a key file's reader. usage: fuzz_token COUNT
  */
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include "context.h"
 #include "keys.h"
@@ -22,17 +23,17 @@ static uint64_t next(uint64_t below) {
   return state % below;
 }
 
-static size_t sign(char *text, size_t size, const GuardKeys *keys) {
+static size_t sign(char* text, size_t size, const GuardKeys* keys) {
   unsigned char mac[EVP_MAX_MD_SIZE];
   unsigned int mac_size = 0;
-  HMAC(EVP_sha256(), keys->key[0].bytes, GUARD_KEY_BYTES, (unsigned char *)text, size, mac,
+  HMAC(EVP_sha256(), keys->key[0].bytes, GUARD_KEY_BYTES, (unsigned char*)text, size, mac,
        &mac_size);
   text[size++] = '.';
   for (unsigned int i = 0; i < mac_size; ++i) size += (size_t)sprintf(text + size, "%02x", mac[i]);
   return size;
 }
 
-static size_t mutate(char *text, size_t size) {
+static size_t mutate(char* text, size_t size) {
   static const char kBytes[] = "0123456789abcdef.,-AFgx \xff\x80\x01";
   for (uint64_t rounds = 1 + next(6); rounds > 0; --rounds) {
     const size_t at = next(size + 1);
@@ -53,13 +54,13 @@ static size_t mutate(char *text, size_t size) {
 }
 
 /* Reads from memory of exactly the text's size, so that a byte too far is seen. */
-static int try_text(const char *text, size_t size, const GuardKeys *keys) {
-  char *exact = malloc(size == 0 ? 1 : size);
+static int try_text(const char* text, size_t size, const GuardKeys* keys) {
+  char* exact = malloc(size == 0 ? 1 : size);
   GuardToken token;
   int read = 0;
   memcpy(exact, text, size);
   if (guard_read_token(exact, size, keys, &token)) {
-    GuardContext *context = guard_make_context(&token);
+    GuardContext* context = guard_make_context(&token);
     if (context == NULL || context->tenant_size > GUARD_MAX_TENANT_BYTES) abort();
     read = 1 + guard_has_role(context, "clerk", 5);
     guard_has_role(context, "", 0);
@@ -73,7 +74,7 @@ static const char kRight[] =
     "pctx1.16384.0011223344556677.61636d65.6bc3a4.636c65726b,612c62.4711.1700000000000000."
     "1900000000000000";
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   const long count = argc > 1 ? atol(argv[1]) : 100000;
   long signed_right = 0, trusted = 0;
   GuardKeys keys = {.count = 1};
@@ -94,6 +95,7 @@ int main(int argc, char **argv) {
   }
   memcpy(text, kRight, sizeof kRight - 1);
   if (try_text(text, sign(text, sizeof kRight - 1, &keys), &keys) != 2) return 1;
-  printf("%ld rounds, %ld signed and right, %ld right without a key\n", count, signed_right, trusted);
+  printf("%ld rounds, %ld signed and right, %ld right without a key\n", count, signed_right,
+         trusted);
   return signed_right > 0 && trusted > 0 ? 0 : 1;
 }
