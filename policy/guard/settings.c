@@ -147,9 +147,12 @@ static bool check_key_file(char** value, void** extra, GucSource source) {
   return true;
 }
 
-/* The server frees the former keys after this. */
+/*
+ * The server frees the former keys after this; in a starting parallel worker, where all settings
+ * begin anew, it did so before.
+ */
 static void assign_key_file(const char* value, void* extra) {
-  if (keys != NULL && keys != extra) guard_wipe_keys(keys);
+  if (keys != NULL && keys != extra && !InitializingParallelWorker) guard_wipe_keys(keys);
   keys = extra;
 }
 
