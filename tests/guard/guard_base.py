@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 import unittest
 from pathlib import Path
@@ -25,6 +27,8 @@ def extension_build() -> Path:
     named = os.environ.get("POSTERN_GUARD_BUILD")
     if not _built:
         _built.append(Path(named or tempfile.mkdtemp(prefix="postern-guard-")))
+        if not named:
+            atexit.register(shutil.rmtree, _built[0], ignore_errors=True)
         make(_built[0], "all")
     return _built[0]
 
