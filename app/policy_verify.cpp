@@ -8,7 +8,8 @@ namespace {
 constexpr Flag kFlags[] = {kConfigFlag, kDatabaseFlag, kDsnFlag, kJsonFlag};
 using Differences = std::vector<policy::WallDifference>;
 
-void print_text(const PolicyTask& task, const Differences& differences) {
+void print_text(const PolicyTask& task, const Differences& differences, const std::string& guard) {
+  print_line("guard: " + printable(guard));
   const std::string tables = std::to_string(task.rules->tenant_tables.size());
   if (differences.empty()) {
     return print_line("the wall of " + printable(task.database.name) + " stands: " + tables +
@@ -22,8 +23,10 @@ void print_text(const PolicyTask& task, const Differences& differences) {
   }
 }
 
-nlohmann::ordered_json as_json(const PolicyTask& task, const Differences& differences) {
+nlohmann::ordered_json as_json(const PolicyTask& task, const Differences& differences,
+                               const std::string& guard) {
   nlohmann::ordered_json out{{"database", task.database.name},
+                             {"guard", guard},
                              {"stands", differences.empty()},
                              {"tenant_tables", task.rules->tenant_tables.size()}};
   out["differences"] = nlohmann::ordered_json::array();
@@ -40,10 +43,12 @@ Exit run(const Arguments& arguments) {
   if (opened != Exit::kGood) return opened;
   const auto differences = wall_differences(*task.connection, *task.rules, task.wall);
   if (!differences) return fail(differences.error());
+  const auto guard = task.connection->value(policy::guard_form_sql());
+  if (!guard) return fail(guard.error());
   if (arguments.has("--json")) {
-    print_json(as_json(task, *differences));
+    print_json(as_json(task, *differences, *guard));
   } else {
-    print_text(task, *differences);
+    print_text(task, *differences, *guard);
   }
   return differences->empty() ? Exit::kGood : Exit::kFindings;
 }

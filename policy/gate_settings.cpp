@@ -127,10 +127,30 @@ void refuse(const Judged& j, Pst code, const std::string& what) {
   j.findings.refuse(code, what, "gate.setting", j.statement.span.begin);
 }
 
+bool calls_current_setting(const Judged& j) {
+  return std::any_of(j.statement.routines.begin(), j.statement.routines.end(), [&](Oid oid) {
+    const sql::Routine* routine = j.catalog().routine(oid);
+    return routine != nullptr && routine->schema == "pg_catalog" &&
+           routine->name == "current_setting";
+  });
+}
+
+/// A setting of Postern's own, read by its name. A computed name passes: all that could be learnt
+/// is the session's own context, of no use in another one; the extension hides even that.
+bool reads_own_setting(const Judged& j) {
+  if (!j.statement.reads_session || !calls_current_setting(j)) return false;
+  return std::any_of(
+      j.statement.literals.begin(), j.statement.literals.end(), [&](const sql::Literal& literal) {
+        const std::size_t size = literal.span.end - literal.span.begin;
+        return lower(j.text.substr(literal.span.begin, size)).find("postern.") != std::string::npos;
+      });
+}
+
 }  // namespace
 
 void gate_settings(const Judged& j) {
   const sql::Statement& s = j.statement;
+  if (reads_own_setting(j)) return refuse(j, pst::kSettingNotAllowed, "postern.*");
   const std::string name = lower(s.name);
   if (s.kind == Kind::kShow) {
     if (name.starts_with("postern.")) refuse(j, pst::kSettingNotAllowed, name);

@@ -113,13 +113,19 @@ END
 
 }  // namespace
 
+const std::string_view kGuardInstallSql =
+    "DO $postern$\nBEGIN\n"
+    "  IF EXISTS (SELECT FROM pg_extension WHERE extname = 'postern_guard') THEN\n"
+    "    PERFORM postern_guard.install();\n"
+    "  END IF;\nEND\n$postern$;\n";
+
 std::span<const WallFunction> wall_functions() {
   static const std::array<WallFunction, 4> kFunctions = {{
       {"context", "", "", "text[]", false, false, context_body()},
-      {"tenant", "", "", "text", true, true, text_field_body(4)},
-      {"subject", "", "", "text", true, true, text_field_body(5)},
+      {"tenant", "", "", "text", true, true, text_field_body(4), "postern_guard_tenant"},
+      {"subject", "", "", "text", true, true, text_field_body(5), "postern_guard_subject"},
       {"has_role", "role pg_catalog.text", "role text", "boolean", true, true,
-       std::string(kHasRoleBody)},
+       std::string(kHasRoleBody), "postern_guard_has_role"},
   }};
   return kFunctions;
 }

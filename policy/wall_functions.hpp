@@ -14,8 +14,9 @@ struct WallFunction {
   std::string_view identity;   ///< argument types as pg_get_function_identity_arguments prints them
   std::string_view returns;    ///< as format_type prints it
   bool security_definer = true;
-  bool for_public = true;  ///< EXECUTE granted to PUBLIC
-  std::string body;        ///< pg_proc.prosrc
+  bool for_public = true;        ///< EXECUTE granted to PUBLIC
+  std::string body;              ///< pg_proc.prosrc
+  std::string_view symbol = {};  ///< in the library of postern_guard; empty: there is none
 };
 
 /// In order of creation. Static storage; made on first use, any thread.
@@ -23,6 +24,13 @@ std::span<const WallFunction> wall_functions();
 
 /// CREATE OR REPLACE FUNCTION with its ownership and grants; several statements.
 std::string function_sql(const WallFunction& function, std::string_view owner_role);
+
+/// Where the extension postern_guard is created (policy/guard), its C functions take the place of
+/// the SQL bodies. One statement, to be run behind every function_sql().
+extern const std::string_view kGuardInstallSql;
+
+/// The library as CREATE FUNCTION names it.
+inline constexpr std::string_view kGuardLibrary = "$libdir/postern_guard";
 
 /// The CHECK of the domain postern.pe1, and how the server prints it (spaces and brackets aside).
 inline constexpr std::string_view kContainerCheck =

@@ -164,6 +164,7 @@ Result<std::string> wall_plan(const Ruleset& rules, const WallOptions& options) 
   for (const WallFunction& function : wall_functions()) {
     sql += function_sql(function, options.owner_role);
   }
+  sql += kGuardInstallSql;
   sql += domain_section(options.owner_role);
   for (const WalledTable& table : tables) sql += table_section(table);
   for (const sql::Relation* view : walled_views(rules)) {

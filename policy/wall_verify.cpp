@@ -120,29 +120,55 @@ class Comparison {
     }
   }
 
-  std::string expected_attributes(const WallFunction& function) const {
-    return "owner=" + options_.owner_role +
-           " language=plpgsql definer=" + (function.security_definer ? "t" : "f") +
-           " volatile=s parallel=r leakproof=f set=" +
-           (function.security_definer ? "search_path=pg_catalog, pg_temp" : "") +
-           " returns=" + std::string(function.returns) +
-           " public=" + (function.for_public ? "t" : "f");
+  /// In SQL, or in C where the extension has exchanged the functions.
+  struct Form {
+    std::string source;
+    std::string attributes;
+  };
+
+  Form expected_form(const WallFunction& function, bool native) const {
+    const bool definer = function.security_definer && !native;
+    return {
+        native ? std::string(function.symbol) : function.body,
+        "owner=" + options_.owner_role + " language=" + (native ? "c" : "plpgsql") +
+            " definer=" + (definer ? "t" : "f") + " volatile=s parallel=" + (native ? "s" : "r") +
+            " leakproof=f set=" + (definer ? "search_path=pg_catalog, pg_temp" : "") + " returns=" +
+            std::string(function.returns) + " public=" + (function.for_public ? "t" : "f") +
+            " library=" + (native ? std::string(kGuardLibrary) : "")};
+  }
+
+  /// The form of the functions is that of the first: the policies' own.
+  bool native_form() {
+    const std::string* attributes = value("function", "postern.tenant()", "attributes");
+    return attributes != nullptr && attributes->find(" language=c ") != std::string::npos;
   }
 
   void check_functions() {
+    const bool native = native_form();
+    if (native && value("guard", "postern_guard", "version") == nullptr) {
+      differ("postern_guard", "the library is not loaded: every use of a tenant table fails",
+             "-- load it (shared_preload_libraries), or DROP EXTENSION postern_guard and run: "
+             "postern policy apply");
+    }
     for (const WallFunction& function : wall_functions()) {
-      const std::string object =
-          "postern." + std::string(function.name) + "(" + std::string(function.identity) + ")";
-      const std::string* source = value("function", object, "source");
-      const std::string* attributes = value("function", object, "attributes");
-      std::string repair = function_sql(function, options_.owner_role);
-      if (source == nullptr || attributes == nullptr) {
-        differ(object, "function is missing", std::move(repair));
-      } else if (*source != function.body) {
-        differ(object, "function was replaced", std::move(repair));
-      } else if (*attributes != expected_attributes(function)) {
-        differ(object, "function is declared differently: " + *attributes, std::move(repair));
-      }
+      check_function(function, expected_form(function, native && !function.symbol.empty()));
+    }
+  }
+
+  void check_function(const WallFunction& function, const Form& expected) {
+    const std::string object =
+        "postern." + std::string(function.name) + "(" + std::string(function.identity) + ")";
+    const std::string* source = value("function", object, "source");
+    const std::string* attributes = value("function", object, "attributes");
+    std::string repair = function.symbol.empty() || expected.source != function.symbol
+                             ? function_sql(function, options_.owner_role)
+                             : std::string(kReapply);
+    if (source == nullptr || attributes == nullptr) {
+      differ(object, "function is missing", std::move(repair));
+    } else if (*source != expected.source) {
+      differ(object, "function was replaced", std::move(repair));
+    } else if (*attributes != expected.attributes) {
+      differ(object, "function is declared differently: " + *attributes, std::move(repair));
     }
   }
 

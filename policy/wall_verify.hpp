@@ -35,6 +35,10 @@ std::string wall_verify_sql(const Ruleset& rules, const WallOptions& options);
 std::vector<WallDifference> verify_wall(const Ruleset& rules, const WallOptions& options,
                                         const std::vector<WallRow>& rows);
 
+/// A single SELECT of one text: which form of the context's functions is installed. "sql", or
+/// "extension" with the version of the library that is loaded (none where it is not).
+std::string guard_form_sql();
+
 /// A single SELECT of one text: SHA-256, in hex, computed by the server over the verification
 /// query's rows. The caller remembers the value of the last clean verification and verifies in full
 /// again when it changes.

@@ -64,8 +64,14 @@ std::string functions() {
          "p.prosecdef, ' volatile=', p.provolatile, ' parallel=', p.proparallel, ' leakproof=', "
          "p.proleakproof, ' set=', pg_catalog.array_to_string(p.proconfig, ','), ' returns=', "
          "pg_catalog.format_type(p.prorettype, NULL), ' public=', "
-         "pg_catalog.has_function_privilege('public', p.oid, 'EXECUTE'))" +
+         "pg_catalog.has_function_privilege('public', p.oid, 'EXECUTE'), ' library=', p.probin)" +
          from;
+}
+
+// Only a loaded library defines a setting nobody can set.
+std::string guard() {
+  return "SELECT 'guard', 'postern_guard', 'version', s.setting FROM pg_catalog.pg_settings AS s "
+         "WHERE s.name = 'postern_guard.version' AND s.context = 'internal'";
 }
 
 std::string tables() {
@@ -158,8 +164,8 @@ std::string wall_verify_sql(const Ruleset& rules, const WallOptions& options) {
   std::string sql =
       "SELECT v.section, v.object, v.property, COALESCE(v.value, '') AS value FROM (" +
       roles(options);
-  for (const std::string& part : {schema(), functions(), tables(), parents(), policies(), state(),
-                                  views(), domain_and_grants()}) {
+  for (const std::string& part : {schema(), functions(), guard(), tables(), parents(), policies(),
+                                  state(), views(), domain_and_grants()}) {
     sql += " UNION ALL " + part;
   }
   sql += tenant_columns(rules);
@@ -168,6 +174,16 @@ std::string wall_verify_sql(const Ruleset& rules, const WallOptions& options) {
       ") AS v(section, object, property, value) ORDER BY v.section COLLATE \"C\", v.object "
       "COLLATE \"C\", v.property COLLATE \"C\", v.value COLLATE \"C\"";
   return sql;
+}
+
+std::string guard_form_sql() {
+  return "SELECT COALESCE((SELECT pg_catalog.concat('extension ', COALESCE(s.setting, '(not "
+         "loaded)')) FROM "
+         "pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace JOIN "
+         "pg_catalog.pg_language AS l ON l.oid = p.prolang LEFT JOIN pg_catalog.pg_settings AS s "
+         "ON "
+         "s.name = 'postern_guard.version' AND s.context = 'internal' WHERE n.nspname = 'postern' "
+         "AND p.proname = 'tenant' AND p.pronargs = 0 AND l.lanname = 'c'), 'sql')";
 }
 
 std::string wall_hash_sql(const Ruleset& rules, const WallOptions& options) {

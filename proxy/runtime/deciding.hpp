@@ -1,5 +1,5 @@
 // Steps 2 and 3 of a query's path: text -> Facts -> Decision, cached per worker on two levels.
-// docs/adr/0010-analysis-cache.md.
+// docs/adr/0012-analysis-cache.md.
 #pragma once
 
 #include <array>

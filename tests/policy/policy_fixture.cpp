@@ -150,6 +150,7 @@ void add_routines(sql::CatalogBuilder& b) {
   add_routine(b, 1576, "pg_catalog", "setval", 2, 'v', 'u');
   add_routine(b, 2078, "pg_catalog", "set_config", 3, 'v', 'u');
   add_routine(b, 2077, "pg_catalog", "current_setting", 1, 's', 's');
+  add_routine(b, 3294, "pg_catalog", "current_setting", 2, 's', 's');
   add_routine(b, 2624, "pg_catalog", "pg_read_file", 1, 'v', 's');
   add_routine(b, 3458, "pg_catalog", "lo_get", 1, 'v', 'u');
   add_routine(b, 2924, "pg_catalog", "query_to_xml", 4, 'v', 'u');

@@ -41,6 +41,8 @@ BASE_SETTINGS: dict[str, str] = {
 class PgServer:
     """One running server. `superuser` is the Dsn of its bootstrap superuser."""
 
+    programs = PG_BIN
+
     def __init__(
         self, scratch: Scratch, name: str, password: str, settings: Mapping[str, str] | None = None
     ) -> None:
@@ -84,7 +86,7 @@ class PgServer:
         )  # fmt: skip
 
     def _tool(self, tool: str, *argv: str | Path, env: dict[str, str] | None = None) -> None:
-        done = self._scratch.run([PG_BIN / tool, *argv], env=env, timeout=120)
+        done = self._scratch.run([self.programs / tool, *argv], env=env, timeout=120)
         if done.returncode != 0:
             raise HarnessError(f"{tool} failed: {done.stderr.strip()}")
 
@@ -102,7 +104,7 @@ class PgServer:
                 self.port = 0
 
     def _start_on(self, port: int) -> None:
-        argv: list[str | Path] = [PG_BIN / "postgres", "-D", self.data, "-p", str(port)]
+        argv: list[str | Path] = [self.programs / "postgres", "-D", self.data, "-p", str(port)]
         for key, value in self._settings.items():
             argv += ["-c", f"{key}={value}"]
         # SIGINT is PostgreSQL's fast shutdown.
