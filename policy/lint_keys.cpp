@@ -99,7 +99,7 @@ WHERE strpos(pg_get_expr(d.adbin, d.adrelid), 'postern.tenant()') = 0
     {"L22", "tenant column under a nondeterministic collation",
      "'acme' and 'ACME' are one tenant to the database", R"sql(
 SELECT w.name, format('%I has the nondeterministic collation %I', w.tenant_column, k.collname),
-       format('-- policy rollback, ALTER TABLE %s ALTER COLUMN %I TYPE %s COLLATE "C", policy apply',
+       format('-- policy rollback, ALTER TABLE %s ALTER %I TYPE %s COLLATE "C", policy apply',
               w.name, w.tenant_column, format_type(a.atttypid, a.atttypmod))
 FROM walled w JOIN pg_attribute a ON a.attrelid = w.oid AND a.attnum = w.tenant_attnum
 JOIN pg_collation k ON k.oid = a.attcollation WHERE NOT k.collisdeterministic)sql"},

@@ -44,7 +44,7 @@ WHERE pg_has_role(l.oid, o.oid, 'MEMBER'))sql"},
      R"sql(
 SELECT format('%I', l.rolname), 'owns, or is a member of the owner of, ' ||
        string_agg(w.name, ', ' ORDER BY w.name),
-       format('-- REASSIGN OWNED to a role that nobody logs in as, and revoke it from %I', l.rolname)
+       format('-- REASSIGN OWNED to a role nobody logs in as, and revoke it from %I', l.rolname)
 FROM bound l JOIN walled w ON pg_has_role(l.oid, w.relowner, 'MEMBER') GROUP BY l.rolname)sql"},
     {"L39", "settings kept for a role or the database",
      "they come into force with every new "

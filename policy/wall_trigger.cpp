@@ -244,7 +244,8 @@ BEGIN
   LOOP
     INSERT INTO postern.wall_state (relation, had_row_security, had_force, had_invoker, allow,
                                     owner, rule_source)
-    SELECT target.oid, found.word = 'owner', false, '', found.word, target.owner, ARRAY(SELECT r.source FROM ()" +
+    SELECT target.oid, found.word = 'owner', false, '', found.word, target.owner,
+           ARRAY(SELECT r.source FROM ()" +
          std::string(kFamily) + rule_rows(rules) + std::string(kMatching) + R"() AS r)
     FROM (SELECT CASE WHEN bool_or(p.polname = 'postern_allow') THEN 'public'
                       WHEN bool_or(p.polname = 'postern_allow_owner') THEN 'owner'

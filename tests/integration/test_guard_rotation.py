@@ -1,4 +1,4 @@
-"""Exchange of the guard key under load: both keys verify, no transaction fails, then one is left."""
+"""Exchange of the guard key under load: both keys verify, no transaction fails, one is left."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ class GuardRotation(ProtectedTest):
     @classmethod
     def toml(cls, ports: object) -> str:
         text = super().toml(ports)  # type: ignore[arg-type]
-        text = text.replace('mode = "enforce"', f'mode = "enforce"\nverify_interval = "{INTERVAL}s"')
+        interval = f'verify_interval = "{int(INTERVAL * 1000)}ms"'
+        text = text.replace('mode = "enforce"', f'mode = "enforce"\n{interval}')
         return text.replace("guard_key_file", f'expiry = "{LIFE}s"\nguard_key_file')
 
     def guard(self, *words: str, ok: bool = True) -> dict[str, object]:

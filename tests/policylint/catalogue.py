@@ -65,7 +65,8 @@ SEEDS = (
     Seed("L06", "public.biz", "CREATE POLICY easy ON biz USING (true)"),
     Seed("L06", "public.biz", "CREATE POLICY easy ON biz FOR SELECT USING (1 = 1)"),
     Seed("L07", "public.mv",
-         _UNSEEN + _OWN + "CREATE MATERIALIZED VIEW mv AS SELECT * FROM cust" + _SEEN, name="matview"),
+         _UNSEEN + _OWN + "CREATE MATERIALIZED VIEW mv AS SELECT * FROM cust" + _SEEN,
+         name="matview"),
     Seed("L08", "public.far_cust",
          _UNSEEN + _FOREIGN + "CREATE FOREIGN TABLE far_cust (tenant int) SERVER far; "
          "GRANT SELECT ON far_cust TO readers" + _SEEN,
@@ -145,7 +146,7 @@ SEEDS = (
     Seed("L46", "file_fdw", "CREATE EXTENSION file_fdw"),
     Seed("L47", "wild", "CREATE LANGUAGE wild HANDLER plpgsql_call_handler"),
     Seed("L48", "standard_conforming_strings",
-         "ALTER SYSTEM SET standard_conforming_strings = off", 
+         "ALTER SYSTEM SET standard_conforming_strings = off",
          "ALTER SYSTEM RESET standard_conforming_strings"),
     Seed("L48", "log_parameter_max_length_on_error",
          "ALTER SYSTEM SET log_parameter_max_length_on_error = -1",
