@@ -43,6 +43,7 @@ class WallChecks {
       out_.push_back(
           {Level::kGood, where(), "wall",
            "stands, " + std::to_string((*rules)->tenant_tables.size()) + " tenant tables", "", ""});
+      event_triggers();
       return guard_key();
     }
     const policy::WallDifference& first = differences->front();
@@ -58,6 +59,20 @@ class WallChecks {
                    proxy::policy_options(config_, database_.name));
     POSTERN_ASSIGN(auto catalog, load_catalog(connection_));
     return policy::compile_ruleset(options, std::move(catalog));
+  }
+
+  void event_triggers() {
+    const auto there = connection_.truth(
+        "SELECT count(*) = 2 FROM pg_event_trigger WHERE starts_with(evtname::text, "
+        "'postern_wall_') AND evtenabled = 'A'");
+    if (!there) return add(Level::kMissing, "event triggers", there.error());
+    if (*there) {
+      out_.push_back({Level::kGood, where(), "event triggers", "wall new tables", "", ""});
+      return;
+    }
+    out_.push_back({Level::kNote, where(), "event triggers", "absent",
+                    "a new tenant table closes the database in mode enforce",
+                    "postern policy apply as a superuser, or after each migration"});
   }
 
   void guard_key() {

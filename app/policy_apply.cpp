@@ -1,4 +1,6 @@
 // postern policy apply: raises the wall and installs the guard key.
+#include <unistd.h>
+
 #include "app/guard_key_install.hpp"
 #include "app/policy_task.hpp"
 #include "app/printable.hpp"
@@ -28,6 +30,11 @@ Result<Applied> apply(PolicyTask& task) {
   out.notices = task.connection->take_notices();
   if (!key_file.empty()) {
     POSTERN_ASSIGN(out.kid, install_guard_key(*task.connection, key_file));
+    const std::string next = config::next_guard_key_file(key_file);
+    if (::access(next.c_str(), F_OK) == 0) {
+      POSTERN_ASSIGN(const std::string other, install_guard_key(*task.connection, next));
+      out.kid += ", " + other;
+    }
   }
   // What other sessions did meanwhile, and what the plan could not mend, shows here.
   POSTERN_ASSIGN(auto catalog, load_catalog(*task.connection));

@@ -1,6 +1,7 @@
 #include "config/guard_key.hpp"
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -68,6 +69,16 @@ Status create_guard_key(const std::string& path) {
       ::fsync(file.get()) == 0;
   wipe(text);
   return written ? ok() : Status(unreadable(path, reason()));
+}
+
+std::string next_guard_key_file(const std::string& path) {
+  return path + ".next";
+}
+
+Status promote_guard_key(const std::string& path) {
+  const std::string next = next_guard_key_file(path);
+  if (::rename(next.c_str(), path.c_str()) == 0) return ok();
+  return unreadable(next, reason());
 }
 
 std::string guard_kid(ByteView key) {

@@ -17,6 +17,12 @@ Result<Secret> load_guard_key(const std::string& path);
 /// or cannot be written.
 Status create_guard_key(const std::string& path);
 
+/// Beside the key's file: the key that takes its place while it is exchanged.
+std::string next_guard_key_file(const std::string& path);
+
+/// Puts the next key in the place of the present one, in one step. kGuardKeyUnreadable.
+Status promote_guard_key(const std::string& path);
+
 /// Names a key in contexts and in the database's key table: 16 hexadecimal digits of its SHA-256.
 std::string guard_kid(ByteView key);
 

@@ -12,6 +12,8 @@ constexpr std::string_view kSchemes[] = {"none", "randomized", "deterministic"};
 constexpr std::string_view kScopes[] = {"tenant", "global"};
 constexpr std::string_view kAccesses[] = {"decrypt", "mask", "ciphertext", "deny"};
 constexpr std::string_view kCommands[] = {"all", "select", "insert", "update", "delete"};
+constexpr std::string_view kKinds[] = {"permissive", "restrictive"};
+constexpr std::string_view kNewTables[] = {"refuse", "allow"};
 constexpr std::string_view kMasks[] = {"fixed", "partial", "email", "hash", "date_year", "null"};
 constexpr std::size_t kMaxSqlBytes = 16u << 10;
 
@@ -41,8 +43,11 @@ KeyRows keys_of(TenantOptions& o) {
 
 KeyRows keys_of(TablePolicy& o) {
   return {
-      {"name", TextKey{&o.name, 63}, kYes, "name of the policy", kRequired},
-      {"command", choice(o.command, kCommands), kYes, "statements it governs"},
+      {"name", TextKey{&o.name, 50}, kYes, "name of the policy", kRequired},
+      {"kind", choice(o.kind, kKinds), kYes,
+       "`permissive` policies are joined by OR, `restrictive` ones narrow the result"},
+      {"for", choice(o.command, kCommands), kYes, "statements it governs"},
+      {"roles", TextsKey{&o.roles}, kYes, "database roles it governs; empty is everyone"},
       {"using", TextKey{&o.using_sql, kMaxSqlBytes}, kYes, "SQL condition on rows seen"},
       {"check", TextKey{&o.check_sql, kMaxSqlBytes}, kYes, "SQL condition on rows written"},
   };
@@ -91,7 +96,14 @@ KeyRows keys_of(PolicyOptions& o) {
       {"mode", choice(o.mode, kModes), kYes,
        "`observe` reports what would be refused, `gate` refuses, `enforce` also verifies the wall"},
       {"verify_interval", DurationKey{&o.verify_interval, Millis(100), Millis(86'400'000)}, kYes,
-       "how often the wall is verified"},
+       "how often the wall of every node is verified"},
+      {"new_tables", choice(o.new_tables, kNewTables), kYes,
+       "what the wall's event trigger does to a new table without tenant column that is not "
+       "shared"},
+      {"reduce_grants", FlagKey{&o.reduce_grants}, kYes,
+       "`policy apply` takes TRUNCATE, REFERENCES, TRIGGER and UPDATE on sequences from logins"},
+      {"lint_accept", TextsKey{&o.lint_accept}, kYes,
+       "findings of `policy lint` that are meant so: \"L19\" or \"L19 schema.table\", with globs"},
   };
 }
 

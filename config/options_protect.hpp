@@ -17,6 +17,9 @@ enum class KeyScope : std::uint8_t { kTenant, kGlobal };
 /// What a login sees of a protected or masked column.
 enum class Access : std::uint8_t { kDecrypt, kMask, kCiphertext, kDeny };
 enum class PolicyCommand : std::uint8_t { kAll, kSelect, kInsert, kUpdate, kDelete };
+enum class PolicyKind : std::uint8_t { kPermissive, kRestrictive };
+/// What happens to a new table that has no tenant column and is not shared.
+enum class NewTables : std::uint8_t { kRefuse, kAllow };
 
 /// [tenant]. Present: every table that has `column` is a tenant table, in every database, unless
 /// its name is in `shared`.
@@ -31,9 +34,11 @@ struct TenantOptions {
 /// [[table.policies]]: a further row policy, SQL as CREATE POLICY takes it.
 struct TablePolicy {
   std::string name;
-  PolicyCommand command = PolicyCommand::kAll;
-  std::string using_sql;  ///< key `using`
-  std::string check_sql;  ///< key `check`
+  PolicyKind kind = PolicyKind::kPermissive;
+  PolicyCommand command = PolicyCommand::kAll;  ///< key `for`
+  std::vector<std::string> roles;               ///< database roles; empty = everyone
+  std::string using_sql;                        ///< key `using`
+  std::string check_sql;                        ///< key `check`
 };
 
 /// [[table]]: what differs from [tenant] for the tables matched.
@@ -76,6 +81,9 @@ struct KeysOptions {
 struct PolicyOptions {
   PolicyMode mode = PolicyMode::kEnforce;
   Millis verify_interval{30'000};  ///< how often the wall of every node is verified
+  NewTables new_tables = NewTables::kRefuse;
+  bool reduce_grants = false;            ///< take TRUNCATE, REFERENCES, TRIGGER from logins
+  std::vector<std::string> lint_accept;  ///< findings of lint that are meant so
 };
 
 }  // namespace postern::config

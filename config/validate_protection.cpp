@@ -75,6 +75,18 @@ void validate_tenant(Findings& findings) {
   }
 }
 
+/// What CREATE POLICY refuses.
+void validate_commands(Findings& findings, const std::string& path, const TablePolicy& policy) {
+  const bool reads =
+      policy.command == PolicyCommand::kSelect || policy.command == PolicyCommand::kDelete;
+  if (reads && !policy.check_sql.empty()) {
+    findings.conflict(path + ".check", "has no meaning for select and delete");
+  }
+  if (policy.command == PolicyCommand::kInsert && !policy.using_sql.empty()) {
+    findings.conflict(path + ".using", "has no meaning for insert: new rows have `check`");
+  }
+}
+
 void validate_table(Findings& findings, const std::string& path, const TableOptions& table) {
   if (!table.name.empty() && !is_qualified(table.name)) {
     findings.add(pst::kConfigBadValue, path + ".name", "is not \"schema.table\"");
@@ -88,6 +100,7 @@ void validate_table(Findings& findings, const std::string& path, const TableOpti
     if (policy.using_sql.empty() && policy.check_sql.empty()) {
       findings.missing(place, "has neither using nor check");
     }
+    validate_commands(findings, place, policy);
     if (!names.insert(policy.name).second) findings.conflict(place + ".name", "stands twice");
   }
 }

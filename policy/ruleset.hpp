@@ -79,10 +79,21 @@ struct ColumnRule {
                            ///< empty
 };
 
+/// One [[table.policies]] row: a row policy of the business, installed with the wall.
+struct BusinessRule {
+  std::string name;  ///< 1 to 50 bytes
+  bool permissive = true;
+  char command = '*';              ///< as pg_policy.polcmd: * r a w d
+  std::vector<std::string> roles;  ///< database roles; empty = everyone
+  std::string using_text;          ///< SQL; empty = none
+  std::string check_text;
+};
+
 /// One [[table]] row of the configuration.
 struct TableRule {
   std::string table;          ///< "schema.name", globs allowed
   std::string tenant_column;  ///< empty = PolicyOptions::tenant_column
+  std::vector<BusinessRule> policies = {};
 };
 
 /// The policy part of the configuration, as plain data.
@@ -90,7 +101,10 @@ struct PolicyOptions {
   Mode mode = Mode::kEnforce;
   std::string tenant_column;        ///< covers every table that has it; empty = none
   std::vector<std::string> shared;  ///< globs of tables declared to have no tenant
-  std::vector<TableRule> tables;    ///< the last rule that matches a table wins
+  std::vector<TableRule> tables;    ///< the last rule that matches a table names its column; the
+                                    ///< policies of all that match it or a parent of it apply
+  /// New tables with neither tenant column nor place in `shared` are refused by the database.
+  bool refuse_new_tables = true;
   std::vector<ColumnRule> columns;
   std::vector<std::string>
       allow_functions;                      ///< globs "schema.name" freed from the gate's deny-list

@@ -1,11 +1,10 @@
 #include "policy/wall_functions.hpp"
 
-#include <array>
-
 #include "base/codes/wall.hpp"
 #include "base/error.hpp"
 #include "policy/context_token.hpp"
 #include "policy/sql_quote.hpp"
+#include "policy/wall_trigger.hpp"
 
 namespace postern::policy {
 namespace {
@@ -111,6 +110,16 @@ BEGIN
 END
 )";
 
+// Which keys are installed, by id and time: what a proxy may sign with, and when the former key's
+// contexts have ended. Ids are no secret.
+constexpr std::string_view kGuardKeysBody = R"(
+BEGIN
+  RETURN (SELECT pg_catalog.string_agg(pg_catalog.concat(k.kid, ' ',
+            (EXTRACT(epoch FROM k.installed) * 1000000)::int8), ',' ORDER BY k.installed, k.kid)
+          FROM postern.context_key AS k);
+END
+)";
+
 }  // namespace
 
 const std::string_view kGuardInstallSql =
@@ -119,27 +128,30 @@ const std::string_view kGuardInstallSql =
     "    PERFORM postern_guard.install();\n"
     "  END IF;\nEND\n$postern$;\n";
 
-std::span<const WallFunction> wall_functions() {
-  static const std::array<WallFunction, 4> kFunctions = {{
-      {"context", "", "", "text[]", false, false, context_body()},
+std::vector<WallFunction> wall_functions(const Ruleset& rules) {
+  // The first runs under its callers' search_path and rights.
+  return {
+      {"context", "", "", "text[]", false, false, context_body(), "", false},
       {"tenant", "", "", "text", true, true, text_field_body(4), "postern_guard_tenant"},
       {"subject", "", "", "text", true, true, text_field_body(5), "postern_guard_subject"},
       {"has_role", "role pg_catalog.text", "role text", "boolean", true, true,
        std::string(kHasRoleBody), "postern_guard_has_role"},
-  }};
-  return kFunctions;
+      {"guard_keys", "", "", "text", true, true, std::string(kGuardKeysBody)},
+      {"wall_column", "relation pg_catalog.oid", "relation oid", "text", false, true,
+       wall_column_body(rules)},
+      {"wall_new", "", "", "event_trigger", false, true, wall_new_body(rules), "", true, 'v'},
+      {"wall_record", "", "", "event_trigger", true, true, wall_record_body(rules), "", true, 'v'},
+  };
 }
 
 std::string function_sql(const WallFunction& function, std::string_view owner_role) {
   const std::string signature =
       "postern." + std::string(function.name) + "(" + std::string(function.arguments) + ")";
   std::string sql = "CREATE OR REPLACE FUNCTION " + signature + " RETURNS " +
-                    std::string(function.returns) +
-                    "\n  LANGUAGE plpgsql STABLE PARALLEL RESTRICTED";
-  // The inner function runs under its callers' search_path and rights.
-  if (function.security_definer) {
-    sql += " SECURITY DEFINER SET search_path = pg_catalog, pg_temp";
-  }
+                    std::string(function.returns) + "\n  LANGUAGE plpgsql " +
+                    (function.volatility == 's' ? "STABLE" : "VOLATILE") + " PARALLEL RESTRICTED";
+  if (function.security_definer) sql += " SECURITY DEFINER";
+  if (function.fixed_path) sql += " SET search_path = pg_catalog, pg_temp";
   sql += "\n  AS $postern$" + function.body + "$postern$;\n";
   sql += "ALTER FUNCTION " + signature + " OWNER TO " + quote_ident(owner_role) + ";\n";
   sql += "REVOKE ALL ON FUNCTION " + signature + " FROM PUBLIC;\n";

@@ -2,9 +2,11 @@
 // compares them.
 #pragma once
 
-#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "policy/ruleset.hpp"
 
 namespace postern::policy {
 
@@ -17,10 +19,12 @@ struct WallFunction {
   bool for_public = true;        ///< EXECUTE granted to PUBLIC
   std::string body;              ///< pg_proc.prosrc
   std::string_view symbol = {};  ///< in the library of postern_guard; empty: there is none
+  bool fixed_path = true;        ///< SET search_path = pg_catalog, pg_temp
+  char volatility = 's';         ///< pg_proc.provolatile
 };
 
-/// In order of creation. Static storage; made on first use, any thread.
-std::span<const WallFunction> wall_functions();
+/// In order of creation. Those of the event triggers say what the ruleset's options say.
+std::vector<WallFunction> wall_functions(const Ruleset& rules);
 
 /// CREATE OR REPLACE FUNCTION with its ownership and grants; several statements.
 std::string function_sql(const WallFunction& function, std::string_view owner_role);

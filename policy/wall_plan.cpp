@@ -3,8 +3,11 @@
 #include "base/codes/gate.hpp"
 #include "policy/sql_quote.hpp"
 #include "policy/wall_functions.hpp"
+#include "policy/wall_grants.hpp"
+#include "policy/wall_rules.hpp"
 #include "policy/wall_state.hpp"
 #include "policy/wall_table.hpp"
+#include "policy/wall_trigger.hpp"
 
 namespace postern::policy {
 namespace {
@@ -81,6 +84,10 @@ std::string state_section(const std::string& owner) {
          "  had_invoker text NOT NULL,  -- a view's option, '' = unset\n"
          "  allow text NOT NULL,\n"
          "  known text[] NOT NULL DEFAULT '{}'  -- policies of others, as reviewed\n);\n"
+         "ALTER TABLE postern.wall_state\n"
+         "  ADD COLUMN IF NOT EXISTS rule_source text[] NOT NULL DEFAULT '{}',  -- of the\n"
+         "  ADD COLUMN IF NOT EXISTS rule_printed text[] NOT NULL DEFAULT '{}';  -- configuration\n"
+         "ALTER TABLE postern.wall_state ADD COLUMN IF NOT EXISTS owner text NOT NULL DEFAULT '';\n"
          "ALTER TABLE postern.wall_state OWNER TO " +
          name +
          ";\n"
@@ -105,11 +112,14 @@ std::string domain_section(const std::string& owner) {
 
 std::string record_sql(const std::string& relation, const char* allow) {
   return "INSERT INTO postern.wall_state (relation, had_row_security, had_force, had_invoker, "
-         "allow)\n  SELECT c.oid, c.relrowsecurity, c.relforcerowsecurity, COALESCE((SELECT "
+         "allow, owner)\n  SELECT c.oid, c.relrowsecurity, c.relforcerowsecurity, COALESCE((SELECT "
          "o.option_value FROM\n    pg_options_to_table(c.reloptions) AS o WHERE o.option_name = "
          "'security_invoker'), ''), " +
-         quote_literal(allow) + "\n  FROM pg_class AS c WHERE c.oid = " + quote_literal(relation) +
-         "::regclass\n  ON CONFLICT (relation) DO UPDATE SET allow = EXCLUDED.allow;\n";
+         quote_literal(allow) +
+         ", pg_get_userbyid(c.relowner)\n  FROM pg_class AS c WHERE c.oid = " +
+         quote_literal(relation) +
+         "::regclass\n  ON CONFLICT (relation) DO UPDATE SET allow = EXCLUDED.allow, "
+         "owner = EXCLUDED.owner;\n";
 }
 
 std::string table_section(const WalledTable& table) {
@@ -118,7 +128,8 @@ std::string table_section(const WalledTable& table) {
   sql += "ALTER TABLE " + table.name + " ENABLE ROW LEVEL SECURITY;\n";
   sql += "ALTER TABLE " + table.name + " FORCE ROW LEVEL SECURITY;\n";
   sql += tenant_policy_sql(table);
-  sql += allow_policy_sql(table.name, table.allow, table.relation->owner);
+  sql += allow_policy_sql(table, table.allow);
+  sql += rules_sql(table.name, table.rules);
   for (const sql::RowPolicy& policy : table.relation->policies) {
     if (!is_own_policy(policy.name)) {
       sql += "-- keeps its own policy " + quote_ident(policy.name) + "\n";
@@ -134,18 +145,30 @@ std::string view_section(const sql::Relation& view) {
          record_sql(name, "none") + "ALTER VIEW " + name + " SET (security_invoker = true);\n";
 }
 
-/// Comments of the plan must not end early: a name may hold a line break.
-bool has_line_break(const std::string& name) {
-  return name.find_first_of("\r\n") != std::string::npos;
+/// Comments and bodies of the plan must not end early.
+bool ends_text(const std::string& name) {
+  return name.find_first_of("\r\n") != std::string::npos ||
+         name.find("$postern$") != std::string::npos;
+}
+
+Status check_rules(const Ruleset& rules) {
+  for (const TableRule& table : rules.options.tables) {
+    for (const BusinessRule& rule : table.policies) {
+      if (rule_source(rule).find("$postern$") == std::string::npos) continue;
+      return make_error(pst::kPolicyBadColumn,
+                        table.table + ": policy " + rule.name + " contains $postern$");
+    }
+  }
+  return ok();
 }
 
 Status check_names(const std::vector<WalledTable>& tables) {
   for (const WalledTable& table : tables) {
-    bool bad = has_line_break(table.name);
-    for (const sql::RowPolicy& policy : table.relation->policies)
-      bad |= has_line_break(policy.name);
+    bool bad = ends_text(table.name);
+    for (const sql::RowPolicy& policy : table.relation->policies) bad |= ends_text(policy.name);
     if (bad) {
-      return make_error(pst::kPolicyBadColumn, table.name + ": a name contains a line break");
+      return make_error(pst::kPolicyBadColumn,
+                        table.name + ": a name contains a line break or $postern$");
     }
   }
   return ok();
@@ -156,24 +179,29 @@ Status check_names(const std::vector<WalledTable>& tables) {
 Result<std::string> wall_plan(const Ruleset& rules, const WallOptions& options) {
   POSTERN_ASSIGN(const std::vector<WalledTable> tables, walled_tables(rules));
   POSTERN_TRY(check_names(tables));
+  POSTERN_TRY(check_rules(rules));
   std::string sql(kOpen);
+  sql += drop_event_triggers_sql();
   sql += owner_section(options.owner_role);
   sql += key_section(options.owner_role);
   sql += state_section(options.owner_role);
+  sql += grants_section(options.owner_role);
   sql += "\n-- What the signed context says.\n";
-  for (const WallFunction& function : wall_functions()) {
+  for (const WallFunction& function : wall_functions(rules)) {
     sql += function_sql(function, options.owner_role);
   }
   sql += kGuardInstallSql;
   sql += domain_section(options.owner_role);
   for (const WalledTable& table : tables) sql += table_section(table);
   for (const sql::Relation* view : walled_views(rules)) {
-    if (has_line_break(view->qualified())) {
+    if (ends_text(view->qualified())) {
       return make_error(pst::kPolicyBadColumn,
-                        view->qualified() + ": a name contains a line break");
+                        view->qualified() + ": a name contains a line break or $postern$");
     }
     sql += view_section(*view);
   }
+  if (options.reduce_grants) sql += reduce_grants_sql(options);
+  sql += create_event_triggers_sql();
   sql += "\n";
   sql += kClose;
   return sql;
@@ -181,10 +209,12 @@ Result<std::string> wall_plan(const Ruleset& rules, const WallOptions& options) 
 
 std::string wall_rollback(const WallOptions& options) {
   const std::string owner = quote_ident(options.owner_role);
-  return std::string(kOpen) + std::string(kRestoreSql) +
+  return std::string(kOpen) + drop_event_triggers_sql() + std::string(kRestoreSql) +
+         std::string(kRestoreGrantsSql) +
          "\nDROP FUNCTION IF EXISTS postern.has_role(text), postern.subject(), postern.tenant(),\n"
-         "  postern.context();\n"
-         "DROP TABLE IF EXISTS postern.wall_state, postern.context_key;\n"
+         "  postern.context(), postern.guard_keys(), postern.wall_new(), postern.wall_record(),\n"
+         "  postern.wall_column(oid);\n"
+         "DROP TABLE IF EXISTS postern.wall_state, postern.context_key, postern.wall_grant;\n"
          "-- Encrypted columns still need the domain, other databases the role.\n"
          "DO $postern$\nBEGIN\n"
          "  BEGIN\n    DROP DOMAIN IF EXISTS postern.pe1;\n"

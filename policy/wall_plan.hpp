@@ -10,6 +10,11 @@
 //                    were there when the wall was applied, for verification
 //   tenant(), subject(), has_role(text)
 //                    what the signed context says; NULL without one; ZP002 invalid, ZP003 expired
+//   guard_keys()     ids of the keys installed
+//   wall_new(), wall_record()
+//                    run by event triggers, where a superuser applies the plan: new tables are
+//                    walled or refused in the transaction that makes them
+//   wall_grant       privileges that were taken away, for rollback
 //   pe1              domain over bytea: a well-formed encrypted value
 // and on every tenant table, its partitions and children: ENABLE and FORCE ROW LEVEL SECURITY, a
 // restrictive policy `postern_tenant`, and a permissive `true` policy where nothing else lets rows
@@ -36,6 +41,8 @@ struct WallOptions {
   /// Roles of pooled connections: verified to be neither superuser nor BYPASSRLS nor members of the
   /// owner role.
   std::vector<std::string> app_roles;
+  /// Takes privileges that row security does not know from app_roles and PUBLIC.
+  bool reduce_grants = false;
 };
 
 /// SQL that raises the wall. Runs as a superuser, or as a role that owns the tables, may create
@@ -54,8 +61,13 @@ inline constexpr std::string_view kInstallKeySql =
     "pg_catalog.decode($2, 'hex'), pg_catalog.decode($3, 'hex')) ON CONFLICT (kid) DO UPDATE SET "
     "inner_block = EXCLUDED.inner_block, outer_block = EXCLUDED.outer_block";
 
-/// Drops every MAC key but those of $1 text[].
+/// Drops every MAC key but that of $1 text; a row for each that went.
 inline constexpr std::string_view kRetireKeysSql =
-    "DELETE FROM postern.context_key WHERE kid OPERATOR(pg_catalog.<>) ALL ($1::pg_catalog.text[])";
+    "DELETE FROM postern.context_key WHERE kid OPERATOR(pg_catalog.<>) $1::pg_catalog.text "
+    "RETURNING kid";
+
+/// One row: "kid microseconds" of every key installed, joined by ','; the time of its installation
+/// since 1970. Any login may ask.
+inline constexpr std::string_view kGuardKeysSql = "SELECT postern.guard_keys()";
 
 }  // namespace postern::policy

@@ -6,11 +6,13 @@
 #include <string_view>
 
 #include "policy/wall_plan.hpp"
+#include "policy/wall_rules.hpp"
 
 namespace postern::policy {
 
 [[nodiscard]] inline bool is_own_policy(std::string_view name) {
-  return name == kTenantPolicy || name == kAllowPolicy || name == kAllowOwnerPolicy;
+  return name == kTenantPolicy || name == kAllowPolicy || name == kAllowOwnerPolicy ||
+         name.starts_with(kRulePrefix);
 }
 
 /// One text for everything a policy (pg_policy AS p) says, names and expressions included.
@@ -21,6 +23,11 @@ inline constexpr std::string_view kPolicyTextSql =
     "pg_catalog.unnest(p.polroles) AS r(oid)), "
     "COALESCE(pg_catalog.pg_get_expr(p.polqual, p.polrelid), ''), "
     "COALESCE(pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid), ''))";
+
+/// SQL arrays over the policies of `relation`, a column of the statement around: those of others,
+/// and the business policies as the server prints them.
+std::string known_policies_sql();
+std::string printed_rules_sql();
 
 /// Records the policies of others on a table (quoted name) as reviewed.
 std::string remember_policies_sql(const std::string& table);
@@ -41,7 +48,8 @@ BEGIN
   LOOP
     FOR policy IN
       SELECT p.polname FROM pg_policy AS p WHERE p.polrelid = state.relation
-        AND p.polname IN ('postern_tenant', 'postern_allow', 'postern_allow_owner')
+        AND (p.polname IN ('postern_tenant', 'postern_allow', 'postern_allow_owner')
+          OR starts_with(p.polname::text, 'postern_rule_'))
     LOOP
       EXECUTE format('DROP POLICY %I ON %s', policy.polname, state.relation);
     END LOOP;

@@ -7,6 +7,7 @@
 #include "policy/sql_quote.hpp"
 #include "policy/tenant_type.hpp"
 #include "policy/wall_plan.hpp"
+#include "policy/wall_rules.hpp"
 
 namespace postern::policy {
 namespace {
@@ -16,7 +17,7 @@ bool has_policy(const sql::Relation& relation, std::string_view name) {
                      [&](const sql::RowPolicy& policy) { return policy.name == name; });
 }
 
-bool has_permissive(const sql::Relation& relation) {
+bool has_permissive_policy(const sql::Relation& relation) {
   return std::any_of(relation.policies.begin(), relation.policies.end(),
                      [](const sql::RowPolicy& policy) { return policy.permissive; });
 }
@@ -26,7 +27,8 @@ Allow choose_allow(const sql::Relation& relation) {
   if (has_policy(relation, kAllowPolicy)) return Allow::kPublic;
   if (has_policy(relation, kAllowOwnerPolicy)) return Allow::kOwner;
   if (has_policy(relation, kTenantPolicy)) return Allow::kNone;
-  if (!relation.row_security) return has_permissive(relation) ? Allow::kNone : Allow::kPublic;
+  if (!relation.row_security)
+    return has_permissive_policy(relation) ? Allow::kNone : Allow::kPublic;
   return relation.force_row_security ? Allow::kNone : Allow::kOwner;
 }
 
@@ -74,6 +76,8 @@ Result<WalledTable> walled_table(const Ruleset& rules, const TenantTable& tenant
                    (cast.empty() ? "" : "::" + std::string(cast)) + ")";
   out.printed = printed_forms(tenant.column, *type);
   out.allow = choose_allow(relation);
+  out.rules = rules_for(rules, relation);
+  out.open = !has_permissive(out.rules);
   return out;
 }
 
@@ -121,12 +125,14 @@ std::string tenant_policy_sql(const WalledTable& table) {
          ")\n  WITH CHECK (" + table.expression + ");\n";
 }
 
-std::string allow_policy_sql(const std::string& table, Allow allow, std::string_view owner) {
+std::string allow_policy_sql(const WalledTable& table, Allow allow) {
   if (allow == Allow::kNone) return "";
   const std::string policy(allow == Allow::kPublic ? kAllowPolicy : kAllowOwnerPolicy);
-  const std::string to = allow == Allow::kPublic ? "PUBLIC" : quote_ident(owner);
-  return "DROP POLICY IF EXISTS " + policy + " ON " + table + ";\nCREATE POLICY " + policy +
-         " ON " + table + " AS PERMISSIVE FOR ALL TO " + to + " USING (true) WITH CHECK (true);\n";
+  const std::string to = allow == Allow::kPublic ? "PUBLIC" : quote_ident(table.relation->owner);
+  const std::string lets = table.open ? "true" : "false";
+  return "DROP POLICY IF EXISTS " + policy + " ON " + table.name + ";\nCREATE POLICY " + policy +
+         " ON " + table.name + " AS PERMISSIVE FOR ALL TO " + to + " USING (" + lets +
+         ") WITH CHECK (" + lets + ");\n";
 }
 
 std::string squeeze(std::string_view expression) {

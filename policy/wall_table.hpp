@@ -30,6 +30,10 @@ struct WalledTable {
   /// cast of the column to the type it is compared as (varchar and domains).
   std::array<std::string, 2> printed;
   Allow allow = Allow::kPublic;
+  std::vector<BusinessRule> rules;  ///< of the configuration, ascending by name
+  /// False where a permissive business policy decides: the policy of `allow` lets nothing through
+  /// then, and only remembers what there was.
+  bool open = true;
 };
 
 /// Ascending by name. kPolicyBadColumn for a tenant column of an unsuitable type.
@@ -40,7 +44,7 @@ std::vector<const sql::Relation*> walled_views(const Ruleset& rules);
 
 std::string tenant_policy_sql(const WalledTable& table);
 /// Empty for Allow::kNone.
-std::string allow_policy_sql(const std::string& table, Allow allow, std::string_view owner);
+std::string allow_policy_sql(const WalledTable& table, Allow allow);
 
 /// Text compared without regard to blanks and brackets, which PostgreSQL's printing may vary.
 std::string squeeze(std::string_view expression);

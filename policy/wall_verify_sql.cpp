@@ -81,6 +81,9 @@ std::string tables() {
          "c.relrowsecurity, ' forced=', c.relforcerowsecurity)" +
          std::string(kUserRelations) +
          "AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't' UNION ALL SELECT 'table', " +
+         name + ", 'owner', pg_catalog.pg_get_userbyid(c.relowner)::text" +
+         std::string(kUserRelations) +
+         "AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't' UNION ALL SELECT 'table', " +
          name + ", 'name', pg_catalog.concat(n.nspname, '.', c.relname)" +
          std::string(kUserRelations) + "AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'";
 }
@@ -132,7 +135,11 @@ std::string state() {
       "pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace";
   const std::string name(kTableName);
   return "SELECT 'state', " + name + ", 'allow', s.allow" + from + " UNION ALL SELECT 'state', " +
-         name + ", 'known', k.k" + from + ", pg_catalog.unnest(s.known) AS k(k)";
+         name + ", 'owner', s.owner" + from + " UNION ALL SELECT 'state', " + name +
+         ", 'known', k.k" + from + ", pg_catalog.unnest(s.known) AS k(k)" +
+         " UNION ALL SELECT 'state', " + name + ", 'rule', k.k" + from +
+         ", pg_catalog.unnest(s.rule_source) AS k(k) UNION ALL SELECT 'state', " + name +
+         ", 'rule printed', k.k" + from + ", pg_catalog.unnest(s.rule_printed) AS k(k)";
 }
 
 std::string views() {
@@ -141,6 +148,12 @@ std::string views() {
          "pg_catalog.pg_options_to_table(c.reloptions) AS o WHERE o.option_name = "
          "'security_invoker'), 'false')" +
          std::string(kUserRelations) + "AND c.relkind = 'v'";
+}
+
+std::string event_triggers() {
+  return "SELECT 'event', e.evtname::text, 'enabled', e.evtenabled::text FROM "
+         "pg_catalog.pg_event_trigger AS e WHERE pg_catalog.starts_with(e.evtname::text, "
+         "'postern_wall_')";
 }
 
 std::string domain_and_grants() {
@@ -165,7 +178,7 @@ std::string wall_verify_sql(const Ruleset& rules, const WallOptions& options) {
       "SELECT v.section, v.object, v.property, COALESCE(v.value, '') AS value FROM (" +
       roles(options);
   for (const std::string& part : {schema(), functions(), guard(), tables(), parents(), policies(),
-                                  state(), views(), domain_and_grants()}) {
+                                  state(), views(), event_triggers(), domain_and_grants()}) {
     sql += " UNION ALL " + part;
   }
   sql += tenant_columns(rules);

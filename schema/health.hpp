@@ -51,6 +51,7 @@ struct NodeFacts {
   bool reads_stats = false;  ///< member of pg_read_all_stats
   bool may_create_role = false;
   bool may_create_schema = false;      ///< CREATE on the database
+  bool may_keep_log = false;           ///< SET on log_parameter_max_length
   std::vector<std::string> not_owned;  ///< tables with the tenant column it is no owner of
   std::vector<RoleFacts> roles;        ///< of those asked for; absent ones are left out
 };
@@ -76,6 +77,10 @@ struct NodeNeeds {
 
 /// Pure.
 std::vector<Check> judge_node(const NodeFacts& facts, const NodeNeeds& needs);
+
+/// Every privilege the wall can make use of: whether the login has it, what is lost without it, and
+/// what replaces it. None is missing: another login may apply the wall.
+std::vector<Check> judge_privileges(const NodeFacts& facts, const std::string& where);
 
 /// Oldest minor versions without known holes that reach through row security.
 std::optional<Check> judge_version(int version, const std::string& text, const std::string& where);

@@ -6,7 +6,8 @@ namespace {
 constexpr const char* kSelfSql = R"sql(
 SELECT pg_catalog.current_setting('server_version'), pg_catalog.pg_is_in_recovery(),
        r.rolsuper, pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'), r.rolcreaterole,
-       pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')
+       pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'),
+       pg_catalog.has_parameter_privilege('log_parameter_max_length', 'SET')
 FROM pg_catalog.pg_roles r WHERE r.rolname = current_user)sql";
 
 constexpr const char* kTables = R"sql(
@@ -39,6 +40,7 @@ Status read_self(Connection& connection, NodeFacts& out) {
   out.reads_stats = is_true(row.at(3));
   out.may_create_role = is_true(row.at(4));
   out.may_create_schema = is_true(row.at(5));
+  out.may_keep_log = is_true(row.at(6));
   return ok();
 }
 

@@ -27,7 +27,11 @@ class Judgement {
     connections();
     encryption();
     service();
-    if (!facts_.is_replica && needs_.tenant) applying();
+    if (!facts_.is_replica && needs_.tenant) {
+      applying();
+      const auto privileges = judge_privileges(facts_, needs_.where);
+      out_.insert(out_.end(), privileges.begin(), privileges.end());
+    }
     for (const std::string& role : needs_.app_roles) application(role);
     return std::move(out_);
   }

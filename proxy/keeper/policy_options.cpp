@@ -48,6 +48,33 @@ Result<policy::ColumnRule> column_rule(const config::ColumnOptions& column) {
   return rule;
 }
 
+char command_letter(config::PolicyCommand command) {
+  switch (command) {
+    case config::PolicyCommand::kAll:
+      return '*';
+    case config::PolicyCommand::kSelect:
+      return 'r';
+    case config::PolicyCommand::kInsert:
+      return 'a';
+    case config::PolicyCommand::kUpdate:
+      return 'w';
+    case config::PolicyCommand::kDelete:
+      return 'd';
+  }
+  return '*';
+}
+
+policy::BusinessRule business_rule(const config::TablePolicy& one) {
+  policy::BusinessRule rule;
+  rule.name = one.name;
+  rule.permissive = one.kind == config::PolicyKind::kPermissive;
+  rule.command = command_letter(one.command);
+  rule.roles = one.roles;
+  rule.using_text = one.using_sql;
+  rule.check_text = one.check_sql;
+  return rule;
+}
+
 bool is_bound_by_wall(config::Profile profile) {
   return profile == config::Profile::kApp || profile == config::Profile::kAnalyst ||
          profile == config::Profile::kDefault || profile == config::Profile::kTransparent;
@@ -92,14 +119,18 @@ Result<policy::PolicyOptions> policy_options(const config::Config& config,
                                              std::string_view database) {
   policy::PolicyOptions options;
   options.mode = to_mode(config.policy.mode);
+  options.refuse_new_tables = config.policy.new_tables == config::NewTables::kRefuse;
   if (config.tenant) {
     options.tenant_column = config.tenant->column;
     options.shared = config.tenant->shared;
   }
   for (const config::TableOptions& table : config.tables) {
     if (!config::rule_applies(config, table.database, database)) continue;
-    if (!table.policies.empty()) return not_built("policies of tables (" + table.name + ")");
-    options.tables.push_back({table.name, table.tenant_column});
+    policy::TableRule rule{table.name, table.tenant_column, {}};
+    for (const config::TablePolicy& one : table.policies) {
+      rule.policies.push_back(business_rule(one));
+    }
+    options.tables.push_back(std::move(rule));
   }
   for (const config::ColumnOptions& column : config.columns) {
     if (!config::rule_applies(config, column.database, database)) continue;
@@ -120,6 +151,7 @@ policy::WallOptions wall_options(const config::Config& config, std::string_view 
   if (!lists_all && options != nullptr && !options->user.empty()) roles.insert(options->user);
   policy::WallOptions wall;
   wall.app_roles.assign(roles.begin(), roles.end());
+  wall.reduce_grants = config.policy.reduce_grants;
   return wall;
 }
 

@@ -15,7 +15,7 @@ policy::Profile policy_profile(config::Profile profile);
 
 /// Options of the rules that govern the database which clients call `database`. Errors:
 /// kProtectionBlocked where a rule asks for protection that is not built yet (masks, roles of
-/// columns, policies of tables): to leave it out would show what it hides.
+/// columns): to leave it out would show what it hides.
 Result<policy::PolicyOptions> policy_options(const config::Config& config,
                                              std::string_view database);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <sstream>
 #include <utility>
 
 #include "base/codes/pool.hpp"
@@ -106,6 +107,23 @@ Task<Result<std::vector<policy::WallDifference>>> read_wall(
   if (!read) co_return read.error();
   drop_absent_roles(options, *read);
   co_return policy::verify_wall(*rules, options, *read);
+}
+
+Task<Result<NodeWall>> read_node_wall(ServiceConnection* connection,
+                                      std::shared_ptr<const policy::Ruleset> rules,
+                                      policy::WallOptions options) {
+  std::string text = "SELECT (" + policy::wall_hash_sql(*rules, options) + "), (" +
+                     std::string(policy::kGuardKeysSql) + ")";
+  const Result<Rows> rows = co_await connection->query(std::move(text));
+  if (!rows) co_return unreadable(rows.error());
+  const bool whole = rows->size() == 1 && rows->front().size() == 2 && rows->front()[0];
+  if (!whole) co_return make_error(pst::kCatalogUnreadable, "the wall in short");
+  NodeWall out{*rows->front()[0], {}};
+  std::istringstream keys(rows->front()[1].value_or(""));
+  for (std::string entry; std::getline(keys, entry, ',');) {
+    out.guard_keys.push_back(entry.substr(0, entry.find(' ')));
+  }
+  co_return out;
 }
 
 }  // namespace postern::proxy

@@ -32,4 +32,15 @@ Task<Result<std::vector<policy::WallDifference>>> read_wall(
     ServiceConnection* connection, std::shared_ptr<const policy::Ruleset> rules,
     policy::WallOptions options);
 
+/// The wall of one node in short: equal hashes, equal walls.
+struct NodeWall {
+  std::string hash;
+  std::vector<std::string> guard_keys;  ///< ids of the keys it holds
+};
+
+/// kCatalogUnreadable where the node does not answer or has no wall.
+Task<Result<NodeWall>> read_node_wall(ServiceConnection* connection,
+                                      std::shared_ptr<const policy::Ruleset> rules,
+                                      policy::WallOptions options);
+
 }  // namespace postern::proxy

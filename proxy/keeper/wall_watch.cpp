@@ -35,6 +35,7 @@ bool WatchedDatabase::enforces() const {
 Task<void> WatchedDatabase::verify() {
   if (!needs_wall()) {
     set_wall(std::nullopt);
+    set_replicas(std::nullopt);
     wall_was_seen_ = false;
     co_return;
   }
@@ -52,7 +53,9 @@ Task<void> WatchedDatabase::verify() {
   }
   failed_verifications_ = 0;
   wall_was_seen_ = true;
+  verified_generation_ = connection_->generation();
   take_differences(*differences);
+  co_await verify_nodes();
 }
 
 void WatchedDatabase::take_differences(const std::vector<policy::WallDifference>& differences) {

@@ -182,7 +182,10 @@ Task<void> WatchedDatabase::look() {
       told_failure_.clear();
     }
   }
-  if (needs_wall() && SteadyClock::now() >= verify_at_) co_await verify();
+  // Another server answers now, as after a failover: what was verified was another wall.
+  const bool elsewhere =
+      connection_->is_open() && connection_->generation() != verified_generation_;
+  if (needs_wall() && (elsewhere || SteadyClock::now() >= verify_at_)) co_await verify();
 }
 
 void WatchedDatabase::note_failure(const Error& error) {
@@ -229,6 +232,8 @@ void WatchedDatabase::publish() {
   protection->catalog = catalog_;
   protection->rules = rules_;
   protection->blocked = rules_problem_ ? rules_problem_ : wall_problem_;
+  protection->guard_key = guard_key_;
+  protection->walled_replicas = walled_replicas_;
   if (behind)
     protection->blocked = make_error(pst::kProtectionBlocked, "its rules are being loaded");
   database_->publish(std::move(protection));

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -57,12 +58,17 @@ class WatchedDatabase {
   Task<void> look();
   Task<Status> load();
   Task<void> verify();
+  Task<void> verify_nodes();
+  Task<bool> replica_stands(std::size_t node, std::vector<std::vector<std::string>>* keys,
+                            std::string hash);
   Task<void> pause();
 
   void answer_all(const Status& status);
   void publish_without_catalog();
   void publish();
   void set_wall(std::optional<Error> problem);
+  void set_replicas(std::optional<std::vector<Endpoint>> walled);
+  void choose_guard_key(const std::vector<std::vector<std::string>>& held);
   void take_differences(const std::vector<policy::WallDifference>& differences);
   void verification_failed(const Error& error);
   void reload_failed(const Error& error);
@@ -95,6 +101,11 @@ class WatchedDatabase {
   std::optional<Error> wall_problem_;
   std::string told_differences_;
   int failed_verifications_ = 0;
+  std::shared_ptr<const Secret> guard_key_;  ///< see Protection
+  std::string guard_kid_;
+  std::optional<std::vector<Endpoint>> walled_replicas_;
+  std::map<std::size_t, std::string> told_replicas_;  ///< what was logged of each, by node
+  std::uint64_t verified_generation_ = 0;             ///< of the connection last verified over
   bool wall_was_seen_ = false;  ///< a verification came about since the wall became needed
   SteadyClock::time_point verify_at_{};
 };

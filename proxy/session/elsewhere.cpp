@@ -57,8 +57,12 @@ std::optional<Endpoint> choose_replica(const Session& session) {
   question.lag_bytes = routing->lag_bytes.bytes;
   question.random = crypto::random_u32();
   const Choice choice = choose(question);
-  if (choice.ready.empty()) return std::nullopt;
-  return cluster.nodes().at(choice.ready.front());
+  const auto protection = session.database->protection();
+  for (const std::size_t index : choice.ready) {
+    const Endpoint& node = cluster.nodes().at(index);
+    if (protection == nullptr || protection->reads_from(node)) return node;
+  }
+  return std::nullopt;
 }
 
 // The session's link to this node: kept from the last read, or fresh.

@@ -68,8 +68,16 @@ Status add_group(ServerLink* link, std::string_view sql, std::optional<ByteView>
   return ok();
 }
 
+// While a key is exchanged, each database has the one that its nodes hold.
+std::shared_ptr<const Secret> signing_key(const Session& session) {
+  const auto protection = session.database->protection();
+  if (protection != nullptr && protection->guard_key != nullptr) return protection->guard_key;
+  return session.context->runtime->guard_key;
+}
+
 Result<std::string> make_context(Session& session, const ServerLink& link, std::int64_t expiry) {
-  const ByteView key = session.runtime().guard_key->reveal();
+  const std::shared_ptr<const Secret> holder = signing_key(session);
+  const ByteView key = holder->reveal();
   policy::ContextFields fields;
   fields.database = link.facts().database_oid;
   fields.kid = config::guard_kid(key);
@@ -290,7 +298,7 @@ bool arming_due(const Session& session, const ServerLink& link) {
 }
 
 Status arm_link(Session* session, ServerLink* link) {
-  if (session->runtime().guard_key == nullptr || !session->config().tenant) {
+  if (signing_key(*session) == nullptr || !session->config().tenant) {
     return make_error(pst::kNoGuardKey);
   }
   // Arming starts from the empty context only.

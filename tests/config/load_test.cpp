@@ -44,7 +44,7 @@ expiry = "1m"
 [[table]]
 name = "public.invoice*"
 tenant_column = "owner"
-policies = [{ name = "own", command = "select", using = "subject = postern.subject()" }]
+policies = [{ name = "own", for = "select", using = "subject = postern.subject()" }]
 [[column]]
 table = "public.users"
 name = "email"

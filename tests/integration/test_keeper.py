@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 import subprocess
 import unittest
 from pathlib import Path
@@ -303,6 +304,11 @@ class KeeperTest(ClusterTest):
         assert repair is not None, drift
         self.run_sql(repair.group(1))
         self._wait_blocked(driver, "walled", blocked=False)
+        self.run_sql("CREATE TABLE walled_at_once (tenant_id text, x int)")
+        time.sleep(2.5)
+        self.assertIn("blocked=no", driver.ask("protection walled"))
+        # As where no superuser applied the wall.
+        self.run_sql("DROP EVENT TRIGGER postern_wall_1; DROP EVENT TRIGGER postern_wall_2")
         self.run_sql("CREATE TABLE later (tenant_id text, x int)")
         self.assertIn('"public"."later"', self._wait_blocked(driver, "walled", blocked=True))
         self.run_sql("DROP TABLE later")

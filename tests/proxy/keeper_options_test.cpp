@@ -65,13 +65,32 @@ TEST_CASE("keeper: what is not built yet is refused, where it applies") {
   SUBCASE("roles") {
     config.columns[0].roles.push_back({"ann", config::Access::kDeny, ""});
   }
-  SUBCASE("policies") {
-    config.tables[0].policies.push_back({"p", {}, "true", ""});
-  }
   const auto options = policy_options(config, "alias");
   REQUIRE_FALSE(options);
   CHECK(options.error().code == pst::kProtectionBlocked);
   CHECK(policy_options(config, "other"));
+}
+
+TEST_CASE("keeper: policies of tables are taken over") {
+  config::Config config = two_databases();
+  config::TablePolicy policy;
+  policy.name = "own";
+  policy.kind = config::PolicyKind::kRestrictive;
+  policy.command = config::PolicyCommand::kUpdate;
+  policy.roles = {"clerk"};
+  policy.using_sql = "a";
+  policy.check_sql = "b";
+  config.tables[0].policies.push_back(policy);
+  const auto options = policy_options(config, "alias");
+  REQUIRE(options);
+  REQUIRE(options->tables[0].policies.size() == 1);
+  const policy::BusinessRule& rule = options->tables[0].policies[0];
+  CHECK(rule.name == "own");
+  CHECK_FALSE(rule.permissive);
+  CHECK(rule.command == 'w');
+  CHECK(rule.roles == std::vector<std::string>{"clerk"});
+  CHECK(rule.using_text == "a");
+  CHECK(rule.check_text == "b");
 }
 
 TEST_CASE("keeper: a link group's name stands for one uuid for ever") {
