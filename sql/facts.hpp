@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/ids.hpp"
+#include "sql/copy_facts.hpp"
 
 namespace postern::sql {
 
@@ -209,12 +210,16 @@ struct Statement {
   bool reads_session = false;   ///< current_user, current_setting, ... (stable per session)
   bool has_limit_without_order = false;
   CopyEnd copy_end = CopyEnd::kNone;
+  std::optional<CopyIn> copy_in;  ///< COPY FROM STDIN into a table
+  bool plan_only = false;         ///< EXPLAIN without ANALYZE, as text
   std::string name;    ///< SET/RESET/SHOW/set_config: setting in lower case ("all", "transaction",
                        ///< "role", ...); PREPARE/EXECUTE: statement; cursor; channel; savepoint;
                        ///< CREATE/ALTER/DROP: the object as written, schema first
   std::string value;   ///< SET, set_config: the literal value(s) joined by ", "; empty = DEFAULT.
                        ///< May be secret: not for logs
   bool local = false;  ///< SET LOCAL
+  bool computed_value =
+      false;  ///< set_config() of a literal name: the value is known to the server
   std::optional<Opaque> opaque;  ///< set = not understood in full; policy must assume the worst
 
   [[nodiscard]] bool understood() const { return !opaque.has_value(); }

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "proxy/runtime/shapes.hpp"
+
 namespace postern::proxy {
 namespace {
 
@@ -29,8 +31,11 @@ std::shared_ptr<const AnalysedText> conclude(std::string text,
   analysed->search_path = scope.search_path;
   analysed->decrypts = scope.principal.decrypts;
   if (scope.protection->rules != nullptr) {
-    analysed->decision = std::make_shared<const policy::Decision>(policy::decide(
-        *analysed->facts, analysed->text, *scope.protection->rules, scope.principal));
+    const policy::Ruleset& rules = *scope.protection->rules;
+    policy::Decision decision =
+        policy::decide(*analysed->facts, analysed->text, rules, scope.principal);
+    shapes().judge(*analysed->facts, rules, scope.principal, decision);
+    analysed->decision = std::make_shared<const policy::Decision>(std::move(decision));
   }
   return analysed;
 }
@@ -39,6 +44,7 @@ std::shared_ptr<const AnalysedText> conclude(std::string text,
 
 std::string DecisionScope::key() const {
   std::string key = std::to_string(protection->epoch);
+  key.append("/").append(std::to_string(shapes().generation()));
   key.push_back(static_cast<char>('a' + static_cast<int>(principal.profile)));
   key.push_back(principal.has_tenant ? 't' : 'n');
   key.push_back(principal.decrypts ? 'd' : 'c');

@@ -7,6 +7,8 @@
 #include "protocol/extended.hpp"
 #include "protocol/rows.hpp"
 #include "proxy/session/audit_trail.hpp"
+#include "proxy/session/copy_insert.hpp"
+#include "proxy/session/error_shape.hpp"
 #include "proxy/session/forwarding.hpp"
 #include "proxy/session/position.hpp"
 #include "proxy/session/rows.hpp"
@@ -47,7 +49,11 @@ Status expect_value(Unit& unit, const Frame& frame, ByteView expected) {
 // A message sent again for the client failed: the client's own would have failed the same way.
 Status pass_failure(Session* session, ServerLink* link, Unit& unit, const Frame& frame) {
   if (frame.backend() != BackendType::kErrorResponse) return ok();
-  session->out.pending().add_view(frame.whole);
+  if (shapes_messages(*session)) {
+    POSTERN_TRY(append_shaped(frame, session->out.pending().own()));
+  } else {
+    session->out.pending().add_view(frame.whole);
+  }
   on_failed_statement(session, link, unit);
   return ok();
 }
@@ -132,6 +138,8 @@ Status on_internal(Session* session, ServerLink* link, Unit& unit, const Frame& 
       return on_settings_reply(frame);
     case Internal::kState:
       return session->state.on_reply(frame);
+    case Internal::kCopy:
+      return session->copying->on_reply(frame);
     case Internal::kReparse:
       return pass_failure(session, link, unit, frame);
     case Internal::kDescribe:

@@ -1,9 +1,11 @@
 // Parse, and everything about a prepared statement being on the server when it is needed.
 #include <utility>
 
+#include "base/codes/gate.hpp"
 #include "base/codes/session.hpp"
 #include "protocol/extended.hpp"
 #include "proxy/session/analyse.hpp"
+#include "proxy/session/copy_run.hpp"
 #include "proxy/session/items.hpp"
 #include "proxy/session/sealing.hpp"
 #include "proxy/session/statement_names.hpp"
@@ -119,6 +121,9 @@ Task<Result<ItemResult>> run_parse(Session* session, const BatchItem* item) {
   }
   const auto refusal = co_await refusal_of(session, (*statement)->analysed);
   if (refusal) co_return refused(*refusal, Recorded::kYes);
+  if (copies_as_insert(*(*statement)->analysed)) {
+    co_return refused(make_error(pst::kCopyNeedsQuery));
+  }
   const Status status = send_parse(session, *statement);
   if (!status) co_return status.error();
   co_return sent();
