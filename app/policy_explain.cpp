@@ -7,6 +7,7 @@
 #include "base/codes/tools.hpp"
 #include "base/codes/wall.hpp"
 #include "proxy/keeper/policy_options.hpp"
+#include "proxy/runtime/shapes.hpp"
 #include "sql/analyzer.hpp"
 
 namespace postern::app {
@@ -69,6 +70,11 @@ Result<Explanation> explain(const PolicyTask& task, const Arguments& arguments) 
   context.search_path = search_path_of(task, out.login);
   out.facts = sql::analyze(out.text, context, {});
   out.decision = policy::decide(*out.facts, out.text, *task.rules, out.principal);
+  config::PolicyOptions pinning = task.config.policy;
+  pinning.learn_file = {};
+  proxy::Shapes shapes;
+  POSTERN_TRY(shapes.configure(pinning));
+  shapes.judge(*out.facts, *task.rules, out.principal, out.decision);
   return out;
 }
 

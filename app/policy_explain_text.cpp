@@ -3,6 +3,7 @@
 
 #include "app/policy_explain.hpp"
 #include "app/printable.hpp"
+#include "proxy/runtime/shapes.hpp"
 
 namespace postern::app {
 namespace {
@@ -78,6 +79,7 @@ Json encryption_json(const Explanation& e) {
   }
   for (std::size_t i = 0; i < e.decision.statements.size(); ++i) {
     for (const policy::OutputOp& op : e.decision.statements[i].outputs) {
+      if (op.action == policy::OutputAction::kPlan) continue;
       out.push_back(
           value_json(e, "result column " + std::to_string(op.output + 1), op.column,
                      op.action == policy::OutputAction::kDecrypt ? "decrypted" : "left encrypted"));
@@ -134,6 +136,14 @@ const char* audit_word(policy::AuditClass audit) {
   return "?";
 }
 
+/// Where the statement reaches the server, or its answer the client, in another form.
+std::string form_text(const policy::StatementDecision& decided) {
+  if (decided.copy_as_insert) return "carried out as INSERTs in one transaction";
+  const bool plan =
+      !decided.outputs.empty() && decided.outputs.front().action == policy::OutputAction::kPlan;
+  return plan ? "lines of the plan without costs and counts" : "";
+}
+
 Json statements_json(const Explanation& e) {
   Json out = Json::array();
   for (std::size_t i = 0; i < e.facts->statements.size(); ++i) {
@@ -148,6 +158,8 @@ Json statements_json(const Explanation& e) {
       row["audit"] = audit_word(decided.audit);
       row["pii"] = decided.touches_pii;
       row["rules"] = decided.rules;
+      const std::string form = form_text(decided);
+      if (!form.empty()) row["form"] = form;
     }
     out.push_back(std::move(row));
   }
@@ -197,6 +209,7 @@ void print_statement(const Json& statement, std::size_t number) {
   TextTable table({"route", statement["route"].get<std::string>()});
   table.add({"cache", statement["cache"].get<std::string>()});
   table.add({"audit", statement["audit"].get<std::string>()});
+  if (statement.contains("form")) table.add({"form", statement["form"].get<std::string>()});
   if (!statement["rules"].empty()) table.add({"rules", joined(strings(statement["rules"]))});
   table.print("    ");
 }
@@ -223,6 +236,7 @@ Json explain_json(const Explanation& e) {
   out["refusal"] = refusal_json(e);
   out["normalized"] = e.facts->normalized;
   out["fingerprint"] = e.facts->fingerprint;
+  out["shape"] = proxy::shape_name(e.facts->normalized);
   out["statements"] = statements_json(e);
   out["encryption"] = encryption_json(e);
   return out;

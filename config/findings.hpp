@@ -40,6 +40,7 @@ class Findings {
 void validate_network(Findings& findings);     // validate_network.cpp
 void validate_logins(Findings& findings);      // validate_auth.cpp
 void validate_protection(Findings& findings);  // validate_protection.cpp
+void validate_policy(Findings& findings);      // validate_policy.cpp
 void validate_services(Findings& findings);    // validate.cpp
 
 }  // namespace postern::config

@@ -140,6 +140,7 @@ KeyRows keys_of(TableOptions& o);
 KeyRows keys_of(ColumnOptions& o);
 KeyRows keys_of(KeysOptions& o);
 KeyRows keys_of(PolicyOptions& o);
+KeyRows keys_of(ProfileOptions& o);
 KeyRows keys_of(RoutingOptions& o);
 KeyRows keys_of(CacheRule& o);
 KeyRows keys_of(CacheOptions& o);

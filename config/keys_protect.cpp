@@ -7,7 +7,8 @@ namespace {
 using enum Reload;
 using enum Need;
 
-constexpr std::string_view kModes[] = {"observe", "gate", "enforce"};
+constexpr std::string_view kModes[] = {"observe", "gate", "enforce", "pinned"};
+constexpr std::string_view kDetails[] = {"shape", "full"};
 constexpr std::string_view kSchemes[] = {"none", "randomized", "deterministic"};
 constexpr std::string_view kScopes[] = {"tenant", "global"};
 constexpr std::string_view kAccesses[] = {"decrypt", "mask", "ciphertext", "deny"};
@@ -94,7 +95,8 @@ KeyRows keys_of(KeysOptions& o) {
 KeyRows keys_of(PolicyOptions& o) {
   return {
       {"mode", choice(o.mode, kModes), kYes,
-       "`observe` reports what would be refused, `gate` refuses, `enforce` also verifies the wall"},
+       "`observe` reports what would be refused, `gate` refuses, `enforce` also verifies the wall, "
+       "`pinned` also lets only statements of pins_file pass"},
       {"verify_interval", DurationKey{&o.verify_interval, Millis(100), Millis(86'400'000)}, kYes,
        "how often the wall of every node is verified"},
       {"new_tables", choice(o.new_tables, kNewTables), kYes,
@@ -104,6 +106,25 @@ KeyRows keys_of(PolicyOptions& o) {
        "`policy apply` takes TRUNCATE, REFERENCES, TRIGGER and UPDATE on sequences from logins"},
       {"lint_accept", TextsKey{&o.lint_accept}, kYes,
        "findings of `policy lint` that are meant so: \"L19\" or \"L19 schema.table\", with globs"},
+      {"allow_functions", TextsKey{&o.allow_functions}, kYes,
+       "functions freed from the gate's list, as \"schema.name\" with `*` and `?`"},
+      {"allow_settings", TextsKey{&o.allow_settings}, kYes,
+       "settings that clients may change besides, with `*` and `?`"},
+      {"pins_file", PathKey{&o.pins_file}, kYes, "shapes of statements that `pinned` lets pass"},
+      {"learn_file", PathKey{&o.learn_file}, kYes,
+       "where shapes of statements not in pins_file are written down"},
+      {"profile", sections(o.profile), kYes, "what logins of one profile may do besides"},
+  };
+}
+
+KeyRows keys_of(ProfileOptions& o) {
+  return {
+      {"allow_functions", TextsKey{&o.allow_functions}, kYes,
+       "functions freed from the gate's list for this profile"},
+      {"allow_settings", TextsKey{&o.allow_settings}, kYes,
+       "settings that clients of this profile may change besides"},
+      {"error_detail", choice(o.error_detail, kDetails), kYes,
+       "`shape` strips DETAIL and CONTEXT of the server's messages to tenants, `full` passes them"},
   };
 }
 

@@ -11,7 +11,9 @@
 
 namespace postern::config {
 
-enum class PolicyMode : std::uint8_t { kObserve, kGate, kEnforce };
+enum class PolicyMode : std::uint8_t { kObserve, kGate, kEnforce, kPinned };
+/// How much of a server's error and notice messages a tenant hears.
+enum class ErrorDetail : std::uint8_t { kShape, kFull };
 enum class Scheme : std::uint8_t { kNone, kRandomized, kDeterministic };
 enum class KeyScope : std::uint8_t { kTenant, kGlobal };
 /// What a login sees of a protected or masked column.
@@ -77,13 +79,25 @@ struct KeysOptions {
   FilePath passphrase_file;  ///< or a passphrase (Argon2id)
 };
 
+/// [policy.profile.NAME]: what logins of one profile may do besides.
+struct ProfileOptions {
+  std::vector<std::string> allow_functions;
+  std::vector<std::string> allow_settings;
+  ErrorDetail error_detail = ErrorDetail::kShape;
+};
+
 /// [policy]. Enforced also where the section is absent: it can only weaken or tune.
 struct PolicyOptions {
   PolicyMode mode = PolicyMode::kEnforce;
   Millis verify_interval{30'000};  ///< how often the wall of every node is verified
   NewTables new_tables = NewTables::kRefuse;
-  bool reduce_grants = false;            ///< take TRUNCATE, REFERENCES, TRIGGER from logins
-  std::vector<std::string> lint_accept;  ///< findings of lint that are meant so
+  bool reduce_grants = false;                ///< take TRUNCATE, REFERENCES, TRIGGER from logins
+  std::vector<std::string> lint_accept;      ///< findings of lint that are meant so
+  std::vector<std::string> allow_functions;  ///< "schema.name" with globs (* and ?)
+  std::vector<std::string> allow_settings;   ///< names with globs
+  FilePath pins_file;                        ///< shapes of statements that mode `pinned` lets pass
+  FilePath learn_file;                       ///< where shapes not seen before are written down
+  std::map<std::string, ProfileOptions, std::less<>> profile;  ///< by name of the profile
 };
 
 }  // namespace postern::config

@@ -148,6 +148,7 @@ std::vector<Error> validate(const Config& config) {
   validate_network(findings);
   validate_logins(findings);
   validate_protection(findings);
+  validate_policy(findings);
   validate_services(findings);
   return findings.take();
 }

@@ -35,6 +35,8 @@ StatementDecision judge(const Judged& j, bool is_alone, Decision& decision) {
     seal_values(j, decision);
     open_outputs(j, out);
   }
+  if (shapes_plan(j)) out.outputs = {{0, OutputAction::kPlan, {}}};
+  out.copy_as_insert = copy_as_insert(j, is_alone);
   out.touches_pii = touches_protected(j);
   if (out.touches_pii) out.rules.emplace_back(j.decrypts ? "encrypt" : "ciphertext");
   const bool walled = std::any_of(
@@ -62,9 +64,11 @@ Decision decide(const sql::Facts& facts, std::string_view text, const Ruleset& r
                         effective_profile(rules, principal.profile),
                         principal.has_tenant,
                         sees_plaintext(principal, rules),
-                        findings};
+                        findings,
+                        is_alone};
     decision.statements.push_back(judge(judged, is_alone, decision));
   }
+  gate_mixing(facts, rules, effective_profile(rules, principal.profile), findings);
   const auto by_place = [](const LiteralOp& a, const LiteralOp& b) {
     return a.span.begin < b.span.begin;
   };

@@ -43,7 +43,11 @@ struct ParamOp {
   std::vector<sql::Span> further_casts;
 };
 
-enum class OutputAction : std::uint8_t { kDecrypt, kCiphertext };
+enum class OutputAction : std::uint8_t {
+  kDecrypt,
+  kCiphertext,
+  kPlan,  ///< a line of EXPLAIN: only what says nothing of other tenants' rows
+};
 
 /// Changes one result column. `output` is the 0-based position in the RowDescription.
 struct OutputOp {
@@ -81,6 +85,8 @@ struct StatementDecision {
   bool unknown_write_set = false;   ///< any table may change: the cache's global mark
   bool touches_pii = false;
   std::vector<OutputOp> outputs;
+  /// COPY FROM STDIN that PostgreSQL refuses under row security: its rows are to be inserted.
+  bool copy_as_insert = false;
   std::vector<std::string> rules;  ///< rules that took part, for audit
 };
 
@@ -97,6 +103,10 @@ struct Decision {
 
   [[nodiscard]] bool refused() const { return refusal.has_value() && !would_refuse; }
 };
+
+/// Statements behind this one may mean something else than was analysed: it changes how names are
+/// resolved or values are read.
+bool alters_meaning(const sql::Statement& statement);
 
 /// Decides. Pure; never fails: what is not positively understood in a protected database is a
 /// refusal. `text` is the analysed text (refusal positions are converted to characters with it).

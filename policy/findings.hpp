@@ -59,6 +59,7 @@ struct Judged {
   bool has_tenant = false;
   bool decrypts = true;  ///< false for profiles that see ciphertext
   Findings& findings;
+  bool alone = false;  ///< the only statement of its text
 
   [[nodiscard]] const sql::Catalog& catalog() const { return *rules.catalog; }
 };

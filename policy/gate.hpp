@@ -20,6 +20,16 @@ void gate_functions(const Judged& judged);
 void gate_settings(const Judged& judged);
 void gate_relations(const Judged& judged);
 
+/// The whole text: settings that decide what statements mean change only by themselves.
+void gate_mixing(const sql::Facts& facts, const Ruleset& rules, Profile profile,
+                 Findings& findings);
+
+/// COPY FROM STDIN into a tenant table, which row security refuses, can be put as INSERT.
+[[nodiscard]] bool copy_as_insert(const Judged& judged, bool alone);
+
+/// EXPLAIN whose lines tell nothing of other tenants once they are shaped (OutputAction::kPlan).
+[[nodiscard]] bool shapes_plan(const Judged& judged);
+
 /// Whether pg_catalog's or an extension's function reaches around policies or sessions.
 enum class FunctionRisk : std::uint8_t {
   kNone,

@@ -117,8 +117,48 @@ bool matches(const List& list, std::string_view name) {
                      [&](std::string_view glob) { return glob_match(glob, name); });
 }
 
-bool freed(const Ruleset& rules, const sql::Routine& routine) {
-  return matches(rules.options.allow_functions, routine.schema + "." + routine.name);
+// No configuration frees these: files and programs of the server, SQL in strings, large objects,
+// other sessions, and connections past Postern.
+constexpr std::string_view kNeverBuiltins[] = {
+    "pg_read_*",
+    "pg_ls_*",
+    "pg_stat_file",
+    "pg_file_*",
+    "pg_logdir_ls",
+    "lo_*",
+    "loread",
+    "lowrite",
+    "query_to_xml*",
+    "cursor_to_xml*",
+    "table_to_xml*",
+    "schema_to_xml*",
+    "database_to_xml*",
+    "ts_stat",
+    "ts_rewrite",
+    "pg_terminate_backend",
+    "pg_cancel_backend",
+    "pg_logical_*",
+    "pg_replication_*",
+    "binary_upgrade_*",
+    "pg_reload_conf",
+    "pg_promote",
+    "pg_import_system_collations",
+};
+constexpr std::string_view kNeverExtensions[] = {
+    "dblink*",      "crosstab*", "connectby*", "xpath_table",    "plproxy*",  "get_raw_page",
+    "pg_dirtyread", "heap_*",    "lo_oid",     "postgres_fdw_*", "pg_file_*", "http*"};
+
+bool is_never(const sql::Routine& routine) {
+  if (matches(kDeniedSchemas, routine.schema) || routine.schema == "postern") return true;
+  return routine.schema == "pg_catalog" ? matches(kNeverBuiltins, routine.name)
+                                        : matches(kNeverExtensions, routine.name);
+}
+
+bool freed(const Judged& j, const sql::Routine& routine) {
+  const std::string name = routine.schema + "." + routine.name;
+  const bool listed = matches(j.rules.options.permits.functions, name) ||
+                      matches(j.rules.permits_of(j.profile).functions, name);
+  return listed && !is_never(routine);
 }
 
 void refuse(const Judged& j, Pst code, const sql::Routine& routine) {
@@ -134,6 +174,18 @@ bool backup_needs(const sql::Routine& routine) {
 }
 
 }  // namespace
+
+std::string why_never_function(std::string_view glob) {
+  const auto dot = glob.find('.');
+  if (dot == std::string_view::npos) return "is not \"schema.name\"";
+  sql::Routine routine;
+  routine.schema = glob.substr(0, dot);
+  routine.name = glob.substr(dot + 1);
+  if (has_glob(routine.schema)) return "its schema has to be named";
+  if (routine.name == "*" && routine.schema == "pg_catalog") return "it names every function";
+  if (!is_never(routine)) return "";
+  return "it reaches files, other sessions, or rows past their policies";
+}
 
 FunctionRisk function_risk(const sql::Routine& routine) {
   if (routine.schema != "pg_catalog") {
@@ -154,7 +206,7 @@ void gate_functions(const Judged& j) {
                                "gate.function", j.statement.span.begin);
     }
     const FunctionRisk risk = function_risk(*routine);
-    if (risk == FunctionRisk::kNone || freed(j.rules, *routine)) continue;
+    if (risk == FunctionRisk::kNone || freed(j, *routine)) continue;
     if (risk == FunctionRisk::kDenied) {
       if (j.profile == Profile::kBackup && backup_needs(*routine)) continue;
       return refuse(j, pst::kFunctionNotAllowed, *routine);

@@ -84,6 +84,29 @@ constexpr std::string_view kDeniedModules[] = {
 
 constexpr std::string_view kMessageLevels[] = {"info", "notice", "warning", "error"};
 
+// Values of these change how Postern reads statements or what a client is shown: only known ones.
+constexpr std::string_view kJudgedByValue[] = {"client_encoding", "names", "client_min_messages",
+                                               "standard_conforming_strings"};
+
+// No configuration frees these: they reach the tenant context, other roles or the row policies, or
+// make Postern and the server read one text differently.
+constexpr std::string_view kNeverSettings[] = {
+    "postern.ctx",
+    "role",
+    "session_authorization",
+    "row_security",
+    "session_replication_role",
+    "client_encoding",
+    "standard_conforming_strings",
+    "backslash_quote",
+    "transform_null_equals",
+    "session_preload_libraries",
+    "local_preload_libraries",
+    "shared_preload_libraries",
+    "dynamic_library_path",
+    "allow_system_table_mods",
+};
+
 std::string lower(std::string_view text) {
   std::string out(text);
   std::transform(out.begin(), out.end(), out.begin(),
@@ -97,6 +120,15 @@ bool matches(const List& list, std::string_view name) {
                      [&](std::string_view glob) { return glob_match(glob, name); });
 }
 
+bool is_never(std::string_view name) {
+  return name.starts_with("postern.") || matches(kNeverSettings, name);
+}
+
+bool freed(const Judged& j, std::string_view name) {
+  return !is_never(name) && (matches(j.rules.options.permits.settings, name) ||
+                             matches(j.rules.permits_of(j.profile).settings, name));
+}
+
 bool name_allowed(const Judged& j, const std::string& name) {
   if (name.starts_with("postern.")) return false;
   // A migrator becomes the owner of tables by SET ROLE; neither role escapes the wall.
@@ -105,7 +137,7 @@ bool name_allowed(const Judged& j, const std::string& name) {
   // With row_security off PostgreSQL raises an error instead of filtering: pg_dump wants that.
   if (name == "row_security") return j.profile == Profile::kBackup;
   if (name == "transaction snapshot") return j.profile == Profile::kBackup;
-  if (matches(j.rules.options.allow_settings, name)) return true;
+  if (freed(j, name)) return true;
   if (name.find('.') != std::string::npos) return !matches(kDeniedModules, name);
   return matches(kAllowed, name);
 }
@@ -148,6 +180,37 @@ bool reads_own_setting(const Judged& j) {
 
 }  // namespace
 
+std::string why_never_setting(std::string_view glob) {
+  const std::string name = lower(glob);
+  if (name.starts_with("postern")) return "it is the tenant context's";
+  for (const std::string_view never : kNeverSettings) {
+    if (name == never) return "it would let clients around row policies, roles or the gate";
+  }
+  return has_glob(name) && name.front() == '*' ? "a name has to begin with letters" : "";
+}
+
+bool alters_meaning(const sql::Statement& s) {
+  constexpr auto kAlways =
+      sql::SessionEffect::kRole | sql::SessionEffect::kDiscard | sql::SessionEffect::kUnknown;
+  if ((static_cast<unsigned>(s.session) & static_cast<unsigned>(kAlways)) != 0) return true;
+  if (!has(s.session, sql::SessionEffect::kSetting)) return false;
+  // How names are resolved and how values are read; "all" is all of them.
+  static constexpr std::string_view kDeciding[] = {"all",
+                                                   "search_path",
+                                                   "datestyle",
+                                                   "intervalstyle",
+                                                   "timezone",
+                                                   "bytea_output",
+                                                   "xmloption",
+                                                   "names",
+                                                   "client_encoding",
+                                                   "standard_conforming_strings",
+                                                   "extra_float_digits",
+                                                   "role",
+                                                   "session_authorization"};
+  return matches(kDeciding, lower(s.name));
+}
+
 void gate_settings(const Judged& j) {
   const sql::Statement& s = j.statement;
   if (reads_own_setting(j)) return refuse(j, pst::kSettingNotAllowed, "postern.*");
@@ -161,9 +224,12 @@ void gate_settings(const Judged& j) {
   if (!sets && !calls) return;
   if (has(s.session, sql::SessionEffect::kUnknown)) {
     return refuse(j, pst::kSettingNotAllowed,
-                  "set_config() with anything but literals, or more than once");
+                  "set_config() with a computed name, or more than once");
   }
   if (!name_allowed(j, name)) return refuse(j, pst::kSettingNotAllowed, name);
+  if (s.computed_value && matches(kJudgedByValue, name)) {
+    return refuse(j, pst::kSettingValueNotAllowed, name + " by set_config() with a computed value");
+  }
   if (!value_allowed(name, lower(s.value))) {
     refuse(j, pst::kSettingValueNotAllowed, name + " = " + s.value);
   }

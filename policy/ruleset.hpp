@@ -4,6 +4,7 @@
 // immutable and thread-safe.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -31,8 +32,31 @@ enum class Profile : std::uint8_t {
 const char* to_word(Profile profile);
 std::optional<Profile> profile_from_word(std::string_view word);
 
+inline constexpr std::size_t kProfileCount = 6;
+
+/// What the configuration frees from the gate's lists. Entries that no configuration can free are
+/// ignored (why_never_function(), why_never_setting()).
+struct Permits {
+  std::vector<std::string> functions;  ///< globs "schema.name"
+  std::vector<std::string> settings;   ///< globs, lower case
+  bool full_errors = false;            ///< messages of the server reach tenants whole
+};
+
+/// Why an entry of Permits has no effect; empty where it has one.
+std::string why_never_function(std::string_view glob);
+std::string why_never_setting(std::string_view glob);
+
 /// What is done about a violation.
-enum class Mode : std::uint8_t { kObserve, kGate, kEnforce };
+enum class Mode : std::uint8_t {
+  kObserve,
+  kGate,
+  kEnforce,
+  kPinned,  ///< as kEnforce, and only shapes of statements known by name
+};
+/// Something may be refused.
+inline bool refuses(Mode mode) {
+  return mode != Mode::kObserve;
+}
 
 enum class Scheme : std::uint8_t { kRandomized, kDeterministic };
 enum class KeyScope : std::uint8_t { kTenant, kGlobal };
@@ -106,9 +130,8 @@ struct PolicyOptions {
   /// New tables with neither tenant column nor place in `shared` are refused by the database.
   bool refuse_new_tables = true;
   std::vector<ColumnRule> columns;
-  std::vector<std::string>
-      allow_functions;                      ///< globs "schema.name" freed from the gate's deny-list
-  std::vector<std::string> allow_settings;  ///< settings added to the gate's allow-list
+  Permits permits;  ///< of every profile
+  std::array<Permits, kProfileCount> profile_permits;  ///< of one, besides
 };
 
 struct Ruleset {
@@ -127,6 +150,9 @@ struct Ruleset {
   PolicyOptions options;  ///< what was compiled
 
   [[nodiscard]] const ProtectedColumn* protected_column(ColumnRef ref) const;
+  [[nodiscard]] const Permits& permits_of(Profile profile) const {
+    return options.profile_permits.at(static_cast<std::size_t>(profile));
+  }
 };
 
 /// Resolves the options against the catalog. Partitions and inheritance children of a protected or

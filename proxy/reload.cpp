@@ -9,6 +9,7 @@
 #include "proxy/keeper/policy_options.hpp"
 #include "proxy/net/event.hpp"
 #include "proxy/pool/settings.hpp"
+#include "proxy/runtime/shapes.hpp"
 #include "proxy/session/session.hpp"
 #include "proxy/sinks/log.hpp"
 
@@ -186,6 +187,8 @@ Status Reloader::prepare(Candidate& next, const std::set<std::string>& changed_c
   POSTERN_ASSIGN(next.rules, AuthServices::make_rules(next.config->auth));
   POSTERN_ASSIGN(next.client_tls, open_client_tls(next.config->listen.tls));
   POSTERN_ASSIGN(next.databases, runtime_->databases.prepare(*next.config, changed_clusters));
+  const config::FilePath& pins = next.config->policy.pins_file;
+  if (!pins.empty()) POSTERN_TRY(read_shapes(pins.path));
   return ok();
 }
 
@@ -200,6 +203,8 @@ void Reloader::adopt(Candidate next, const config::Difference& difference) {
   const config::Config& now = *runtime_->config;
   marks_ = std::move(next.marks);
   set_log_level(now.log.level);
+  const Status pinned = shapes().configure(now.policy);
+  if (!pinned) log_failure("pins_not_read", pinned.error());
 
   Keeper::Change change;
   change.config = &now;

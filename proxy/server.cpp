@@ -1,3 +1,4 @@
+#include "proxy/runtime/shapes.hpp"
 #include "proxy/server.hpp"
 
 #include <csignal>
@@ -250,6 +251,7 @@ Result<std::unique_ptr<Server>> Server::open(std::shared_ptr<const config::Confi
   auto state = std::make_unique<State>(std::move(config));
   Runtime& runtime = state->runtime;
   POSTERN_TRY(open_runtime(runtime));
+  POSTERN_TRY(shapes().configure(runtime.config->policy));
   runtime.keeper = std::make_unique<Keeper>(runtime.config.get(), &state->home);
   if (runtime.config->admin.console) {
     state->console = make_console(&runtime);

@@ -41,6 +41,14 @@ void Resolver::copy_columns(const PgQuery__CopyStmt* stmt, const Relation& relat
     }
   }
   const auto position = static_cast<std::uint32_t>(stmt->relation->location);
+  if (stmt->is_from && out_.copy_end == CopyEnd::kClient) {
+    CopyIn& copy = out_.copy_in.emplace();
+    copy.table = relation.oid;
+    for (const Column* column : columns) copy.columns.push_back(column->attnum);
+    copy.force_null.resize(columns.size());
+    copy.force_not_null.resize(columns.size());
+    copy_options(stmt, relation, copy);
+  }
   for (const Column* column : columns) {
     const ColumnRef ref{relation.oid, column->attnum};
     if (stmt->is_from) {

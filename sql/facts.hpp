@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/ids.hpp"
+#include "sql/copy_facts.hpp"
 
 namespace postern::sql {
 
@@ -217,12 +218,16 @@ struct Statement {
   /// rules, or defaults, generated columns or checks that call functions which may do anything.
   bool writes_beyond = false;
   CopyEnd copy_end = CopyEnd::kNone;
+  std::optional<CopyIn> copy_in;  ///< COPY FROM STDIN into a table
+  bool plan_only = false;         ///< EXPLAIN without ANALYZE, as text
   std::string name;    ///< SET/RESET/SHOW/set_config: setting in lower case ("all", "transaction",
                        ///< "role", ...); PREPARE/EXECUTE: statement; cursor; channel; savepoint;
                        ///< CREATE/ALTER/DROP: the object as written, schema first
   std::string value;   ///< SET, set_config: the literal value(s) joined by ", "; empty = DEFAULT.
                        ///< May be secret: not for logs
   bool local = false;  ///< SET LOCAL
+  bool computed_value =
+      false;  ///< set_config() of a literal name: the value is known to the server
   std::optional<Opaque> opaque;  ///< set = not understood in full; policy must assume the worst
 
   [[nodiscard]] bool understood() const { return !opaque.has_value(); }

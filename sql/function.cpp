@@ -69,18 +69,19 @@ void Resolver::function_effects(const PgQuery__FuncCall* call, Builtin meaning) 
   if (has(meaning, Builtin::kSetting)) set_config_call(call);
 }
 
-/// set_config('name', 'value', is_local) is SET; with anything computed it may set anything.
+/// set_config('name', 'value', is_local) is SET; with a computed name it may set anything.
 void Resolver::set_config_call(const PgQuery__FuncCall* call) {
   add_session(SessionEffect::kSetting);
   const ast::NodeList args = POSTERN_LIST(call, args);
   const auto name = args.size() == 3 ? constant_text(args[0]) : std::nullopt;
   const auto value = args.size() == 3 ? constant_text(args[1]) : std::nullopt;
   const auto local = args.size() == 3 ? constant_text(args[2]) : std::nullopt;
-  if (!name || !value || !local || !out_.name.empty()) {
+  if (!name || !local || !out_.name.empty()) {
     return add_session(SessionEffect::kUnknown);  // not literal, or a second one
   }
   out_.name = lower(*name);
-  out_.value = *value;
+  out_.value = value.value_or("");
+  out_.computed_value = !value.has_value();
   out_.local = *local == "true" || *local == "t";
   if (out_.name == "role" || out_.name == "session_authorization") {
     add_session(SessionEffect::kRole);

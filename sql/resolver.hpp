@@ -210,6 +210,7 @@ class Resolver {
   void call(const PgQuery__CallStmt* stmt);
   void copy(const PgQuery__CopyStmt* stmt);
   void copy_columns(const PgQuery__CopyStmt* stmt, const Relation& relation);
+  void copy_options(const PgQuery__CopyStmt* stmt, const Relation& relation, CopyIn& copy);
   void create_table_as(const PgQuery__CreateTableAsStmt* stmt);
   void create_view(const PgQuery__ViewStmt* stmt);
   void object_names(const ast::Node* node);

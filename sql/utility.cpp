@@ -59,15 +59,20 @@ bool Resolver::utility_statement(const ast::Node* node) {
 /// The inner statement's facts count; only ANALYZE runs it. Its columns do not come out.
 void Resolver::explain(const PgQuery__ExplainStmt* stmt) {
   bool analyze = false;
+  out_.plan_only = true;
   for (const ast::Node* node : POSTERN_LIST(stmt, options)) {
     if (!ast::is(node, PG_QUERY__NODE__NODE_DEF_ELEM)) continue;
-    if (ast::text(node->def_elem->defname) == "analyze") analyze = option_on(node->def_elem);
+    const std::string_view name = ast::text(node->def_elem->defname);
+    if (name == "analyze") analyze = option_on(node->def_elem);
+    const bool as_text = name != "format" || ast::str(node->def_elem->arg) == "text";
+    out_.plan_only = out_.plan_only && as_text;
   }
   if (!query_statement(stmt->query) && !utility_statement(stmt->query) &&
       !ddl_statement(stmt->query)) {
     fail("EXPLAIN of an unsupported statement");
   }
   out_.kind = StatementKind::kExplain;
+  out_.plan_only = out_.plan_only && !analyze;
   out_.returns_rows = true;
   out_.outputs.clear();
   out_.outputs.push_back({"QUERY PLAN", std::nullopt, {}});

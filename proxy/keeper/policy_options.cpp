@@ -21,6 +21,8 @@ policy::Mode to_mode(config::PolicyMode mode) {
       return policy::Mode::kGate;
     case config::PolicyMode::kEnforce:
       return policy::Mode::kEnforce;
+    case config::PolicyMode::kPinned:
+      return policy::Mode::kPinned;
   }
   return policy::Mode::kEnforce;
 }
@@ -75,6 +77,20 @@ policy::BusinessRule business_rule(const config::TablePolicy& one) {
   return rule;
 }
 
+// Entries that no configuration can free were refused when it was read.
+void take_permits(const config::PolicyOptions& from, policy::PolicyOptions& into) {
+  into.permits.functions = from.allow_functions;
+  into.permits.settings = from.allow_settings;
+  for (const auto& [name, profile] : from.profile) {
+    const auto known = policy::profile_from_word(name);
+    if (!known) continue;
+    policy::Permits& permits = into.profile_permits.at(static_cast<std::size_t>(*known));
+    permits.functions = profile.allow_functions;
+    permits.settings = profile.allow_settings;
+    permits.full_errors = profile.error_detail == config::ErrorDetail::kFull;
+  }
+}
+
 bool is_bound_by_wall(config::Profile profile) {
   return profile == config::Profile::kApp || profile == config::Profile::kAnalyst ||
          profile == config::Profile::kDefault || profile == config::Profile::kTransparent;
@@ -120,6 +136,7 @@ Result<policy::PolicyOptions> policy_options(const config::Config& config,
   policy::PolicyOptions options;
   options.mode = to_mode(config.policy.mode);
   options.refuse_new_tables = config.policy.new_tables == config::NewTables::kRefuse;
+  take_permits(config.policy, options);
   if (config.tenant) {
     options.tenant_column = config.tenant->column;
     options.shared = config.tenant->shared;

@@ -29,7 +29,7 @@ bool WatchedDatabase::needs_wall() const {
 }
 
 bool WatchedDatabase::enforces() const {
-  return config_->policy.mode == config::PolicyMode::kEnforce;
+  return config_->policy.mode >= config::PolicyMode::kEnforce;
 }
 
 Task<void> WatchedDatabase::verify() {

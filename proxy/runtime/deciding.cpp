@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "proxy/runtime/shapes.hpp"
+
 namespace postern::proxy {
 namespace {
 
@@ -51,8 +53,11 @@ std::shared_ptr<AnalysedText> judge(std::string text, std::shared_ptr<const sql:
   analysed->search_path.assign(scope.search_path.begin(), scope.search_path.end());
   analysed->decrypts = scope.principal.decrypts;
   if (scope.protection->rules != nullptr) {
-    analysed->decision = std::make_shared<const policy::Decision>(policy::decide(
-        *analysed->facts, analysed->text, *scope.protection->rules, scope.principal));
+    const policy::Ruleset& rules = *scope.protection->rules;
+    policy::Decision decision =
+        policy::decide(*analysed->facts, analysed->text, rules, scope.principal);
+    shapes().judge(*analysed->facts, rules, scope.principal, decision);
+    analysed->decision = std::make_shared<const policy::Decision>(std::move(decision));
   }
   return analysed;
 }
@@ -64,8 +69,9 @@ Decider::Decider(std::size_t cache_bytes)
     : texts_(cache_bytes - cache_bytes / 4), shapes_(cache_bytes / 4) {}
 
 std::uint64_t Decider::scope_id(const DecisionScope& scope) {
+  const std::uint64_t pins = shapes().generation();
   const auto same = [&](const Scope& known) {
-    return known.protection == scope.protection && equal(known.principal, scope.principal) &&
+    return known.protection == scope.protection && known.pins == pins && equal(known.principal, scope.principal) &&
            std::equal(known.search_path.begin(), known.search_path.end(), scope.search_path.begin(),
                       scope.search_path.end());
   };
@@ -90,6 +96,7 @@ std::uint64_t Decider::add_scope(const DecisionScope& scope) {
   added.database = scope.database;
   added.protection = scope.protection;
   added.principal = scope.principal;
+  added.pins = shapes().generation();
   added.search_path.assign(scope.search_path.begin(), scope.search_path.end());
   scopes_.insert(scopes_.begin(), std::move(added));
   return last_scope_;

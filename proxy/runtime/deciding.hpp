@@ -77,6 +77,7 @@ class Decider {
     const Database* database = nullptr;
     std::shared_ptr<const Protection> protection;
     policy::Principal principal;
+    std::uint64_t pins = 0;  ///< Shapes::generation
     std::vector<std::string> search_path;
   };
   using Variants = std::vector<sql::FactsTemplate>;

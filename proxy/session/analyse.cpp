@@ -4,6 +4,7 @@
 
 #include "base/codes/config.hpp"
 #include "proxy/session/audit_trail.hpp"
+#include "proxy/session/observed.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -80,6 +81,7 @@ Task<std::optional<Error>> refusal_of(Session* session,
   if (analysed->decision == nullptr || !analysed->decision->refusal) co_return std::nullopt;
   Error error = analysed->decision->refusal->error;
   const bool observed = analysed->decision->would_refuse;
+  if (observed) note_observed(session->identity.application, *analysed);
   const Status recorded = co_await record_refusal(session, std::move(analysed), error, observed);
   if (!recorded) co_return recorded.error();
   if (observed) co_return std::nullopt;

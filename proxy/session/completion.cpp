@@ -7,6 +7,8 @@
 #include "protocol/extended.hpp"
 #include "protocol/rows.hpp"
 #include "proxy/session/audit_trail.hpp"
+#include "proxy/session/copy_insert.hpp"
+#include "proxy/session/error_shape.hpp"
 #include "proxy/session/forwarding.hpp"
 #include "proxy/session/position.hpp"
 #include "proxy/session/rows.hpp"
@@ -135,6 +137,8 @@ Status on_internal(Session* session, ServerLink* link, Unit& unit, const Frame& 
     case Internal::kReparseText:
       if (frame.backend() == BackendType::kErrorResponse) unit.statement->unprepared = frame.whole;
       return ok();
+    case Internal::kCopy:
+      return session->copying->on_reply(frame);
     case Internal::kReparse:
       return pass_failure(session, link, unit, frame);
     case Internal::kDescribe:

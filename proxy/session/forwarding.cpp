@@ -11,6 +11,8 @@
 #include "protocol/rows.hpp"
 #include "protocol/session_setup.hpp"
 #include "proxy/session/audit_trail.hpp"
+#include "proxy/session/copy_insert.hpp"
+#include "proxy/session/error_shape.hpp"
 #include "proxy/session/publish.hpp"
 #include "proxy/session/retry.hpp"
 #include "proxy/session/rows.hpp"
@@ -82,6 +84,9 @@ Status forward_row(Session* session, Unit& unit, const Frame& frame) {
     pass(session, frame);
     return ok();
   }
+  if (execution.outputs.front().action == policy::OutputAction::kPlan) {
+    return append_plan_row(frame.body, session->out.pending().own());
+  }
   return decrypt_row(session, execution, frame.body, session->out.pending().own());
 }
 
@@ -119,11 +124,16 @@ Status forward_error(Session* session, Unit& unit, const Frame& frame) {
     }
   }
   const SplicedText* spliced = spliced_of(unit);
-  if (spliced == nullptr && !session->pooled) {
+  const bool ours = session->copying != nullptr && unit.execution != nullptr &&
+                    session->copying->execution() == unit.execution;
+  const bool shaped = !ours && shapes_messages(*session);
+  if (spliced == nullptr && !shaped && !session->pooled) {
     pass(session, frame);
     return ok();
   }
+  if (spliced == nullptr && !session->pooled) return append_shaped(frame, out);
   POSTERN_ASSIGN(auto fields, protocol::ErrorFields::decode(frame.body));
+  if (shaped) std::erase_if(fields.fields, [](const auto& f) { return tells_of_rows(f.first); });
   std::string position;
   std::string text;
   for (auto& [code, value] : fields.fields) {
@@ -163,6 +173,7 @@ Status forward_complete(Session* session, ServerLink* link, Unit& unit, const Fr
 
 Status forward_ready(Session* session, ServerLink* link, const Unit& unit, const Frame& frame) {
   on_ready(session, link, frame.body);
+  session->notices = 0;
   if (withhold_ready(session, link, unit, frame)) return ok();
   const bool open = frame.body != "I";
   if (open && session->per_statement) return make_error(pst::kTransactionInStatementMode);
@@ -313,12 +324,14 @@ Status on_asynchronous(Session* session, ServerLink* link, const Frame& frame) {
   if (frame.backend() == BackendType::kParameterStatus) {
     POSTERN_ASSIGN(news, on_parameter_status(session, link, frame));
   }
-  if (frame.backend() == BackendType::kNoticeResponse && link->answers_us()) news = false;
+  const bool notice = frame.backend() == BackendType::kNoticeResponse;
+  if (notice && link->answers_us()) news = false;
   link->each_unit([](Unit& unit) {
     if (unit.execution != nullptr) abandon_fill(*unit.execution);
   });
   // What concerns a connection borrowed for one read is none of the client's business.
   if (!news) return ok();
+  if (notice) return pass_notice(session, frame);
   if (frame.backend() == BackendType::kNotificationResponse) {
     pass_notification(session, *link, frame);
   } else {
@@ -329,7 +342,11 @@ Status on_asynchronous(Session* session, ServerLink* link, const Frame& frame) {
 
 Status on_server_closing(Session* session, ServerLink* link, const Frame& frame) {
   if (link == session->primary.get()) {
-    pass(session, frame);
+    if (shapes_messages(*session)) {
+      POSTERN_TRY(append_shaped(frame, session->out.pending().own()));
+    } else {
+      pass(session, frame);
+    }
     session->ending = true;
   }
   return ok();

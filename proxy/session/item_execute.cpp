@@ -82,7 +82,7 @@ Task<Result<ItemResult>> clear_execution(Session* session, Execution* execution)
 
 void note_effects(Session* session, const AnalysedText& analysed, const Portal* portal) {
   const sql::Statement* statement = analysed.statement(0);
-  if (statement != nullptr && changes_settings(*statement)) session->effect_under_way = true;
+  if (statement != nullptr && policy::alters_meaning(*statement)) session->effect_under_way = true;
   if (!session->pooled || session->reading != nullptr) return;
   if (portal == nullptr) {
     session->state.note_unseen();

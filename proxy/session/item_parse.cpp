@@ -1,10 +1,12 @@
 // Parse, and everything about a prepared statement being on the server when it is needed.
 #include <utility>
 
+#include "base/codes/gate.hpp"
 #include "base/codes/pool.hpp"
 #include "base/codes/session.hpp"
 #include "protocol/extended.hpp"
 #include "proxy/session/analyse.hpp"
+#include "proxy/session/copy_run.hpp"
 #include "proxy/session/items.hpp"
 #include "proxy/session/sealing.hpp"
 #include "proxy/session/statement_names.hpp"
@@ -162,6 +164,9 @@ Task<Result<ItemResult>> run_parse(Session* session, const BatchItem* item) {
   if (!statement) co_return refused(statement.error());
   const auto refusal = co_await refusal_of(session, (*statement)->analysed);
   if (refusal) co_return refused(*refusal, Recorded::kYes);
+  if (copies_as_insert(*(*statement)->analysed)) {
+    co_return refused(make_error(pst::kCopyNeedsQuery));
+  }
   const std::string& name = (*statement)->name;
   if (session->pooled && !name.empty() && session->statements.contains(name)) {
     // Servers see names of ours: on a replica this error would have to be ours as well.

@@ -6,6 +6,7 @@
 #include "base/codes/pool.hpp"
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/completion.hpp"
+#include "proxy/session/copy_run.hpp"
 #include "proxy/session/forwarding.hpp"
 
 namespace postern::proxy {
@@ -79,9 +80,10 @@ Result<std::optional<Pause>> pass_frame(Session* session, ServerLink* link, cons
     POSTERN_TRY(on_internal(session, link, link->unit(disposal.tag), frame));
   } else {
     Unit& unit = link->unit(disposal.tag);
-    POSTERN_ASSIGN(const auto pause, hold_back(session, link, unit, frame));
+    const Frame shown = shown_frame(session, link, unit, frame);
+    POSTERN_ASSIGN(const auto pause, hold_back(session, link, unit, shown));
     if (pause) return pause;
-    POSTERN_TRY(forward(session, link, unit, frame));
+    POSTERN_TRY(forward(session, link, unit, shown));
   }
   link->held.reset();
   link->input().consume(frame.whole.size());

@@ -10,6 +10,7 @@
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/batch_items.hpp"
 #include "proxy/session/clock.hpp"
+#include "proxy/session/copy_run.hpp"
 #include "proxy/session/elsewhere.hpp"
 #include "proxy/session/items.hpp"
 #include "proxy/session/link.hpp"
@@ -36,22 +37,6 @@ std::shared_ptr<Execution> begin(Session* session, std::shared_ptr<const Analyse
   execution->started = Clock::now();
   session->runtime().metrics.statements.add();
   return execution;
-}
-
-// Literals are sealed and names resolved under the settings before the first statement: a text that
-// changes them and touches tables as well would be analysed under the wrong ones.
-std::optional<Error> mixes_settings(const Session& session, const AnalysedText& analysed) {
-  if (!gated(session) || analysed.facts == nullptr || analysed.facts->statements.size() < 2) {
-    return std::nullopt;
-  }
-  bool changes = false;
-  bool touches = false;
-  for (const sql::Statement& statement : analysed.facts->statements) {
-    changes = changes || changes_settings(statement);
-    touches = touches || !statement.relations.empty();
-  }
-  if (!changes || !touches) return std::nullopt;
-  return make_error(pst::kSettingInBatch);
 }
 
 // Connection, context and gates of an execution bound for the primary. A value is the refusal that
@@ -81,7 +66,7 @@ Task<Result<std::optional<Error>>> clear_for_primary(Session* session,
 void note_effects(Session* session, const AnalysedText& analysed) {
   if (analysed.facts == nullptr) return;
   for (const sql::Statement& statement : analysed.facts->statements) {
-    if (changes_settings(statement)) session->effect_under_way = true;
+    if (policy::alters_meaning(statement)) session->effect_under_way = true;
   }
 }
 
@@ -161,9 +146,6 @@ Task<Status> run_query(Session* session, ByteView text) {
     const auto refusal = co_await refusal_of(session, *analysed);
     if (refusal) co_return co_await refuse_query(session, *refusal, Recorded::kYes);
   }
-  if (const auto mixed = mixes_settings(*session, known)) {
-    co_return co_await refuse_query(session, *mixed, Recorded::kNo);
-  }
   auto execution = begin(session, text_of(*analysed, text));
 
   // 5: seal literals. Before the record of the intent: a value the column does not take is an error
@@ -193,6 +175,9 @@ Task<Status> run_query(Session* session, ByteView text) {
     co_return co_await refuse_query(session, **cleared, Recorded::kNo);
   }
   // 8: forward.
+  const auto copies = co_await copy_may_begin(session, &known);
+  if (!copies) co_return copies.error();
+  if (*copies) co_return co_await begin_copy(session, std::move(execution));
   co_return send_query(session, std::move(execution), std::move(*splices));
 }
 

@@ -37,7 +37,7 @@ Result<protocol::Field> checked(const protocol::Field& field, const OutputOp* op
     if (source == nullptr || shows_ciphertext) return field;
     return check_failed(field, "an encrypted column where none was expected");
   }
-  if (op->action == OutputAction::kCiphertext) return field;
+  if (op->action != OutputAction::kDecrypt) return field;
   const ProtectedColumn& column = rules.columns.at(op->column.index);
   if (field.type_oid != column.stored_type && field.type_oid != kByteaOid) {
     return check_failed(field, "not of the stored type of its column");

@@ -13,6 +13,7 @@
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/clock.hpp"
 #include "proxy/session/completion.hpp"
+#include "proxy/session/copy_run.hpp"
 #include "proxy/session/link.hpp"
 #include "proxy/session/login.hpp"
 #include "proxy/session/outdated.hpp"
@@ -120,6 +121,7 @@ Task<Status> take_frame(Session* session, const Frame* frame) {
     case FrontendType::kCopyData:
     case FrontendType::kCopyDone:
     case FrontendType::kCopyFail:
+      if (takes_copy(*session)) co_return co_await take_copy(session, frame);
       co_return forward_copy(session, *frame);
     default:
       co_return make_error(pst::kProtocolViolation, "message out of place");

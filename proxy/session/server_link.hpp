@@ -59,7 +59,8 @@ class ServerLink {
   /// What the server is answering now is a message of ours.
   [[nodiscard]] bool answers_us() const {
     return !units_.empty() && units_.front().internal != Internal::kNone &&
-           units_.front().internal != Internal::kRefusal;
+           units_.front().internal != Internal::kRefusal &&
+           units_.front().internal != Internal::kCopy;
   }
   /// The message added last is of this kind.
   [[nodiscard]] bool awaits_last(Internal internal) const {

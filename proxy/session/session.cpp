@@ -5,6 +5,7 @@
 #include "base/bytes.hpp"
 #include "crypto/init.hpp"
 #include "proxy/session/clock.hpp"
+#include "proxy/session/copy_insert.hpp"
 #include "proxy/session/replication.hpp"
 
 namespace postern::proxy {

@@ -61,6 +61,7 @@ struct PrimaryPool {
 };
 
 struct ReplicationLink;
+class CopyInsert;
 
 /// Everything a session owns. Pinned to its worker; owned by its coroutines.
 struct Session : std::enable_shared_from_this<Session> {
@@ -144,6 +145,8 @@ struct Session : std::enable_shared_from_this<Session> {
   std::size_t drop_left = 0;  ///< bytes of a client's long message still to be passed over
   bool batch_sent = false;    ///< something of the present batch went to the server
   std::vector<std::uint64_t> described_in_batch;  ///< statements whose Describe is under way
+  std::unique_ptr<CopyInsert> copying;            ///< a COPY whose rows are inserted here
+  std::size_t notices = 0;        ///< to a tenant, since the last ReadyForQuery
   bool refused_locally = false;   ///< a batch is skipped to Sync without the server's knowledge
   std::optional<Error> failure;   ///< why the session ends, where the server's side found out
   bool ending = false;            ///< no further client message is taken

@@ -183,10 +183,4 @@ void on_command_tag(Session* session, ServerLink* link, ByteView tag) {
   if (discarded) link->context().armed = false;
 }
 
-bool changes_settings(const sql::Statement& statement) {
-  constexpr SessionEffect kEffects = SessionEffect::kSetting | SessionEffect::kRole |
-                                     SessionEffect::kDiscard | SessionEffect::kUnknown;
-  return (static_cast<unsigned>(statement.session) & static_cast<unsigned>(kEffects)) != 0;
-}
-
 }  // namespace postern::proxy

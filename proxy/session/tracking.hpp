@@ -39,9 +39,6 @@ void on_command_tag(Session* session, ServerLink* link, ByteView tag);
 /// ReadyForQuery goes to the client.
 void on_ready(Session* session, ServerLink* link, ByteView status);
 
-/// Statements behind this one may mean something else than was analysed.
-bool changes_settings(const sql::Statement& statement);
-
 /// Goes on to the next statement of a Query.
 void next_statement(Execution& execution);
 

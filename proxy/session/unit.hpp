@@ -109,6 +109,7 @@ enum class Internal : std::uint8_t {
   kDescribe,     ///< Describe the client left out, for the check of its columns
   kSettings,     ///< the session's settings, on a connection that has others
   kState,        ///< the question what the session left behind
+  kCopy,         ///< part of a COPY whose rows are inserted here
 };
 
 /// One entry of a link's reply queue.

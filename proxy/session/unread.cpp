@@ -9,6 +9,7 @@
 #include "proxy/session/analyse.hpp"
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/clock.hpp"
+#include "proxy/session/copy_run.hpp"
 #include "proxy/session/items.hpp"
 #include "proxy/session/link.hpp"
 #include "proxy/session/position.hpp"
@@ -141,7 +142,8 @@ Task<Status> take_long_bind(Session* session, Header header) {
 bool passes_in_parts(const Session& session, const Header& header) {
   if (header.total() <= kLongMessage) return false;
   const auto type = static_cast<FrontendType>(header.type);
-  if (type == FrontendType::kCopyData) return true;
+  // Rows that Postern inserts itself are read whole.
+  if (type == FrontendType::kCopyData) return !takes_copy(session);
   const bool values = type == FrontendType::kQuery || type == FrontendType::kBind;
   return values && session.database->protection() == nullptr;
 }

@@ -1,0 +1,176 @@
+// What honest applications send and the gate lets through in another form, each beside what it
+// still refuses.
+#include <doctest/doctest.h>
+
+#include "policy/gate.hpp"
+#include "tests/policy/policy_fixture.hpp"
+
+using namespace postern;
+using namespace postern::test;
+using policy::Principal;
+using policy::Profile;
+
+namespace {
+
+constexpr Principal kMigrator{Profile::kMigrator, false, true};
+
+std::string verdict(const char* text, const Principal& principal = kTenantApp) {
+  return refusal_of(decide_sql(text, *without_columns(), principal));
+}
+
+std::shared_ptr<const policy::Ruleset> permitting(policy::Permits permits, Profile profile) {
+  auto changed = options();
+  changed.columns.clear();
+  changed.profile_permits.at(static_cast<std::size_t>(profile)) = std::move(permits);
+  auto ruleset = policy::compile_ruleset(changed, catalog());
+  REQUIRE(ruleset);
+  return *ruleset;
+}
+
+bool shapes_plan(const char* text, const Principal& principal = kTenantApp) {
+  const auto decision = decide_sql(text, *without_columns(), principal);
+  const auto& outputs = decision.statements.at(0).outputs;
+  return outputs.size() == 1 && outputs[0].action == policy::OutputAction::kPlan;
+}
+
+bool inserts(const char* text, const Principal& principal = kTenantApp) {
+  return decide_sql(text, *without_columns(), principal).statements.at(0).copy_as_insert;
+}
+
+}  // namespace
+
+TEST_CASE("set_config with a bound value: names of which every value is harmless") {
+  CHECK(verdict("SELECT set_config('TimeZone', $1, false)") == "");
+  CHECK(verdict("SELECT set_config('app.user_id', $1, true)") == "");
+  CHECK(verdict("SELECT set_config('statement_timeout', 5 || 's', true)") == "");
+  CHECK(verdict("SELECT set_config('search_path', $1, false)") == "");
+  CHECK(verdict("SELECT set_config('role', $1, false)") == "PST-1503 gate.setting");
+  CHECK(verdict("SELECT set_config('postern.ctx', $1, false)") == "PST-1503 gate.setting");
+  CHECK(verdict("SELECT set_config('client_encoding', $1, false)") == "PST-1508 gate.setting");
+  CHECK(verdict("SELECT set_config('standard_conforming_strings', $1, false)") ==
+        "PST-1508 gate.setting");
+  CHECK(verdict("SELECT set_config('client_min_messages', $1, true)") == "PST-1508 gate.setting");
+  CHECK(verdict("SELECT set_config($1, 'UTC', false)") == "PST-1503 gate.setting");
+  CHECK(verdict("SELECT set_config('timezone', 'UTC', $1)") == "PST-1503 gate.setting");
+}
+
+TEST_CASE("blocks of migrators") {
+  CHECK(verdict("DO $$ BEGIN PERFORM 1; END $$", kMigrator) == "");
+  CHECK(refusal_of(decide_sql("DO $$ BEGIN END $$", *rules(), kMigrator)) == "");
+  CHECK(verdict("DO $$ BEGIN PERFORM 1; END $$") == "PST-1501 gate.statement");
+  CHECK(verdict("not SQL", kMigrator) == "PST-1504 gate.opaque");
+  const auto decision = decide_sql("DO $$ BEGIN END $$", *without_columns(), kMigrator);
+  CHECK(decision.statements.at(0).unknown_write_set);
+}
+
+TEST_CASE("plans without ANALYZE are shaped; others are refused where tenants' rows count") {
+  CHECK(verdict("EXPLAIN SELECT * FROM orders") == "");
+  CHECK(shapes_plan("EXPLAIN SELECT * FROM orders"));
+  CHECK(shapes_plan("EXPLAIN (VERBOSE, COSTS OFF, FORMAT text) SELECT * FROM orders"));
+  CHECK(shapes_plan("EXPLAIN EXECUTE p"));
+  CHECK(verdict("EXPLAIN (ANALYZE off) SELECT * FROM orders") == "");
+  CHECK_FALSE(shapes_plan("SELECT * FROM orders"));
+  CHECK_FALSE(shapes_plan("EXPLAIN SELECT * FROM orders", kMigrator));
+  for (const char* text :
+       {"EXPLAIN ANALYZE SELECT * FROM orders", "EXPLAIN (ANALYZE, COSTS OFF) DELETE FROM orders",
+        "EXPLAIN (FORMAT json) SELECT * FROM orders", "EXPLAIN (FORMAT xml) TABLE v_orders",
+        "EXPLAIN ANALYZE EXECUTE p", "EXPLAIN ANALYZE SELECT 1"}) {
+    CAPTURE(text);
+    CHECK(verdict(text) == "PST-1506 wall.explain");
+  }
+  CHECK(verdict("EXPLAIN ANALYZE SELECT * FROM plans") == "");
+}
+
+TEST_CASE("settings beside other statements") {
+  CHECK(verdict("SET statement_timeout = 5; SELECT * FROM orders") == "");
+  CHECK(verdict("BEGIN; SET TRANSACTION READ ONLY; SELECT * FROM orders; COMMIT") == "");
+  CHECK(verdict("SET LOCAL app.x = '1'; SET CONSTRAINTS ALL DEFERRED; DELETE FROM orders") == "");
+  CHECK(verdict("SET search_path = x; SELECT 1") == "");
+  for (const char* text :
+       {"SET search_path = x; SELECT * FROM orders", "DISCARD ALL; SELECT * FROM orders",
+        "SELECT * FROM orders; RESET ALL", "SET datestyle = 'SQL'; SELECT * FROM orders"}) {
+    CAPTURE(text);
+    CHECK(verdict(text) == "PST-2418 gate.mixing");
+    // A schema dump: names are not judged, and no column is encrypted.
+    CHECK(verdict(text, kMigrator) == "");
+  }
+  const char* dump = "SELECT set_config('search_path', '', false); CREATE TABLE public.x (a int)";
+  CHECK(verdict(dump, kMigrator) == "");
+  // Where values are sealed under the settings of before, it is refused in every mode.
+  const char* mixed = "SET datestyle = 'SQL'; SELECT * FROM users";
+  const auto strict = decide_sql(mixed, *rules());
+  CHECK(refusal_of(strict) == "PST-2418 gate.mixing");
+  auto observing = options();
+  observing.mode = policy::Mode::kObserve;
+  const auto sealed = policy::compile_ruleset(observing, catalog());
+  REQUIRE(sealed);
+  CHECK(decide_sql(mixed, **sealed).refused());
+  observing.columns.clear();
+  const auto plain = policy::compile_ruleset(observing, catalog());
+  REQUIRE(plain);
+  CHECK_FALSE(decide_sql(mixed, **plain).refused());
+}
+
+TEST_CASE("COPY FROM STDIN into a tenant table becomes INSERT") {
+  CHECK(inserts("COPY orders FROM STDIN"));
+  CHECK(inserts("COPY orders (tenant_id, id) FROM STDIN WITH (FORMAT csv, HEADER)"));
+  CHECK(inserts("COPY orders FROM STDIN WITH CSV HEADER DELIMITER ';' QUOTE ''''"));
+  CHECK(inserts("COPY orders FROM STDIN (FORMAT binary)"));
+  CHECK(inserts("COPY events FROM STDIN"));
+  CHECK(verdict("COPY orders FROM STDIN") == "");
+  CHECK_FALSE(inserts("COPY plans FROM STDIN"));
+  CHECK_FALSE(inserts("COPY orders FROM STDIN", kMigrator));
+  for (const char* text :
+       {"COPY orders FROM STDIN WHERE id > 1", "COPY orders FROM STDIN (FREEZE)",
+        "COPY orders FROM STDIN (ENCODING 'latin1')", "COPY orders FROM STDIN (DELIMITER 'ab')",
+        "COPY orders FROM STDIN (FORMAT text, QUOTE 'x')", "COPY v_orders FROM STDIN",
+        "COPY orders FROM STDIN (DELIMITER 'a')", "BEGIN; COPY orders FROM STDIN"}) {
+    CAPTURE(text);
+    CHECK(verdict(text) == "PST-1506 wall.copy");
+  }
+}
+
+TEST_CASE("permits by profile, and what no permit frees") {
+  const auto freed = permitting({{"pg_catalog.pg_advisory_*"}, {"debug_*"}, false}, Profile::kApp);
+  CHECK(refusal_of(decide_sql("SELECT pg_advisory_lock(1)", *freed)) == "");
+  CHECK(refusal_of(decide_sql("SET debug_print_plan = on", *freed)) == "");
+  const Principal analyst{Profile::kAnalyst, true, true};
+  CHECK(refusal_of(decide_sql("SELECT pg_advisory_lock(1)", *freed, analyst)) ==
+        "PST-1507 gate.function");
+  const auto tried = permitting(
+      {{"pg_catalog.*"}, {"*", "postern.*", "role", "row_security", "client_encoding"}, false},
+      Profile::kApp);
+  for (const char* text :
+       {"SELECT pg_read_file('x')", "SELECT query_to_xml('select 1', true, false, '')",
+        "SELECT lo_get(1)", "SELECT pg_terminate_backend(1) "}) {
+    CAPTURE(text);
+    CHECK(refusal_of(decide_sql(text, *tried)) == "PST-1502 gate.function");
+  }
+  for (const char* text :
+       {"SET ROLE x", "SET row_security = off", "SET postern.ctx = 'x'",
+        "SET SESSION AUTHORIZATION x", "SET session_replication_role = replica"}) {
+    CAPTURE(text);
+    CHECK(refusal_of(decide_sql(text, *tried)) == "PST-1503 gate.setting");
+  }
+  CHECK(refusal_of(decide_sql("SET client_encoding = 'SJIS'", *tried)) == "PST-1508 gate.setting");
+}
+
+TEST_CASE("why an entry of the configuration is refused") {
+  using policy::why_never_function;
+  using policy::why_never_setting;
+  CHECK(why_never_function("pg_catalog.pg_advisory_*") == "");
+  CHECK(why_never_function("public.my_function") == "");
+  for (const char* glob :
+       {"pg_advisory_lock", "pg_catalog.*", "*.x", "pg_catalog.lo_get", "pg_catalog.query_to_xml",
+        "pg_catalog.pg_read_file", "x.dblink", "cron.schedule", "postern.tenant"}) {
+    CAPTURE(glob);
+    CHECK(why_never_function(glob) != "");
+  }
+  CHECK(why_never_setting("debug_print_plan") == "");
+  CHECK(why_never_setting("my.*") == "");
+  for (const char* glob : {"role", "ROW_SECURITY", "session_authorization", "postern.ctx",
+                           "postern*", "*", "client_encoding", "session_replication_role"}) {
+    CAPTURE(glob);
+    CHECK(why_never_setting(glob) != "");
+  }
+}
