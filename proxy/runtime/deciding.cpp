@@ -28,6 +28,7 @@ std::shared_ptr<const AnalysedText> conclude(std::string text,
   analysed->protection = scope.protection;
   analysed->search_path = scope.search_path;
   analysed->decrypts = scope.principal.decrypts;
+  analysed->has_tenant = scope.principal.has_tenant;
   if (scope.protection->rules != nullptr) {
     analysed->decision = std::make_shared<const policy::Decision>(policy::decide(
         *analysed->facts, analysed->text, *scope.protection->rules, scope.principal));
@@ -42,6 +43,7 @@ std::string DecisionScope::key() const {
   key.push_back(static_cast<char>('a' + static_cast<int>(principal.profile)));
   key.push_back(principal.has_tenant ? 't' : 'n');
   key.push_back(principal.decrypts ? 'd' : 'c');
+  key.push_back(principal.chooses ? 'x' : 'f');
   for (const std::string& schema : search_path) append_field(key, schema);
   return key;
 }
