@@ -143,7 +143,7 @@ bool passes_in_parts(const Session& session, const Header& header) {
   const auto type = static_cast<FrontendType>(header.type);
   if (type == FrontendType::kCopyData) return true;
   const bool values = type == FrontendType::kQuery || type == FrontendType::kBind;
-  return values && session.database->protection() == nullptr;
+  return values && session.choice == nullptr && session.database->protection() == nullptr;
 }
 
 Task<Status> take_long(Session* session, Header header) {
