@@ -61,7 +61,6 @@ class Flattener {
   // Another way to write a secret that has a row of its own.
   void take(const KeyRow&, const SecretFileKey&, const std::string&) {}
   void take(const KeyRow&, const IncludeKey&, const std::string&) {}
-  void take(const KeyRow&, const ReservedKey&, const std::string&) {}
   template <typename Key>
   void take(const KeyRow& row, const Key& key, const std::string& path) {
     out_.emplace(path, Leaf{value_text(key), {}, nullptr, row.reload});

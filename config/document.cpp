@@ -139,20 +139,14 @@ std::string row_line(const KeyRow& row) {
 
 void append_page(const Page& page, std::string& out) {
   std::string lines;
-  std::string reserved;
   for (const KeyRow& row : page.rows) {
-    if (std::holds_alternative<ReservedKey>(row.slot)) {
-      reserved.append(reserved.empty() ? "" : ", ").append(code(row.name));
-    } else if (!is_section(row.slot)) {
-      lines += row_line(row);
-    }
+    if (!is_section(row.slot)) lines += row_line(row);
   }
   const bool top = page.prefix.empty();
   out += "\n## " + (top ? page.heading : code(page.heading)) + "\n\n" + page.doc + "\n";
   if (!lines.empty()) {
     out += "\n| key | value | default | reload | meaning |\n|---|---|---|---|---|\n" + lines;
   }
-  if (!reserved.empty()) out += "\nReserved and refused: " + reserved + ".\n";
 }
 
 constexpr std::string_view kIntroduction = R"(# Configuration

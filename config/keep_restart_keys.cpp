@@ -46,7 +46,6 @@ void keep_value(const ListKey& next, const ListKey& present) {
 void keep_value(const NamedKey&, const NamedKey&) {}
 void keep_value(const TableKey&, const TableKey&) {}
 void keep_value(const IncludeKey&, const IncludeKey&) {}
-void keep_value(const ReservedKey&, const ReservedKey&) {}
 
 void keep_names(const NamedKey& next, const NamedKey& present) {
   for (const std::string& name : next.names()) {

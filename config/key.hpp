@@ -100,13 +100,10 @@ struct ListKey {
 };
 /// The list of further files; read by the loader itself.
 struct IncludeKey {};
-/// A name that is taken but not handled yet.
-struct ReservedKey {};
 
-using Slot =
-    std::variant<FlagKey, NumberKey, SizeKey, DurationKey, ChoiceKey, TextKey, TextsKey, PathKey,
-                 HostPortKey, HostPortsKey, SecretKey, SecretFileKey, TenantKey, TenantsKey,
-                 RolesKey, TableKey, NamedKey, ListKey, IncludeKey, ReservedKey>;
+using Slot = std::variant<FlagKey, NumberKey, SizeKey, DurationKey, ChoiceKey, TextKey, TextsKey,
+                          PathKey, HostPortKey, HostPortsKey, SecretKey, SecretFileKey, TenantKey,
+                          TenantsKey, RolesKey, TableKey, NamedKey, ListKey, IncludeKey>;
 
 /// kYes: a reload takes the value over without restart; of an optional section: that it appears or
 /// disappears. The keys inside a section say so for themselves.
@@ -121,7 +118,8 @@ struct KeyRow {
   Need need = Need::kOptional;
 };
 
-// The rows of each struct (keys_net.cpp, keys_auth.cpp, keys_protect.cpp, keys_run.cpp).
+// The rows of each struct (keys_net.cpp, keys_auth.cpp, keys_identity.cpp, keys_protect.cpp,
+// keys_run.cpp).
 KeyRows keys_of(ListenOptions& o);
 KeyRows keys_of(ListenTlsOptions& o);
 KeyRows keys_of(ClusterOptions& o);
@@ -133,6 +131,10 @@ KeyRows keys_of(AuthRule& o);
 KeyRows keys_of(AuthMapEntry& o);
 KeyRows keys_of(AuthQueryOptions& o);
 KeyRows keys_of(UserOptions& o);
+KeyRows keys_of(IdentityOptions& o);
+KeyRows keys_of(IdentityMapEntry& o);
+KeyRows keys_of(JwtOptions& o);
+KeyRows keys_of(AlertsOptions& o);
 KeyRows keys_of(LimitsOptions& o);
 KeyRows keys_of(TenantOptions& o);
 KeyRows keys_of(TablePolicy& o);
@@ -159,6 +161,8 @@ KeyRows users_keys(Config& config);
 /// Names of the profiles and accesses as the file writes them, in the order of the enumerations.
 std::span<const std::string_view> profile_names();
 std::span<const std::string_view> access_names();
+/// Likewise of IdentitySource.
+std::span<const std::string_view> identity_source_names();
 /// The masks a column may name.
 std::span<const std::string_view> mask_names();
 

@@ -9,8 +9,8 @@ using enum Need;
 
 constexpr std::string_view kAuthMethods[] = {"scram-sha-256", "trust"};
 constexpr std::string_view kRuleTypes[] = {"host", "hostssl", "hostnossl", "local"};
-constexpr std::string_view kRuleMethods[] = {"scram-sha-256", "cert", "trust",
-                                             "reject",        "md5",  "password"};
+constexpr std::string_view kRuleMethods[] = {"scram-sha-256", "cert",     "trust", "reject",
+                                             "md5",           "password", "jwt"};
 constexpr std::string_view kRuleCertificates[] = {"none", "verify-ca", "verify-full"};
 constexpr std::string_view kCertificateNames[] = {"cn", "dn"};
 constexpr Millis kHour{3'600'000};
@@ -46,8 +46,9 @@ KeyRows keys_of(AuthRule& o) {
       {"address", TextKey{&o.address, 64}, kYes,
        "client address: one, or a block such as \"10.0.0.0/8\"; empty is all"},
       {"method", choice(o.method, kRuleMethods), kYes,
-       "how the client proves itself; `md5` is for clients that know no SCRAM, `password` is "
-       "answered over TLS only",
+       "how the client proves itself; `md5` is for clients that know no SCRAM, `password`, and "
+       "`jwt` "
+       "with a token as the password, are answered over TLS only",
        kRequired},
       {"client_cert", choice(o.client_cert, kRuleCertificates), kYes,
        "certificate asked for beside the method: of our authority, and naming the login"},
@@ -90,6 +91,8 @@ KeyRows keys_of(UserOptions& o) {
       {"tenant", TenantKey{&o.tenant}, kYes, "the one tenant of this login"},
       {"tenants", TenantsKey{&o.tenants}, kYes,
        "instead: tenants this login may choose from; [\"*\"] is every tenant"},
+      {"trusted", FlagKey{&o.trusted}, kYes,
+       "its startup options, SET and comments may name tenant (among `tenants`), subject, purpose"},
       {"profile", choice(o.profile, profile_names()), kYes, "what this login may do"},
       {"upstream_user", TextKey{&o.upstream_user, 63}, kYes,
        "login used on the server; empty is the database's `user`, else its own name"},

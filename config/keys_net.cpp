@@ -112,6 +112,8 @@ KeyRows keys_of(DatabaseOptions& o) {
       {"max_db_client_connections", NumberKey{&o.max_db_client_connections, 0, kMaxConnections},
        kYes, "clients of this database; 0 is what [limits] says"},
       {"profile", choice(o.profile, kProfiles), kYes, "profile of logins that name none"},
+      {"identity_sources", TextsKey{&o.identity_sources}, kYes,
+       "where tenants of its sessions come from; empty is what [identity] says"},
   };
 }
 

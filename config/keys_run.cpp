@@ -133,6 +133,7 @@ KeyRows keys_of(Config& c) {
       {"database", sections(c.databases), kYes,
        "a database as clients name it; \"*\" is every other name"},
       {"auth", section(c.auth), kNo, "how clients prove who they are"},
+      {"identity", section(c.identity), kYes, "where a session's tenant comes from"},
       {"service", section(c.service), kNo, "Postern's own login on the servers"},
       {"tenant", section(c.tenant), kNo, "separation of tenants; absent: none"},
       {"table", list(c.tables), kYes, "tables that differ from [tenant]"},
@@ -148,7 +149,7 @@ KeyRows keys_of(Config& c) {
       {"admin", section(c.admin), kYes, "the console, database \"postern\""},
       {"limits", section(c.limits), kYes, "largest values still served"},
       {"log", section(c.log), kYes, "Postern's own log"},
-      {"alerts", ReservedKey{}, kNo, "reserved"},
+      {"alerts", section(c.alerts), kNo, "violations told to a webhook"},
   };
 }
 

@@ -61,7 +61,8 @@ bool admits_strangers(const Config& config) {
   const AuthOptions& auth = config.auth;
   if (auth.query || (auth.rules.empty() && auth.method == AuthMethod::kTrust)) return true;
   return std::any_of(auth.rules.begin(), auth.rules.end(), [](const AuthRule& rule) {
-    return rule.method == RuleMethod::kCert || rule.method == RuleMethod::kTrust;
+    return rule.method == RuleMethod::kCert || rule.method == RuleMethod::kTrust ||
+           rule.method == RuleMethod::kJwt;
   });
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "config/options_auth.hpp"
+#include "config/options_identity.hpp"
 #include "config/options_net.hpp"
 #include "config/options_protect.hpp"
 #include "config/options_run.hpp"
@@ -37,6 +38,8 @@ struct Config {
   std::map<std::string, UserOptions, std::less<>> users;  ///< from auth.users_file
   LimitsOptions limits;
   AdminOptions admin;
+  IdentityOptions identity;
+  AlertsOptions alerts;
   LogOptions log;
   PolicyOptions policy;
 
@@ -83,6 +86,9 @@ Profile effective_profile(const Config& config, std::string_view user, std::stri
 
 /// True where logins that no file names may be admitted: by trust, a certificate, or auth.query.
 bool admits_strangers(const Config& config);
+
+/// The sources of identity in force for a database, in order.
+std::vector<IdentitySource> identity_sources(const Config& config, const DatabaseOptions& database);
 
 /// What a login sees of a column, first match: its name in `roles`, "profile:NAME", "*", and then
 /// by profile: admin and backup ciphertext (where encrypted), analyst the column's mask if it has

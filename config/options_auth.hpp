@@ -14,7 +14,15 @@ namespace postern::config {
 enum class AuthMethod : std::uint8_t { kScramSha256, kTrust };
 /// The kinds of connection of pg_hba.conf. kHost: TCP with TLS or without.
 enum class RuleType : std::uint8_t { kHost, kHostSsl, kHostNoSsl, kLocal };
-enum class RuleMethod : std::uint8_t { kScramSha256, kCert, kTrust, kReject, kMd5, kPassword };
+enum class RuleMethod : std::uint8_t {
+  kScramSha256,
+  kCert,
+  kTrust,
+  kReject,
+  kMd5,
+  kPassword,
+  kJwt
+};
 /// pg_hba.conf's clientcert, beside the method.
 enum class RuleCertificate : std::uint8_t { kNone, kVerifyCa, kVerifyFull };
 /// pg_hba.conf's clientname: what of a certificate's subject is compared or mapped.
@@ -80,6 +88,7 @@ struct UserOptions {
       scram;  ///< "SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>", as pg_authid has it
   TenantId tenant;       ///< fixed tenant of this login; none() = not fixed
   TenantChoice tenants;  ///< or the tenants it may choose; excludes `tenant`
+  bool trusted = false;  ///< its statements and startup may name tenant, subject and purpose
   Profile profile = Profile::kDefault;
   std::string upstream_user;  ///< login used upstream; empty = the database's `user`, else its own
   bool replication = false;   ///< may open replication connections

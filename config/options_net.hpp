@@ -127,6 +127,7 @@ struct DatabaseOptions {
   std::uint32_t max_db_connections = 0;         ///< 0 = as [limits]
   std::uint32_t max_db_client_connections = 0;  ///< 0 = as [limits]
   Profile profile = Profile::kDefault;          ///< of logins that name none
+  std::vector<std::string> identity_sources;    ///< empty = as [identity]
 };
 
 /// [service]: the login Postern itself uses for catalogs and position probes.

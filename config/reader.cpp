@@ -162,10 +162,6 @@ void Reader::read(const KeyRow&, const IncludeKey&, const Node& node, const std:
   }
 }
 
-void Reader::read(const KeyRow&, const ReservedKey&, const Node& node, const std::string& path) {
-  fail(pst::kConfigNotHandled, node, path, "the name is reserved");
-}
-
 template <typename Key>
 void Reader::read(const KeyRow&, const Key& key, const Node& node, const std::string& path) {
   if (!claim(path, node)) return;

@@ -50,7 +50,6 @@ class Reader {
   void read(const KeyRow& row, const NamedKey& key, const Node& node, const std::string& path);
   void read(const KeyRow& row, const ListKey& key, const Node& node, const std::string& path);
   void read(const KeyRow& row, const IncludeKey& key, const Node& node, const std::string& path);
-  void read(const KeyRow& row, const ReservedKey& key, const Node& node, const std::string& path);
   /// Every key that holds a value rather than a section.
   template <typename Key>
   void read(const KeyRow& row, const Key& key, const Node& node, const std::string& path);

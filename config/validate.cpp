@@ -147,6 +147,7 @@ std::vector<Error> validate(const Config& config) {
   Findings findings(config);
   validate_network(findings);
   validate_logins(findings);
+  validate_identity(findings);
   validate_protection(findings);
   validate_policy(findings);
   validate_services(findings);

@@ -21,6 +21,29 @@ inline constexpr std::string_view kArmSql =
 inline constexpr std::string_view kDisarmSql =
     "SELECT pg_catalog.set_config('postern.ctx', '', false)";
 
+/// As kDisarmSql, in front of another tenant's context in the same session. No row where the
+/// session holds what the other tenant must not see.
+inline constexpr std::string_view kSwitchSql =
+    "SELECT pg_catalog.set_config('postern.ctx', '', false)"
+    " WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace OPERATOR(pg_catalog.=)"
+    " pg_catalog.pg_my_temp_schema())"
+    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_type WHERE typnamespace OPERATOR(pg_catalog.=)"
+    " pg_catalog.pg_my_temp_schema())"
+    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_proc WHERE pronamespace OPERATOR(pg_catalog.=)"
+    " pg_catalog.pg_my_temp_schema())"
+    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)"
+    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_listening_channels())"
+    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=)"
+    " 'advisory' AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())";
+/// In front of kSwitchSql: what currval() and lastval() remember.
+inline constexpr std::string_view kForgetSequencesSql = "DISCARD SEQUENCES";
+
+/// What SHOW postern.tenant stands for in a prepared statement: the tenant of the context.
+inline constexpr std::string_view kShowTenantSql =
+    "SELECT COALESCE(pg_catalog.convert_from(pg_catalog.decode(pg_catalog.split_part("
+    "pg_catalog.current_setting('postern.ctx', true), '.', 4), 'hex'), 'UTF8'),"
+    " ''::pg_catalog.text) AS \"postern.tenant\"";
+
 /// In front of pooling: as kDisarmSql, but no row where the session made a temporary schema. That
 /// outlives DISCARD ALL, and the next session would see that it is not the first.
 inline constexpr std::string_view kReleaseSql =

@@ -64,6 +64,7 @@ Decision decide(const sql::Facts& facts, std::string_view text, const Ruleset& r
                         effective_profile(rules, principal.profile),
                         principal.has_tenant,
                         sees_plaintext(principal, rules),
+                        principal.chooses,
                         findings,
                         is_alone};
     decision.statements.push_back(judge(judged, is_alone, decision));

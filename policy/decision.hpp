@@ -19,6 +19,7 @@ struct Principal {
   Profile profile = Profile::kApp;
   bool has_tenant = false;
   bool decrypts = true;  ///< false: sees and writes ciphertext; profiles backup and admin never do
+  bool chooses = false;  ///< may name tenant, subject and purpose by SET
 };
 
 /// Encrypts one literal of a simple Query: the bytes of `span` are replaced by a literal of the

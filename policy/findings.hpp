@@ -58,6 +58,7 @@ struct Judged {
   Profile profile = Profile::kApp;  ///< transparent counts as app in a protected database
   bool has_tenant = false;
   bool decrypts = true;  ///< false for profiles that see ciphertext
+  bool chooses = false;  ///< SET may name tenant, subject and purpose
   Findings& findings;
   bool alone = false;  ///< the only statement of its text
 

@@ -155,6 +155,11 @@ bool value_allowed(const std::string& name, const std::string& value) {
   return true;
 }
 
+// Whom statements are for: settings of Postern's own, which the proxy acts on.
+bool names_identity(const std::string& name) {
+  return name == "postern.tenant" || name == "postern.subject" || name == "postern.purpose";
+}
+
 void refuse(const Judged& j, Pst code, const std::string& what) {
   j.findings.refuse(code, what, "gate.setting", j.statement.span.begin);
 }
@@ -216,12 +221,16 @@ void gate_settings(const Judged& j) {
   if (reads_own_setting(j)) return refuse(j, pst::kSettingNotAllowed, "postern.*");
   const std::string name = lower(s.name);
   if (s.kind == Kind::kShow) {
-    if (name.starts_with("postern.")) refuse(j, pst::kSettingNotAllowed, name);
+    const bool hidden = name.starts_with("postern.") && name != "postern.tenant";
+    if (hidden) refuse(j, pst::kSettingNotAllowed, name);
+    // The proxy answers it in the server's place.
+    if (name == "postern.tenant" && !j.alone) refuse(j, pst::kSettingInBatch, name);
     return;
   }
   const bool sets = s.kind == Kind::kSet || s.kind == Kind::kReset;
   const bool calls = !sets && has(s.session, sql::SessionEffect::kSetting);
   if (!sets && !calls) return;
+  if (sets && j.chooses && names_identity(name)) return;
   if (has(s.session, sql::SessionEffect::kUnknown)) {
     return refuse(j, pst::kSettingNotAllowed,
                   "set_config() with a computed name, or more than once");

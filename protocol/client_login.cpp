@@ -148,6 +148,8 @@ ClientLogin::Outcome ClientLogin::on_frame(const Frame& frame, ByteView behind, 
       return on_sasl_response(frame.body, out);
     case State::kPassword:
       return on_password(frame.body, out);
+    case State::kToken:
+      return on_token(frame.body, out);
     case State::kMd5Password:
       return on_md5_password(frame.body, out);
     default:
@@ -215,6 +217,7 @@ ClientLogin::Outcome ClientLogin::on_answer(Bytes& out) {
   if (auto* password = std::get_if<PasswordUser>(&answer)) {
     return start_password(std::move(password->stored), out);
   }
+  if (auto* token = std::get_if<TokenUser>(&answer)) return start_token(std::move(*token), out);
   if (auto* md5 = std::get_if<Md5User>(&answer)) return start_md5(std::move(md5->hash), out);
   if (auto* known = std::get_if<KnownUser>(&answer)) {
     return start_scram(ScramServer::Credential::kReal, std::move(known->secret), out);
@@ -240,6 +243,21 @@ ClientLogin::Outcome ClientLogin::start_password(StoredPassword stored, Bytes& o
   POSTERN_TRY((Authentication{AuthKind::kCleartextPassword, {}, {}}.encode(out)));
   state_ = State::kPassword;
   return kGoOn;
+}
+
+ClientLogin::Outcome ClientLogin::start_token(TokenUser user, Bytes& out) {
+  if (!encrypted_ && !options_.local) return make_error(pst::kTokenNeedsTls);
+  token_ = std::move(user);
+  POSTERN_TRY((Authentication{AuthKind::kCleartextPassword, {}, {}}.encode(out)));
+  state_ = State::kToken;
+  return kGoOn;
+}
+
+// It is no secret of the login's own: nothing of it goes to servers.
+ClientLogin::Outcome ClientLogin::on_token(ByteView body, Bytes& out) {
+  POSTERN_ASSIGN(const PasswordMessage message, PasswordMessage::decode(body));
+  POSTERN_TRY(token_.verify(message.password));
+  return admit(out);
 }
 
 ClientLogin::Outcome ClientLogin::start_md5(Secret hash, Bytes& out) {

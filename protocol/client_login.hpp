@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -53,11 +54,14 @@ struct PasswordUser {
 struct Md5User {
   Secret hash;
 };  ///< MD5 challenge against md5_hash(); empty: fails
+struct TokenUser {
+  std::function<Status(ByteView)> verify;
+};  ///< a token in place of the password, over TLS or a unix socket; its errors end the login
 struct RejectUser {
   Error error;
 };  ///< end the login with this error now
 using UserAnswer =
-    std::variant<TrustUser, KnownUser, UnknownUser, PasswordUser, Md5User, RejectUser>;
+    std::variant<TrustUser, KnownUser, UnknownUser, PasswordUser, Md5User, TokenUser, RejectUser>;
 
 /// What an authenticated client gave away about its password: for logging in elsewhere in its name.
 /// At most one is there.
@@ -101,7 +105,8 @@ class ClientLogin {
     const ScramPrimitives* primitives = nullptr;  ///< must outlive the machine
     Bytes mock_key;  ///< secret of this installation, see mock_scram_secret
     std::uint32_t mock_iterations = kScramIterations;
-    Md5 md5 = nullptr;  ///< needed with Md5User
+    Md5 md5 = nullptr;   ///< needed with Md5User
+    bool local = false;  ///< a unix socket: nobody else can read it
   };
   explicit ClientLogin(Options options);
 
@@ -133,6 +138,7 @@ class ClientLogin {
     kSaslInitial,
     kSaslResponse,
     kPassword,
+    kToken,
     kMd5Password,
     kDone
   };
@@ -147,8 +153,10 @@ class ClientLogin {
   Outcome on_answer(Bytes& out);
   Outcome start_scram(ScramServer::Credential credential, ScramSecret secret, Bytes& out);
   Outcome start_password(StoredPassword stored, Bytes& out);
+  Outcome start_token(TokenUser user, Bytes& out);
   Outcome start_md5(Secret hash, Bytes& out);
   Outcome on_password(ByteView body, Bytes& out);
+  Outcome on_token(ByteView body, Bytes& out);
   Outcome on_md5_password(ByteView body, Bytes& out);
   Outcome admit(Bytes& out);
   [[nodiscard]] Result<bool> fits(ByteView password) const;
@@ -170,6 +178,7 @@ class ClientLogin {
   std::optional<UserAnswer> answer_;
   std::optional<ScramServer> scram_;
   StoredPassword stored_;
+  TokenUser token_;
   Bytes md5_salt_;
   LoginProof proof_;
   Error error_;

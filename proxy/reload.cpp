@@ -118,6 +118,7 @@ struct Reloader::Candidate {
   config::FileMarks marks;
   std::shared_ptr<const UserDirectory::Table> users;
   std::shared_ptr<const AuthRules> rules;
+  std::shared_ptr<const IdentityServices> identity;
   std::shared_ptr<const ClientTls> client_tls;
   DatabaseDirectory::Prepared databases;
 };
@@ -185,6 +186,7 @@ ReloadReport Reloader::attempt() {
 Status Reloader::prepare(Candidate& next, const std::set<std::string>& changed_clusters) {
   POSTERN_ASSIGN(next.users, runtime_->users.prepare(*next.config));
   POSTERN_ASSIGN(next.rules, AuthServices::make_rules(next.config->auth));
+  POSTERN_ASSIGN(next.identity, AuthServices::make_identity(next.config->identity));
   POSTERN_ASSIGN(next.client_tls, open_client_tls(next.config->listen.tls));
   POSTERN_ASSIGN(next.databases, runtime_->databases.prepare(*next.config, changed_clusters));
   const config::FilePath& pins = next.config->policy.pins_file;
@@ -197,6 +199,7 @@ void Reloader::adopt(Candidate next, const config::Difference& difference) {
   const config::Config& before = *runtime_->config;
   runtime_->users.adopt(std::move(next.users));
   runtime_->auth->rules.store(std::move(next.rules));
+  runtime_->auth->identity.store(std::move(next.identity));
   runtime_->client_tls.store(std::move(next.client_tls));
   const auto adopted = runtime_->databases.adopt(std::move(next.databases));
   runtime_->config.adopt(next.config);

@@ -1,4 +1,3 @@
-#include "proxy/runtime/shapes.hpp"
 #include "proxy/server.hpp"
 
 #include <csignal>
@@ -14,6 +13,7 @@
 #include "crypto/init.hpp"
 #include "proxy/admin/console_wiring.hpp"
 #include "proxy/admin/metrics_listener.hpp"
+#include "proxy/alerts/alerts.hpp"
 #include "proxy/net/acceptor.hpp"
 #include "proxy/net/socket_file.hpp"
 #include "proxy/net/systemd.hpp"
@@ -22,6 +22,7 @@
 #include "proxy/reload.hpp"
 #include "proxy/runtime/pool_care.hpp"
 #include "proxy/runtime/runtime.hpp"
+#include "proxy/runtime/shapes.hpp"
 #include "proxy/session/session.hpp"
 #include "proxy/sinks/log.hpp"
 
@@ -85,7 +86,7 @@ Status open_runtime(Runtime& runtime) {
   runtime.mock_key = crypto::random_bytes(protocol::kScramKeyBytes);
   runtime.statement_key = crypto::random_secret(protocol::kScramKeyBytes);
   POSTERN_TRY(runtime.users.open(config));
-  POSTERN_ASSIGN(runtime.auth, AuthServices::open(config.auth));
+  POSTERN_ASSIGN(runtime.auth, AuthServices::open(config));
   POSTERN_TRY(runtime.databases.open(config));
   POSTERN_ASSIGN(auto client_tls, open_client_tls(config.listen.tls));
   runtime.client_tls.store(std::move(client_tls));
@@ -103,6 +104,7 @@ Status open_runtime(Runtime& runtime) {
   parsers.threads = config.limits.parser_threads;
   parsers.queue = config.limits.parser_queue;
   POSTERN_TRY(runtime.parsers->start(parsers));
+  POSTERN_TRY(open_alerts(&config.alerts, host_name()));
   if (config.audit) {
     POSTERN_ASSIGN(runtime.audit, open_audit(config));
   }
@@ -341,6 +343,7 @@ Server::~Server() {
   state.reloader.reset();
   state.runtime.keeper.reset();
   state.runtime.auth.reset();
+  close_alerts();
 }
 
 }  // namespace postern::proxy

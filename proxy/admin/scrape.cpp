@@ -4,6 +4,7 @@
 #include <map>
 #include <tuple>
 
+#include "proxy/alerts/alerts.hpp"
 #include "proxy/sinks/exposition.hpp"
 
 namespace postern::proxy {
@@ -79,6 +80,17 @@ bool reachable(const ClusterState& state) {
                      [](const NodeState& node) { return node.role != NodeRole::kDown; });
 }
 
+void add_alerts(Exposition& out) {
+  const AlertCounts counts = alert_counts();
+  for (const auto& [rule, count] : counts.by_rule) {
+    out.counter("postern_violations_total", count, {{"rule", rule}});
+  }
+  out.counter("postern_alerts_held_back_total", counts.held_back);
+  out.counter("postern_alerts_sent_total", counts.sent);
+  out.counter("postern_alerts_failed_total", counts.failed);
+  out.counter("postern_alerts_dropped_total", counts.dropped);
+}
+
 }  // namespace
 
 std::string scrape(Runtime& runtime) {
@@ -88,6 +100,7 @@ std::string scrape(Runtime& runtime) {
   add_pools(runtime, out);
   add_databases(runtime, out);
   add_times(runtime, out);
+  add_alerts(out);
   return out.text();
 }
 

@@ -151,6 +151,8 @@ std::string_view method_name(RuleMethod method) {
       return "md5";
     case RuleMethod::kPassword:
       return "password";
+    case RuleMethod::kJwt:
+      return "jwt";
     case RuleMethod::kReject:
       break;
   }

@@ -13,13 +13,26 @@ Result<std::shared_ptr<const AuthRules>> AuthServices::make_rules(
   return std::shared_ptr<const AuthRules>(std::move(rules));
 }
 
-Result<std::unique_ptr<AuthServices>> AuthServices::open(const config::AuthOptions& options) {
+Result<std::shared_ptr<const IdentityServices>> AuthServices::make_identity(
+    const config::IdentityOptions& options) {
+  auto services = std::make_shared<IdentityServices>();
+  POSTERN_TRY(services->maps.open(options.maps));
+  if (options.jwt) {
+    POSTERN_ASSIGN(services->tokens, TokenVerifier::open(*options.jwt));
+  }
+  return std::shared_ptr<const IdentityServices>(std::move(services));
+}
+
+Result<std::unique_ptr<AuthServices>> AuthServices::open(const config::Config& config) {
+  const config::AuthOptions& options = config.auth;
   FailureLimitOptions limit;
   limit.burst = options.failure_burst;
   limit.interval = options.failure_interval;
   auto services = std::make_unique<AuthServices>(limit);
   POSTERN_ASSIGN(auto rules, make_rules(options));
   services->rules.store(std::move(rules));
+  POSTERN_ASSIGN(auto identity, make_identity(config.identity));
+  services->identity.store(std::move(identity));
   return services;
 }
 

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "base/codes/wall.hpp"
+#include "proxy/alerts/alerts.hpp"
 #include "proxy/keeper/policy_options.hpp"
 #include "proxy/keeper/watched_database.hpp"
 #include "proxy/sinks/log.hpp"
@@ -15,6 +16,17 @@ std::string one_text(const std::vector<policy::WallDifference>& differences) {
     text.append(d.object).append("\n").append(d.problem).append("\n");
   }
   return text;
+}
+
+// Fail closed or not, somebody has to know.
+void tell_drift(const std::string& database, const std::string& object) {
+  Alert alert;
+  alert.rule = kRuleDrift;
+  alert.code = pst::kWallDrift;
+  alert.database = database;
+  alert.object = object;
+  alert.fingerprint = database + "/" + object;
+  raise_alert(std::move(alert));
 }
 
 bool same(const std::optional<Error>& a, const std::optional<Error>& b) {
@@ -66,6 +78,7 @@ void WatchedDatabase::take_differences(const std::vector<policy::WallDifference>
                                  {"object", d.object},
                                  {"problem", d.problem},
                                  {"repair", d.repair}});
+      tell_drift(database_->name(), d.object);
     }
     if (differences.empty()) log_info("wall_stands", {{"database", database_->name()}});
     told_differences_ = std::move(text);
@@ -83,6 +96,7 @@ void WatchedDatabase::verification_failed(const Error& error) {
   log_failure("wall_not_verified", error, {{"database", database_->name()}});
   if (!enforces()) return;
   if (wall_was_seen_ && failed_verifications_ < kMaxFailedVerifications) return;
+  tell_drift(database_->name(), "not verified");
   Error problem = make_error(pst::kWallDrift, "it cannot be verified: " + error.message());
   problem.hint = "Check that the login of [service] reaches the primary.";
   set_wall(std::move(problem));

@@ -1,11 +1,13 @@
 #include "proxy/net/peer_certificate.hpp"
 
+#include <ctime>
 #include <memory>
 #include <string_view>
 
 #include <openssl/bio.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 namespace postern::proxy {
 namespace {
@@ -35,6 +37,33 @@ std::optional<std::string> distinguished_name(X509_NAME* subject) {
   return name;
 }
 
+void add_name(std::vector<std::string>& names, const ASN1_IA5STRING* name) {
+  const auto* text = reinterpret_cast<const char*>(ASN1_STRING_get0_data(name));
+  std::string copy(text, static_cast<std::size_t>(ASN1_STRING_length(name)));
+  if (!copy.empty() && copy.find('\0') == std::string::npos) names.push_back(std::move(copy));
+}
+
+void add_alternative_names(X509* peer, PeerCertificate& out) {
+  const std::unique_ptr<GENERAL_NAMES, decltype(&GENERAL_NAMES_free)> names(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(peer, NID_subject_alt_name, nullptr, nullptr)),
+      GENERAL_NAMES_free);
+  const int count = names == nullptr ? 0 : sk_GENERAL_NAME_num(names.get());
+  for (int i = 0; i < count; ++i) {
+    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
+    if (name->type == GEN_URI) add_name(out.uris, name->d.uniformResourceIdentifier);
+    if (name->type == GEN_DNS) add_name(out.dns, name->d.dNSName);
+    if (name->type == GEN_EMAIL) add_name(out.emails, name->d.rfc822Name);
+  }
+}
+
+// 0 where it cannot be read, which the verified chain rules out.
+std::int64_t end_of_validity(const X509* peer) {
+  std::tm time{};
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(peer), &time) != 1) return 0;
+  constexpr std::int64_t kMicros = 1'000'000;
+  return static_cast<std::int64_t>(timegm(&time)) * kMicros;
+}
+
 }  // namespace
 
 std::optional<PeerCertificate> read_peer_certificate(ssl_st* ssl) {
@@ -46,7 +75,10 @@ std::optional<PeerCertificate> read_peer_certificate(ssl_st* ssl) {
   auto cn = common_name(subject);
   auto dn = distinguished_name(subject);
   if (!cn || !dn) return std::nullopt;
-  return PeerCertificate{std::move(*cn), std::move(*dn)};
+  PeerCertificate certificate{std::move(*cn), std::move(*dn), {}, {}, {}, 0};
+  add_alternative_names(peer.get(), certificate);
+  certificate.not_after_us = end_of_validity(peer.get());
+  return certificate;
 }
 
 }  // namespace postern::proxy

@@ -28,7 +28,9 @@ struct TenantContext {
   /// Life of the context set last, microseconds since 1970; 0: none was set.
   std::int64_t issued = 0;
   std::int64_t expiry = 0;
-  Bytes expected;  ///< what the server must repeat when the context is set
+  Bytes expected;      ///< what the server must repeat when the context is set
+  std::string tenant;  ///< it was made for; empty: none
+  std::string scope;   ///< and for whom in all (Identity::context_scope)
 };
 
 /// What is known of a server session from its login on. What stands below `search_path` changes and
@@ -43,6 +45,7 @@ struct ServerFacts {
   std::int64_t backend_start = 0;  ///< microseconds since 1970, as pg_stat_activity has it
   std::uint32_t database_oid = 0;
   bool standby = false;           ///< in_hot_standby at login
+  std::string bypass;             ///< "superuser" or "bypassrls" where the role is that
   std::string search_path;        ///< current_setting('search_path') after login
   ReportedParameters parameters;  ///< latest ParameterStatus values
   Settings applied;               ///< set since login, under transaction pooling

@@ -38,7 +38,7 @@ std::vector<std::size_t> turned(std::size_t count, std::uint64_t random) {
 
 }  // namespace
 
-Choice choose(const ChoiceQuestion& question) {
+ReplicaChoice choose(const ChoiceQuestion& question) {
   const ClusterState& cluster = *question.cluster;
   const std::uint64_t front = furthest(cluster);
   std::vector<std::size_t> near;
@@ -49,7 +49,7 @@ Choice choose(const ChoiceQuestion& question) {
                      is_near(node, front, question.lag_bytes);
     if (fit) near.push_back(i);
   }
-  Choice choice;
+  ReplicaChoice choice;
   for (const std::size_t place : turned(near.size(), question.random)) {
     const std::size_t node = near[place];
     const Reached verdict = reached(cluster, cluster.nodes[node], question.floor);

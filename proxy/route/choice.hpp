@@ -22,7 +22,7 @@ struct ChoiceQuestion {
 };
 
 /// Indexes of nodes, best first. Both empty: the primary answers.
-struct Choice {
+struct ReplicaChoice {
   std::vector<std::size_t> ready;  ///< have reached the floor, least busy first
   /// Within the lag bound, but not known to have reached the floor: worth a wait of max_wait, in
   /// which the replica itself must confirm its position. Furthest first.
@@ -31,6 +31,6 @@ struct Choice {
 
 /// The lag is measured against the highest position known of any node of the cluster, one that
 /// is down included: with no primary in sight, replicas serve reads as far as is known.
-Choice choose(const ChoiceQuestion& question);
+ReplicaChoice choose(const ChoiceQuestion& question);
 
 }  // namespace postern::proxy

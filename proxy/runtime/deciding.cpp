@@ -23,7 +23,8 @@ bool cached(std::string_view text, const DecisionScope& scope) {
 }
 
 bool equal(const policy::Principal& a, const policy::Principal& b) {
-  return a.profile == b.profile && a.has_tenant == b.has_tenant && a.decrypts == b.decrypts;
+  return a.profile == b.profile && a.has_tenant == b.has_tenant && a.decrypts == b.decrypts &&
+         a.chooses == b.chooses;
 }
 
 std::size_t footprint(const policy::Decision& decision) {
@@ -52,6 +53,7 @@ std::shared_ptr<AnalysedText> judge(std::string text, std::shared_ptr<const sql:
   analysed->protection = scope.protection;
   analysed->search_path.assign(scope.search_path.begin(), scope.search_path.end());
   analysed->decrypts = scope.principal.decrypts;
+  analysed->has_tenant = scope.principal.has_tenant;
   if (scope.protection->rules != nullptr) {
     const policy::Ruleset& rules = *scope.protection->rules;
     policy::Decision decision =
@@ -71,7 +73,8 @@ Decider::Decider(std::size_t cache_bytes)
 std::uint64_t Decider::scope_id(const DecisionScope& scope) {
   const std::uint64_t pins = shapes().generation();
   const auto same = [&](const Scope& known) {
-    return known.protection == scope.protection && known.pins == pins && equal(known.principal, scope.principal) &&
+    return known.protection == scope.protection && known.pins == pins &&
+           equal(known.principal, scope.principal) &&
            std::equal(known.search_path.begin(), known.search_path.end(), scope.search_path.begin(),
                       scope.search_path.end());
   };

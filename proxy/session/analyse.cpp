@@ -18,6 +18,7 @@ DecisionScope scope_of(Session* session, std::shared_ptr<const Protection> prote
   scope.protection = std::move(protection);
   scope.principal.profile = session->identity.profile;
   scope.principal.has_tenant = !session->identity.tenant.is_none();
+  scope.principal.chooses = session->choice != nullptr && session->choice->rights().by_set;
   scope.principal.decrypts = sees_plaintext(session->identity.profile);
   scope.text_bytes = session->config().limits.query_bytes.bytes;
   if (session->search_path_known) scope.search_path = session->search_path;
@@ -97,6 +98,7 @@ bool gated(const Session& session) {
 bool means_other(const Session& session, const AnalysedText& analysed) {
   if (outdated(session, analysed)) return true;
   if (analysed.facts == nullptr) return false;
+  if (analysed.has_tenant == session.identity.tenant.is_none()) return true;
   static const std::vector<std::string> kUnknown;
   return analysed.search_path != (session.search_path_known ? session.search_path : kUnknown);
 }

@@ -32,6 +32,8 @@ audit::Who who_of(const Identity& identity) {
   if (!identity.tenant.is_none()) who.tenant = identity.tenant.text();
   who.application = identity.application;
   who.address = identity.address;
+  who.end_user = identity.subject;
+  who.purpose = identity.purpose;
   return who;
 }
 

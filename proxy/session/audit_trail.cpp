@@ -7,6 +7,7 @@
 #include "protocol/error_message.hpp"
 #include "protocol/rows.hpp"
 #include "proxy/session/audit_record.hpp"
+#include "proxy/session/violations.hpp"
 #include "proxy/sinks/log.hpp"
 
 namespace postern::proxy {
@@ -169,6 +170,7 @@ Task<Status> record_refusal(Session* session, std::shared_ptr<const AnalysedText
                             Error error, bool observed) {
   Metrics& metrics = session->runtime().metrics;
   (observed ? metrics.observed : metrics.refusals).add(error.code);
+  tell_refusal(session, *analysed, error, observed);
   if (session->runtime().audit == nullptr) co_return ok();
   Execution execution;
   execution.analysed = std::move(analysed);
@@ -270,6 +272,7 @@ Result<std::optional<std::uint64_t>> settle(Session* session, Unit& unit,
     if (fields) sqlstate = fields->get(protocol::kFieldSqlstate).value_or("");
     if (sqlstate == "57014") outcome.state = audit::State::kCancelled;
     outcome.sqlstate = sqlstate;
+    tell_server_error(session, execution, sqlstate);
   } else if (frame.backend() == protocol::BackendType::kCommandComplete && execution.rows == 0) {
     const auto complete = protocol::CommandComplete::decode(frame.body);
     if (complete) outcome.rows = complete->rows();

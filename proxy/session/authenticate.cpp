@@ -73,6 +73,7 @@ ClientLogin::Options client_login_options(Session* session, const ClientTls* tls
   options.primitives = &scram_primitives();
   options.mock_key = session->runtime().mock_key;
   options.md5 = md5_primitive;
+  options.local = session->client.peer().starts_with("unix");
   return options;
 }
 

@@ -122,6 +122,7 @@ Status on_internal(Session* session, ServerLink* link, Unit& unit, const Frame& 
     case Internal::kArm:
       return expect_value(unit, frame, link->context().expected);
     case Internal::kDisarm:
+    case Internal::kSwitch:
       return expect_value(unit, frame, "");
     case Internal::kReset:
       if (frame.backend() == BackendType::kErrorResponse) return make_error(pst::kResetFailed);
@@ -179,6 +180,9 @@ Status on_completion(Session* session, ServerLink* link, const Completion& compl
     case Request::kExecute:
       if (unit.internal == Internal::kArm || unit.internal == Internal::kDisarm) {
         if (!success || !unit.answered) return make_error(pst::kArmingFailed);
+      }
+      if (unit.internal == Internal::kSwitch && (!success || !unit.answered)) {
+        return make_error(pst::kTenantChangeBlocked);
       }
       break;
     default:

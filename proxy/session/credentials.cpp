@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "base/codes/auth.hpp"
+#include "base/codes/session.hpp"
+#include "proxy/session/audit_record.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -51,7 +53,32 @@ Task<Result<StoredPassword>> find_secret(Session* session, std::string login) {
   co_return copy_of(**found);
 }
 
+// The token is the login's only proof: it has to be for this login.
+Status admit_token(Session* session, const std::string& login, ByteView text) {
+  POSTERN_ASSIGN(TokenIdentity token, verify_token(session, text));
+  const auto verifier = session->runtime().auth->identity.load()->tokens;
+  const bool named = verifier != nullptr && !verifier->options().login_claim.empty();
+  if (named && token.login != login) return make_error(pst::kTokenLogin);
+  session->identity.token = std::make_shared<const TokenIdentity>(std::move(token));
+  return ok();
+}
+
+UserAnswer token_answer(Session* session, std::string login) {
+  protocol::TokenUser user;
+  user.verify = [session, login = std::move(login)](ByteView text) {
+    return admit_token(session, login, text);
+  };
+  return user;
+}
+
+bool is_bad_token(Pst code) {
+  return code == pst::kTokenMalformed || code == pst::kTokenAlgorithm ||
+         code == pst::kTokenKeyUnknown || code == pst::kTokenSignature ||
+         code == pst::kTokenIssuer || code == pst::kTokenLogin;
+}
+
 bool is_guess(Pst code) {
+  if (is_bad_token(code)) return true;
   return code == pst::kAuthFailed || code == pst::kSaslMalformed || code == pst::kNoAuthRule ||
          code == pst::kRejectedByRule || code == pst::kCertificateRefused;
 }
@@ -73,9 +100,18 @@ Task<UserAnswer> answer_login(Session* session, const protocol::LoginRequest* re
     co_return protocol::TrustUser{};
   }
   std::string login = request->user;
+  if (admission->method == RuleMethod::kJwt) co_return token_answer(session, std::move(login));
   Result<StoredPassword> stored = co_await find_secret(session, std::move(login));
   if (!stored) co_return protocol::RejectUser{stored.error()};
   co_return answer_for(admission->method, std::move(*stored));
+}
+
+Result<TokenIdentity> verify_token(Session* session, std::string_view token) {
+  const bool safe = session->client.tls() != nullptr || session->client.peer().starts_with("unix");
+  if (!safe) return make_error(pst::kTokenNeedsTls);
+  const auto verifier = session->runtime().auth->identity.load()->tokens;
+  if (verifier == nullptr) return make_error(pst::kSourceDisabled, "jwt");
+  return verifier->verify(token, now_us());
 }
 
 Status check_failures(Session* session) {

@@ -10,6 +10,10 @@ namespace postern::proxy {
 /// in the answer: those of AuthRules::admit and AuthQuery::lookup.
 Task<protocol::UserAnswer> answer_login(Session* session, const protocol::LoginRequest* request);
 
+/// Verifies a token and that it may be taken over this connection. kTokenNeedsTls, kSourceDisabled
+/// without [identity.jwt], and those of TokenVerifier::verify.
+Result<TokenIdentity> verify_token(Session* session, std::string_view token);
+
 /// The client's address has failed too often: nothing it says is looked at. kTooManyFailures.
 Status check_failures(Session* session);
 

@@ -56,7 +56,7 @@ std::optional<Endpoint> choose_replica(const Session& session) {
   question.floor = session.floor;
   question.lag_bytes = routing->lag_bytes.bytes;
   question.random = crypto::random_u32();
-  const Choice choice = choose(question);
+  const ReplicaChoice choice = choose(question);
   const auto protection = session.database->protection();
   for (const std::size_t index : choice.ready) {
     const Endpoint& node = cluster.nodes().at(index);
@@ -121,7 +121,8 @@ Task<Result<bool>> read_answer(Session* session, ServerLink* link) {
   Status drained = sent ? ok() : Status(sent.error());
   if (sent) drained = co_await drain_replies(session, link);
   if (drained) {
-    if (session->pooled) give_back(session, std::move(session->replica), link->quiet());
+    if (session->pooled)
+      give_back(session, std::move(session->replica), link->quiet() && !link->mixed);
     co_return true;
   }
   link->broken = true;

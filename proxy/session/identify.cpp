@@ -6,31 +6,15 @@
 #include "base/codes/pool.hpp"
 #include "base/codes/session.hpp"
 #include "protocol/startup_options.hpp"
+#include "proxy/identity/sources.hpp"
 #include "proxy/keeper/policy_options.hpp"
-#include "proxy/pool/identity.hpp"
 #include "proxy/pool/settings.hpp"
+#include "proxy/session/acting.hpp"
+#include "proxy/session/credentials.hpp"
 #include "proxy/session/login.hpp"
 
 namespace postern::proxy {
 namespace {
-
-constexpr std::string_view kTenantOption = "postern.tenant";
-
-// The tenant of a login: fixed by the users file, or chosen at startup among those allowed.
-Result<TenantId> tenant_of(const config::UserOptions& user, std::string_view asked) {
-  if (!user.tenant.is_none()) {
-    if (!asked.empty() && asked != user.tenant.text()) {
-      return make_error(pst::kTenantNotAllowed, "this login belongs to one tenant");
-    }
-    return user.tenant;
-  }
-  if (asked.empty()) return TenantId::none();
-  POSTERN_ASSIGN(TenantId tenant, TenantId::parse(asked));
-  if (!user.tenants.permits(tenant)) {
-    return make_error(pst::kTenantNotAllowed, "this login may not act for the tenant asked for");
-  }
-  return tenant;
-}
 
 // How an administrator ends a session; it learns from its closed socket.
 ClientRegistry::Entry place_of(Session* session, const ClientLimits& limits) {
@@ -49,25 +33,6 @@ ClientRegistry::Entry place_of(Session* session, const ClientLimits& limits) {
     if (lingers) locked->primary->transport().close();
   };
   return entry;
-}
-
-// Also where the rules protect nothing yet: DDL may change that under the session's feet, and its
-// connections stay.
-bool may_be_protected(const Session& session) {
-  return session.identity.guarded ||
-         config::is_protected(*session.configured, session.database->name());
-}
-
-// What a pooled connection is never shared across, beside startup parameters. A tenant's context
-// names the login; under transaction pooling connections are not reset between clients, so that on
-// a protected database neither logins nor profiles share them.
-std::string identity_scope(const Session& session) {
-  const Identity& who = session.identity;
-  std::string scope(who.tenant.text());
-  const bool apart = session.pooled && may_be_protected(session);
-  if (!who.tenant.is_none() || apart) scope += "/" + who.login;
-  if (apart) scope += "/" + std::to_string(static_cast<int>(who.profile));
-  return session.pooled ? "transaction:" + scope : scope;
 }
 
 // Under transaction pooling what a client asks for at startup follows it like any other setting, so
@@ -133,56 +98,114 @@ Status judge_startup(Session* session, std::string_view name, std::string_view v
   return ok();
 }
 
-bool is_tenant_option(std::string_view name) {
-  return lower(name) == kTenantOption;
+/// Postern's own options of a startup message.
+struct OwnOptions {
+  std::string tenant;
+  std::string subject;
+  std::string purpose;
+  std::string token;
+  [[nodiscard]] bool any() const {
+    return !tenant.empty() || !subject.empty() || !purpose.empty() || !token.empty();
+  }
+};
+
+// True: it is one of ours, and no server hears of it.
+bool take_own(OwnOptions& own, std::string_view name, std::string_view value) {
+  const std::string folded = lower(name);
+  if (folded == "postern.tenant") {
+    own.tenant = value;
+  } else if (folded == "postern.subject") {
+    own.subject = value;
+  } else if (folded == "postern.purpose") {
+    own.purpose = value;
+  } else if (folded == "postern.jwt") {
+    own.token = value;
+  } else {
+    return false;
+  }
+  return true;
 }
 
 // `options` sets settings like parameters of their own do, and as it the server lets those outrank
 // them. What was judged is what is sent: text is passed on as it came only where nothing is judged.
-Result<std::string> read_options(Session* session, const Bytes& text) {
+Status read_options(Session* session, const Bytes& text, OwnOptions& own) {
   protocol::StartupOptions options = protocol::parse_startup_options(text);
   const bool judged = gate_applies(*session);
   session->identity.harmless = session->identity.harmless && !options.other;
   if (judged && options.other) return make_error(pst::kStartupParameterRefused, "options");
-  std::string tenant;
   std::vector<std::pair<Bytes, Bytes>> passed;
   for (auto& [name, value] : options.settings) {
-    if (is_tenant_option(name)) {
-      tenant = value;
-      continue;
-    }
+    if (take_own(own, name, value)) continue;
     POSTERN_TRY(judge_startup(session, name, value));
     if (name == "application_name") session->identity.application = value;
     passed.emplace_back(std::move(name), std::move(value));
   }
-  if (!tenant.empty() && options.other) {
-    return make_error(pst::kStartupParameterRefused, "options");
-  }
-  Bytes sent = judged || !tenant.empty() ? protocol::format_startup_options(passed) : text;
+  if (own.any() && options.other) return make_error(pst::kStartupParameterRefused, "options");
+  Bytes sent = judged || own.any() ? protocol::format_startup_options(passed) : text;
   if (!sent.empty()) session->identity.startup.emplace_back("options", std::move(sent));
-  return tenant;
+  return ok();
 }
 
-// Splits what the client asked for into our own option and what servers are told.
-Result<std::string> read_parameters(Session* session, protocol::LoginRequest& request) {
-  std::string tenant;
+// Splits what the client asked for into our own options and what servers are told.
+Result<OwnOptions> read_parameters(Session* session, protocol::LoginRequest& request) {
+  OwnOptions own;
   std::map<Bytes, Bytes, std::less<>> last;  // names may repeat; the last wins, as in PostgreSQL
   for (auto& [name, value] : request.parameters) last.insert_or_assign(name, value);
   const auto options = last.find("options");
   if (options != last.end()) {
-    POSTERN_ASSIGN(tenant, read_options(session, options->second));
+    POSTERN_TRY(read_options(session, options->second, own));
     last.erase(options);
   }
   for (auto& [name, value] : last) {
-    if (is_tenant_option(name)) {
-      tenant = value;
-      continue;
-    }
+    if (take_own(own, name, value)) continue;
     if (name == "application_name") session->identity.application = value;
     POSTERN_TRY(judge_startup(session, name, value));
     session->identity.startup.emplace_back(name, value);
   }
-  return tenant;
+  return own;
+}
+
+// A token beside another proof. Where a token was the proof, there is no second one.
+Status take_token(Session* session, const OwnOptions& own) {
+  if (own.token.empty()) return ok();
+  if (session->identity.token) return make_error(pst::kIdentityDisagrees, "two tokens");
+  POSTERN_ASSIGN(TokenIdentity token, verify_token(session, own.token));
+  session->identity.token = std::make_shared<const TokenIdentity>(std::move(token));
+  return ok();
+}
+
+Evidence evidence_of(Session* session, const config::UserOptions& user, const OwnOptions& own) {
+  Evidence evidence;
+  evidence.user = &user;
+  evidence.listed = session->runtime().users.lists(session->identity.login);
+  evidence.token = session->identity.token.get();
+  evidence.asked_tenant = own.tenant;
+  evidence.asked_subject = own.subject;
+  evidence.asked_purpose = own.purpose;
+  const TlsEngine* tls = session->client.tls();
+  const auto certificate = tls != nullptr ? tls->peer_certificate() : std::nullopt;
+  if (certificate) {
+    evidence.certificate = session->runtime().auth->identity.load()->maps.find(*certificate);
+    evidence.certificate_until_us = certificate->not_after_us;
+  }
+  return evidence;
+}
+
+// Tenant, subject, purpose and until when, by the sources in force.
+Status resolve(Session* session, const config::UserOptions& user, const OwnOptions& own) {
+  POSTERN_TRY(take_token(session, own));
+  const auto sources = config::identity_sources(session->config(), session->database->options());
+  const Evidence evidence = evidence_of(session, user, own);
+  POSTERN_ASSIGN(Resolved found, resolve_identity(sources, evidence));
+  Identity& who = session->identity;
+  who.roles = std::move(found.roles);
+  who.valid_until_us = found.valid_until_us;
+  POSTERN_TRY(still_valid(*session));
+  if (found.rights.by_set || found.rights.by_comment || who.valid_until_us != 0) {
+    session->choice = std::make_unique<Choice>(found.acts_for, std::move(found.rights));
+  }
+  act_for(session, std::move(found.acts_for));
+  return ok();
 }
 
 }  // namespace
@@ -211,12 +234,11 @@ Status identify(Session* session, protocol::LoginRequest request) {
       who.upstream_user != database.user) {
     return make_error(pst::kStrangerRefused);
   }
-  POSTERN_ASSIGN(const std::string asked, read_parameters(session, request));
-  POSTERN_ASSIGN(who.tenant, tenant_of(user, asked));
+  POSTERN_ASSIGN(const OwnOptions own, read_parameters(session, request));
   session->pooled = database.pool_mode != config::PoolMode::kSession;
   session->per_statement = database.pool_mode == config::PoolMode::kStatement;
   if (session->pooled) session->state.start(take_settings(who));
-  who.pool_identity = encode_identity(identity_scope(*session), who.startup);
+  POSTERN_TRY(resolve(session, user, own));
   const ClientLimits limits = client_limits(session->config().limits, database, user);
   POSTERN_ASSIGN(session->place, session->runtime().registry.admit(place_of(session, limits)));
   return ok();

@@ -19,6 +19,7 @@
 #include "proxy/session/search_path.hpp"
 #include "proxy/session/settling.hpp"
 #include "proxy/session/state_following.hpp"
+#include "proxy/session/violations.hpp"
 #include "proxy/session/wait_notice.hpp"
 #include "proxy/sinks/log.hpp"
 
@@ -82,7 +83,9 @@ Result<std::string> make_context(Session& session, const ServerLink& link, std::
   fields.database = link.facts().database_oid;
   fields.kid = config::guard_kid(key);
   fields.tenant = session.identity.tenant;
-  fields.subject = session.identity.login;
+  const Identity& who = session.identity;
+  fields.subject = who.subject.empty() ? who.login : who.subject;
+  fields.roles = who.roles;
   fields.backend_pid = static_cast<std::int32_t>(link.facts().backend_pid);
   fields.backend_start_us = link.facts().backend_start;
   fields.expiry_us = expiry;
@@ -124,9 +127,13 @@ Task<Result<std::unique_ptr<Transport>>> adopt_or_open(Session* session, PoolTic
   co_return std::make_unique<Transport>(std::move(server.transport));
 }
 
-}  // namespace
-
-namespace {
+Status add_plain(ServerLink* link, std::string_view sql) {
+  POSTERN_TRY(protocol::Query{sql}.encode(link->out().own()));
+  Unit unit;
+  unit.request = Request::kQuery;
+  unit.internal = Internal::kReset;
+  return link->expect(std::move(unit), Disposition::kSwallow);
+}
 
 PoolHandle find_pool(Session* session, const Endpoint& node) {
   Broker::Request request;
@@ -183,6 +190,7 @@ Task<Result<std::unique_ptr<ServerLink>>> acquire(Session* session, const PoolHa
   PoolTicket slot = std::move(*ticket);
   auto transport = co_await adopt_or_open(session, &slot, std::move(node), &facts);
   if (!transport) co_return transport.error();
+  tell_bypass(session, *facts);
   co_return make_link(session, std::move(*transport), std::move(facts), std::move(slot));
 }
 
@@ -292,27 +300,48 @@ bool arming_due(const Session& session, const ServerLink& link) {
   const auto protection = session.database->protection();
   const bool wanted =
       protection != nullptr && protection->is_protected && !session.identity.tenant.is_none();
-  if (!wanted) return false;
-  return !link.context().armed ||
+  if (!wanted) return link.context().issued != 0 && session.identity.tenant.is_none();
+  return !link.context().armed || link.context().scope != session.identity.context_scope ||
          policy::past_half_life(link.context().issued, link.context().expiry, unix_micros());
 }
+
+namespace {
+
+// Arming starts from the empty context only. Another tenant's gets everything out of its way that
+// the session remembers of the one before.
+Status empty_context(Session* session, ServerLink* link) {
+  TenantContext& context = link->context();
+  if (context.issued == 0) return ok();
+  const TenantId& tenant = session->identity.tenant;
+  const bool same = !tenant.is_none() && context.tenant == tenant.text();
+  context = TenantContext{};
+  if (same) return add_group(link, policy::kDisarmSql, {}, Internal::kDisarm);
+  link->mixed = true;
+  POSTERN_TRY(add_plain(link, policy::kForgetSequencesSql));
+  return add_group(link, policy::kSwitchSql, {}, Internal::kSwitch);
+}
+
+}  // namespace
 
 Status arm_link(Session* session, ServerLink* link) {
   if (signing_key(*session) == nullptr || !session->config().tenant) {
     return make_error(pst::kNoGuardKey);
   }
-  // Arming starts from the empty context only.
-  if (link->context().issued != 0) {
-    POSTERN_TRY(add_group(link, policy::kDisarmSql, {}, Internal::kDisarm));
-  }
+  POSTERN_TRY(empty_context(session, link));
+  const Identity& who = session->identity;
+  if (who.tenant.is_none()) return ok();
   const std::int64_t now = unix_micros();
   const std::int64_t life =
       std::chrono::duration_cast<std::chrono::microseconds>(session->config().tenant->expiry)
           .count();
-  POSTERN_ASSIGN(link->context().expected, make_context(*session, *link, now + life));
+  std::int64_t expiry = now + life;
+  if (who.valid_until_us != 0) expiry = std::min(expiry, std::max(who.valid_until_us, now + 1));
+  POSTERN_ASSIGN(link->context().expected, make_context(*session, *link, expiry));
   POSTERN_TRY(add_group(link, policy::kArmSql, link->context().expected, Internal::kArm));
   link->context().issued = now;
-  link->context().expiry = now + life;
+  link->context().expiry = expiry;
+  link->context().tenant = who.tenant.text();
+  link->context().scope = who.context_scope;
   link->context().armed = true;
   return ok();
 }
@@ -323,12 +352,7 @@ namespace {
 // last: as a simple query it also drops the unnamed statement that the group before it leaves.
 Task<bool> reset_link(Session* session, ServerLink* link) {
   if (!add_group(link, policy::kReleaseSql, {}, Internal::kDisarm)) co_return false;
-  Bytes& out = link->out().own();
-  if (!protocol::Query{"DISCARD ALL"}.encode(out)) co_return false;
-  Unit unit;
-  unit.request = Request::kQuery;
-  unit.internal = Internal::kReset;
-  if (!link->expect(std::move(unit), Disposition::kSwallow)) co_return false;
+  if (!add_plain(link, "DISCARD ALL")) co_return false;
   const Status sent = co_await link->flush();
   if (!sent) co_return false;
   const Status drained = co_await drain_replies(session, link);
@@ -347,8 +371,8 @@ void close_link(void* owner) {
 Task<void> release_link(Session* session, std::unique_ptr<ServerLink> link) {
   while (link->cancels > 0) co_await link->cancels_done.wait();
   close_open_executions(session, link.get(), make_error(pst::kUpstreamLost));
-  bool clean =
-      !link->broken && link->queue().releasable() && link->out().empty() && link->up_left == 0;
+  bool clean = !link->broken && !link->mixed && link->queue().releasable() && link->out().empty() &&
+               link->up_left == 0;
   if (clean) {
     Deadline deadline(session->worker()->deadlines(), close_link, link.get());
     deadline.arm(SteadyClock::now() + kResetTimeout);
@@ -401,7 +425,7 @@ Task<void> detach_primary(Session* session) {
   }
   while (link->pumping) co_await link->stopped.wait();
   const bool as_it_is = session->pooled && link->quiet() && link->out_empty() && !link->broken &&
-                        link->cancels == 0 && session->state.pins() == Pin::kNone &&
+                        !link->mixed && link->cancels == 0 && session->state.pins() == Pin::kNone &&
                         !session->state.suspect();
   if (as_it_is) co_return give_back(session, std::move(session->primary), true);
   co_await release_link(session, std::move(session->primary));

@@ -17,12 +17,15 @@ std::optional<Status> attach_at_once(Session* session);
 /// A connection to the node given, for the length of one read. Not pumped: its caller reads.
 Task<Result<std::unique_ptr<ServerLink>>> acquire_link(Session* session, Endpoint node);
 
-/// A tenant is in force and the link carries no fresh context of it.
+/// A tenant is in force and the link carries no fresh context of it, or none is and it does.
 bool arming_due(const Session& session, const ServerLink& link);
 
 /// Adds the tenant context in front of what the session sends next; no round trip. Only outside
 /// transactions, with nothing under way. kNoGuardKey.
 Status arm_link(Session* session, ServerLink* link);
+
+/// Adds a statement of ours by itself, whose answer is dropped and whose failure ends the session.
+Status add_plain(ServerLink* link, std::string_view sql);
 
 /// Gives a link back: resets and confirms it where it is clean, closes it where anything is open or
 /// in doubt. The link's coroutine has ended or never ran.
@@ -31,7 +34,8 @@ Task<void> release_link(Session* session, std::unique_ptr<ServerLink> link);
 /// Hands a link to the pool as it is, or closes it where it is not `clean`.
 void give_back(Session* session, std::unique_ptr<ServerLink> link, bool clean);
 
-/// Ends the primary's reply coroutine and gives the connection back. Called once, at the end.
+/// Ends the primary's reply coroutine and gives the connection back: at the end, and in front of
+/// another tenant.
 Task<void> detach_primary(Session* session);
 
 /// Passes a cancel request on to the server, if the session has something under way there.

@@ -24,6 +24,7 @@
 #include "proxy/session/replication.hpp"
 #include "proxy/session/settling.hpp"
 #include "proxy/session/state_following.hpp"
+#include "proxy/session/violations.hpp"
 #include "proxy/sinks/log.hpp"
 
 namespace postern::proxy {
@@ -139,6 +140,7 @@ bool append_servers_words(const Session& session, const Error& error, Bytes& out
 Task<void> refuse_login(Session* session, const Error* error, bool tell) {
   session->runtime().metrics.logins_failed.add();
   session->runtime().metrics.refusals.add(error->code);
+  tell_failure(session, *error);
   co_await record_login(session, error);
   log_failure("login_refused", *error,
               {{"client", session->identity.address}, {"user", session->identity.login}});

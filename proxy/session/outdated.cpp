@@ -25,6 +25,21 @@ bool tenant_stands(const config::UserOptions& user, const TenantId& tenant) {
   return tenant.is_none() || user.tenants.permits(tenant);
 }
 
+// What a session may name is settled at its login.
+bool choice_changed(const config::UserOptions& was, const config::UserOptions& is) {
+  if (was.trusted != is.trusted) return true;
+  return is.trusted &&
+         (was.tenants.any != is.tenants.any || was.tenants.allowed != is.tenants.allowed);
+}
+
+bool sources_changed(const config::Config& before, const config::Config& now,
+                     std::string_view database) {
+  const config::DatabaseOptions* was = config::find_database(before, database);
+  const config::DatabaseOptions* is = config::find_database(now, database);
+  return was != nullptr && is != nullptr &&
+         config::identity_sources(before, *was) != config::identity_sources(now, *is);
+}
+
 bool leaves_cluster(const ServerLink* link, const Cluster& cluster) {
   return link != nullptr && !cluster.has(link->facts().endpoint);
 }
@@ -61,6 +76,10 @@ std::optional<std::string> identity_changed(const config::Config& before, const 
   if (guarded != config::is_protected(before, database)) {
     return guarded ? "its database is protected now" : "its database is no longer protected";
   }
+  if (was != nullptr && is != nullptr && choice_changed(*was, *is)) {
+    return "whom it may act for is another";
+  }
+  if (sources_changed(before, now, database)) return "the sources of identity are others";
   return std::nullopt;
 }
 

@@ -6,9 +6,11 @@
 #include "protocol/extended.hpp"
 #include "protocol/rows.hpp"
 #include "protocol/simple.hpp"
+#include "proxy/session/acting.hpp"
 #include "proxy/session/analyse.hpp"
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/batch_items.hpp"
+#include "proxy/session/choosing.hpp"
 #include "proxy/session/clock.hpp"
 #include "proxy/session/copy_run.hpp"
 #include "proxy/session/elsewhere.hpp"
@@ -132,6 +134,12 @@ Status send_query(Session* session, std::shared_ptr<Execution> execution,
 }  // namespace
 
 Task<Status> run_query(Session* session, ByteView text) {
+  // 1: whom is it for?
+  if (session->choice != nullptr) {
+    const auto chosen = co_await choose_for_query(session, text);
+    if (!chosen) co_return chosen.error();
+    if (*chosen == Chosen::kAnswered) co_return ok();
+  }
   // 2, 3: what does the text say under the settings now in force, and what is to happen to it?
   if (must_settle(*session)) {
     const Status settled = co_await settle_settings(session);
@@ -142,6 +150,7 @@ Task<Status> run_query(Session* session, ByteView text) {
   if (!analysed && ends_session(analysed.error())) co_return analysed.error();
   if (!analysed) co_return co_await refuse_query(session, analysed.error(), Recorded::kNo);
   const AnalysedText& known = **analysed;
+  if (shows_tenant(known)) co_return co_await show_tenant(session);
   if (known.decision != nullptr && known.decision->refusal) {
     const auto refusal = co_await refusal_of(session, *analysed);
     if (refusal) co_return co_await refuse_query(session, *refusal, Recorded::kYes);
@@ -184,12 +193,19 @@ Task<Status> run_query(Session* session, ByteView text) {
 Task<Status> run_batch(Session* session, FrontendType last) {
   BatchItems items = session->batch.take();
   const bool synced = last == FrontendType::kSync;
+  std::optional<Error> barred;
+  if (session->choice != nullptr) {
+    const BatchItems* all = &items;
+    const auto chosen = co_await choose_for_batch(session, all);
+    if (!chosen) co_return chosen.error();
+    barred = *chosen;
+  }
   if (!session->batch_sent && must_settle(*session)) {
     const Status settled = co_await settle_settings(session);
     if (!settled) co_return settled.error();
   }
   // 2 to 7 for a lone read; everything else goes to the primary, item by item.
-  if (synced && !session->batch_sent && may_read_elsewhere(*session)) {
+  if (synced && !session->batch_sent && !barred && may_read_elsewhere(*session)) {
     const auto served = co_await serve_batch_elsewhere(session, &items);
     if (!served) co_return served.error();
     if (*served) co_return ok();
@@ -197,7 +213,8 @@ Task<Status> run_batch(Session* session, FrontendType last) {
   if (synced && !session->batch_sent) keep_for_retry(session, items);
   for (const BatchItem& item : items) {
     const BatchItem* current = &item;
-    const auto sent = co_await run_item(session, current);
+    Result<ItemResult> sent = ItemResult{barred, Recorded::kNo};
+    if (!barred) sent = co_await run_item(session, current);
     if (!sent) co_return sent.error();
     if (sent->refusal) {
       if (sent->recorded == Recorded::kNo) {

@@ -9,6 +9,7 @@
 #include "proxy/session/passing.hpp"
 #include "proxy/session/publish.hpp"
 #include "proxy/session/state_following.hpp"
+#include "proxy/session/violations.hpp"
 #include "proxy/sinks/log.hpp"
 
 namespace postern::proxy {
@@ -92,6 +93,7 @@ Task<void> fail_session(Session* session, ServerLink* link, const Error* error) 
   link->broken = true;
   session->failure = session->timed_out ? make_error(*session->timed_out) : *error;
   link->transport().close();
+  tell_failure(session, *error);
   close_open_executions(session, link, *error);
   // In the middle of a message nothing can be said: what is missing of it would be made up by it.
   const bool mute = link->stream_left > 0 && link->stream_forward;

@@ -6,6 +6,8 @@
 #include "base/codes/crypto.hpp"
 #include "base/codes/session.hpp"
 #include "base/codes/types.hpp"
+#include "policy/arming.hpp"
+#include "proxy/session/acting.hpp"
 #include "proxy/session/bytea.hpp"
 #include "proxy/session/literal_text.hpp"
 #include "types/value.hpp"
@@ -167,6 +169,7 @@ Status hide_literals(PreparedStatement* statement) {
   const AnalysedText& analysed = *statement->analysed;
   statement->server_text = analysed.text;
   statement->server_types = statement->client_types;
+  if (shows_tenant(analysed)) statement->server_text = policy::kShowTenantSql;
   if (analysed.decision == nullptr) return ok();
   std::vector<Splice> splices;
   std::uint16_t next = highest_parameter(analysed, statement->client_types.size());

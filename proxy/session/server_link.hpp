@@ -85,6 +85,8 @@ class ServerLink {
   [[nodiscard]] const TenantContext& context() const { return facts_->context; }
   /// Set once the connection must not be used any further, nor pooled.
   bool broken = false;
+  /// It served more than one tenant: not for a pool any more.
+  bool mixed = false;
   /// A server message already matched with its request, held back until a gate opens.
   std::optional<protocol::Disposal> held;
   /// Bytes of a large message still to be passed through, or dropped.

@@ -14,6 +14,8 @@
 #include "protocol/client_login.hpp"
 #include "protocol/session_fsm.hpp"
 #include "proxy/cache/result_cache.hpp"
+#include "proxy/identity/choice.hpp"
+#include "proxy/identity/token.hpp"
 #include "proxy/route/token.hpp"
 #include "proxy/runtime/runtime.hpp"
 #include "proxy/session/batch.hpp"
@@ -26,20 +28,26 @@
 
 namespace postern::proxy {
 
-/// Who the client is, fixed at login.
+/// Who the client is: fixed at login, but for those it acts for (acting.hpp).
 struct Identity {
   std::string login;
   std::string application;
   std::string address;  ///< host:port of the client
   std::string upstream_user;
-  TenantId tenant;  ///< none() where no tenant is in force
+  TenantId tenant;                  ///< none() where no tenant is in force
+  std::string subject;              ///< the end user it acts for; empty: not known
+  std::string purpose;              ///< as asserted, for the access log
+  std::vector<std::string> roles;   ///< of the end user, from a token
+  std::int64_t valid_until_us = 0;  ///< since 1970: until when its proof holds; 0: for ever
+  std::string context_scope;        ///< differs where tenant contexts must differ; empty: no tenant
   policy::Profile profile = policy::Profile::kTransparent;
   std::vector<std::pair<Bytes, Bytes>> startup;  ///< parameters passed on to servers
   std::string pool_identity;  ///< what pools never mix: tenant, and parameters of the startup
   std::string_view method = "scram-sha-256";  ///< how it proved itself; static storage
   /// What it gave away doing so, for logging in upstream in its name; null where nothing.
   std::shared_ptr<const protocol::LoginProof> proof;
-  bool rule_replication = false;  ///< the rule that admitted it permits replication
+  std::shared_ptr<const TokenIdentity> token;  ///< what a verified token says; null: none
+  bool rule_replication = false;               ///< the rule that admitted it permits replication
   bool guarded = false;  ///< its database was protected when it logged in, its startup was judged
   bool harmless = true;  ///< a startup that was not judged would have passed as well
 };
@@ -93,6 +101,7 @@ struct Session : std::enable_shared_from_this<Session> {
   Identity identity;
   Database* database = nullptr;  ///< null on the console
   bool on_console = false;
+  std::unique_ptr<Choice> choice;  ///< null: whom it acts for never changes, and never expires
   const config::Config* configured = nullptr;  ///< what the identity was last found to agree with
   /// Of the process's stop: no message since then; during login its beginning.
   SteadyClock::time_point quiet_since = SteadyClock::now();
@@ -146,8 +155,9 @@ struct Session : std::enable_shared_from_this<Session> {
   bool batch_sent = false;    ///< something of the present batch went to the server
   std::vector<std::uint64_t> described_in_batch;  ///< statements whose Describe is under way
   std::unique_ptr<CopyInsert> copying;            ///< a COPY whose rows are inserted here
-  std::size_t notices = 0;        ///< to a tenant, since the last ReadyForQuery
+  std::size_t notices = 0;                        ///< to a tenant, since the last ReadyForQuery
   bool refused_locally = false;   ///< a batch is skipped to Sync without the server's knowledge
+  bool bypass_told = false;       ///< the alert of tell_bypass() was raised
   std::optional<Error> failure;   ///< why the session ends, where the server's side found out
   bool ending = false;            ///< no further client message is taken
   bool said_goodbye = false;      ///< by Terminate: what it sent before is still carried out

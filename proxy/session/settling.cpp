@@ -1,6 +1,7 @@
 #include "proxy/session/settling.hpp"
 
 #include "base/codes/pool.hpp"
+#include "base/codes/session.hpp"
 #include "protocol/simple.hpp"
 #include "proxy/session/items.hpp"
 #include "proxy/session/link.hpp"
@@ -70,7 +71,13 @@ Task<Status> arm_when_due(Session* session) {
   // Arming needs to know that no transaction is open: what is under way is waited for.
   const Status drained = co_await drain_primary(session);
   if (!drained) co_return drained.error();
-  if (!server_idle(*session)) co_return ok();
+  if (!server_idle(*session)) {
+    // Never inside a transaction; and never does one go on for somebody else.
+    const bool other =
+        link->context().issued != 0 && link->context().scope != session->identity.context_scope;
+    if (other) co_return make_error(pst::kArmingFailed, "a transaction of another tenant is open");
+    co_return ok();
+  }
   co_return arm_link(session, link);
 }
 

@@ -188,8 +188,8 @@ Result<bool> ask_state(Session* session, ServerLink* link) {
 
 Task<void> let_go(Session* session, std::unique_ptr<ServerLink> link) {
   while (link->cancels > 0) co_await link->cancels_done.wait();
-  const bool quiet = link->transport().glance() == IdleState::kQuiet;
-  give_back(session, std::move(link), quiet);
+  const bool fit = !link->mixed && link->transport().glance() == IdleState::kQuiet;
+  give_back(session, std::move(link), fit);
 }
 
 void offer_primary(Session* session) {

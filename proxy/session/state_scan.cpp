@@ -195,6 +195,8 @@ class Scanner {
     if (name == "session_authorization") return add(Hint::kUnfollowed);
     // Under a path that begins with pg_temp, every CREATE makes temporary objects.
     if (name == "search_path") add(Hint::kTemporary);
+    // Whom statements are for is no setting of the server's.
+    if (name.starts_with("postern.")) return;
     if (!local && name.find('.') != std::string::npos) scan_.custom.push_back(std::move(name));
   }
 

@@ -5,6 +5,7 @@
 
 #include "base/codes/session.hpp"
 #include "protocol/rows.hpp"
+#include "proxy/session/acting.hpp"
 #include "proxy/session/clock.hpp"
 #include "proxy/session/search_path.hpp"
 
@@ -28,6 +29,7 @@ void forget_prepared(Session* session, ServerLink* link, const std::string& name
 }
 
 void track_setting(Session* session, ServerLink* link, const sql::Statement& statement) {
+  if (!claim_of_setting(statement.name).empty()) return;
   session->settings_changed = true;
   const bool all = statement.kind == StatementKind::kReset && statement.name == "all";
   const bool unknown = sql::has(statement.session, SessionEffect::kUnknown);
@@ -131,6 +133,7 @@ Status on_search_path_reply(Session* session, const protocol::Frame& frame) {
 void on_ready(Session* session, ServerLink* link, ByteView status) {
   clock_ready(session, status != "I", link->queue().size() - 1);
   session->statistics.ready(status.empty() ? 'I' : status.front());
+  if (status == "I") end_choice(session);
   // Portals end with their transaction; those of a batch already on its way are kept.
   if (status != "I" || link->queue().size() > 1) return;
   session->portals.clear();
@@ -177,6 +180,7 @@ void on_deallocated(Session* session, ServerLink* link, const PreparedStatement&
 }
 
 void on_command_tag(Session* session, ServerLink* link, ByteView tag) {
+  if (session->choice != nullptr) session->choice->on_tag(tag);
   const bool discarded = tag == "DISCARD ALL";
   if (!session->pooled || (!discarded && tag != "DEALLOCATE ALL")) return;
   forget_prepared(session, link, {});

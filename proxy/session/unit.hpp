@@ -30,6 +30,7 @@ struct AnalysedText {
   std::shared_ptr<const Protection> protection;      ///< what it was decided under
   std::vector<std::string> search_path;              ///< likewise; empty: not known then
   bool decrypts = true;                              ///< of the principal it was decided for
+  bool has_tenant = false;                           ///< likewise
 
   [[nodiscard]] const sql::Statement* statement(std::size_t i) const {
     return facts != nullptr && i < facts->statements.size() ? &facts->statements[i] : nullptr;
@@ -101,6 +102,7 @@ enum class Internal : std::uint8_t {
   kArm,          ///< set_config of the tenant context
   kReset,        ///< DISCARD ALL at release
   kDisarm,       ///< empties and confirms the context
+  kSwitch,       ///< the same in front of another tenant's
   kRefusal,      ///< always fails; its error is replaced by ours
   kPosition,     ///< WAL position behind a commit
   kReparse,      ///< statement prepared again on this connection

@@ -145,7 +145,7 @@ bool passes_in_parts(const Session& session, const Header& header) {
   // Rows that Postern inserts itself are read whole.
   if (type == FrontendType::kCopyData) return !takes_copy(session);
   const bool values = type == FrontendType::kQuery || type == FrontendType::kBind;
-  return values && session.database->protection() == nullptr;
+  return values && session.choice == nullptr && session.database->protection() == nullptr;
 }
 
 Task<Status> take_long(Session* session, Header header) {

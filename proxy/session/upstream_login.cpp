@@ -96,7 +96,10 @@ bool read_number(const std::optional<std::string>& text, T& out) {
   return ec == std::errc{} && end == text->data() + text->size();
 }
 
-constexpr std::string_view kSearchPathSql = "SELECT pg_catalog.current_setting('search_path')";
+constexpr std::string_view kSessionSql =
+    "SELECT pg_catalog.current_setting('search_path'), (SELECT CASE WHEN rolsuper THEN 'superuser'"
+    " WHEN rolbypassrls THEN 'bypassrls' END FROM pg_catalog.pg_roles"
+    " WHERE rolname OPERATOR(pg_catalog.=) current_user)";
 
 // What arming and analysis need to know about the backend, in its own words.
 Task<Status> learn(Transport* transport, ReadBuffer* input, ServerFacts* facts) {
@@ -112,11 +115,12 @@ Task<Status> learn(Transport* transport, ReadBuffer* input, ServerFacts* facts) 
     co_return make_error(pst::kUpstreamUnavailable, "the server does not say who its backend is");
   }
   facts->backend_pid = pid;
-  std::string path_text(kSearchPathSql);
+  std::string path_text(kSessionSql);
   const Result<Rows> path = co_await plain_query(transport, input, std::move(path_text));
   if (!path) co_return path.error();
-  if (path->size() == 1 && path->front().size() == 1) {
+  if (path->size() == 1 && path->front().size() == 2) {
     facts->search_path = path->front()[0].value_or("");
+    facts->bypass = path->front()[1].value_or("");
   }
   co_return ok();
 }

@@ -30,9 +30,7 @@ const Case kCases[] = {
      "column[0].typ: there is no such key; did you mean \"type\"?"},
     {"[[table]]\nname='a.b'\n[[table.policies]]\nnam='x'\n", pst::kConfigUnknownKey, 4,
      "table[0].policies[0].nam"},
-    // Reserved names.
-    {"[alerts]\n", pst::kConfigNotHandled, 1, "alerts"},
-    {"[alerts]\nport = 1\n", pst::kConfigNotHandled, 1, "alerts"},
+    {"[alerts]\nport = 1\n", pst::kConfigUnknownKey, 2, "alerts.port"},
     // Wrong types.
     {"[listen]\nport = \"6432\"\n", pst::kConfigBadValue, 2, "expected an integer, found a string"},
     {"[listen]\nport = 1.5\n", pst::kConfigBadValue, 2, "found a fraction or date"},

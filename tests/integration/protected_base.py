@@ -64,7 +64,8 @@ class ProtectedTest(ClusterTest):
         cls.postern.write("users.toml", "".join(
             f'[user.{tenant}_app]\npassword = "{cls.passwords[tenant + "_app"]}"\n'
             f'tenant = "{tenant}"\nprofile = "app"\n' for tenant in (OWN, VICTIM)
-        ))  # fmt: skip
+        ) + cls.more_users())  # fmt: skip
+        cls.prepare_files()
         cls.postern.configure(cls.toml)
         for command in (("init",), ("tenant", "add", OWN, VICTIM)):
             cls.postern.cli_checked("keys", *command, "-c", "postern.toml")
@@ -73,6 +74,19 @@ class ProtectedTest(ClusterTest):
             "--dsn", cls.direct().public(), database=cls.direct(),
         )  # fmt: skip
         cls.postern.start(cls.toml)
+
+    # What a class adds to the fixture.
+    @classmethod
+    def more_users(cls) -> str:
+        return ""
+
+    @classmethod
+    def more_toml(cls) -> str:
+        return ""
+
+    @classmethod
+    def prepare_files(cls) -> None:
+        """Files the configuration names, beside those of every class."""
 
     @classmethod
     def toml(cls, ports: Ports) -> str:
@@ -117,7 +131,7 @@ anchor_file = "../anchor/postern.anchor"
 key_file = "audit.key"
 [log]
 level = "info"
-{columns}"""
+{columns}{cls.more_toml()}"""
 
     @classmethod
     def _move_people(cls, tenant: str) -> None:

@@ -36,6 +36,7 @@ LIBRARIES = [
     (r"libpq-fe\.h|postgresql/.*", ["schema"]),
     (r"sodium\.h|sodium/.*", ["crypto"]),
     (r"openssl/.*", ["crypto", "proxy/net"]),
+    (r"curl/.*", ["proxy/alerts"]),
     (r"stringprep\.h|idna\.h", ["crypto"]),
     (r"toml\+\+/.*", ["config/toml_document.cpp"]),
     (r"nlohmann/.*", ["audit", "config", "crypto", "proxy", "schema", "app"]),
