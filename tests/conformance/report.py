@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,7 +52,7 @@ class _Part:
 
 
 class Report:
-    """Collects; `finish` prints the last tables and the count."""
+    """Collects what one pool mode shows; `show` prints the table of a part."""
 
     def __init__(self, reasons: Mapping[str, Mapping[str, str]]) -> None:
         self._reasons = reasons
@@ -113,6 +113,10 @@ class Report:
             print(f"  {name:<{width}}  {kind}  {detail}".rstrip())
         sys.stdout.flush()
 
-    def finish(self) -> int:
-        print(f"\n{self.passed} passed, {self.failed} failed")
-        return 0 if self.passed and not self.failed else 1
+
+def finish(reports: Sequence[Report]) -> int:
+    """The count over all, as the last line; the exit code."""
+    passed = sum(report.passed for report in reports)
+    failed = sum(report.failed for report in reports)
+    print(f"\n{passed} passed, {failed} failed")
+    return 0 if passed and not failed else 1

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import byte_cases
+import programs_part
 import sources
 from bed import Bed
 from byte_part import Oracle
@@ -114,13 +115,15 @@ def _frames(server: socket.socket) -> Frames:
         yield head, stream.read(struct.unpack("!I", head[1:])[0] - 4)
 
 
-def main(pool_mode: str) -> int:
+def run(pool_mode: str) -> Report:
     report = Report({})
     _reasons(report)
     _bytes(report, pool_mode)
     _regress(report, pool_mode)
+    for part in programs_part.PROGRAMS:
+        programs_part.run_part(report, part, pool_mode, "--self-test")
     report.show("self-test")
-    return report.finish()
+    return report
 
 
 def _caught(report: Report, name: str, differing: int, wanted: bool) -> None:

@@ -13,7 +13,7 @@ foreach(folder base protocol sql types crypto policy audit config proxy schema a
   endforeach()
 endforeach()
 
-add_library(headers_alone OBJECT ${headers_alone_sources})
+add_library(headers_alone OBJECT EXCLUDE_FROM_ALL ${headers_alone_sources})
 target_link_libraries(headers_alone PRIVATE postern_proxy postern_schema
   nlohmann_json::nlohmann_json)
 target_compile_options(headers_alone PRIVATE -O0 -g0 -U_FORTIFY_SOURCE)
