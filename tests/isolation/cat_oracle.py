@@ -92,10 +92,10 @@ ITEMS = [
              "UPDATE ord SET cust_id = 901 WHERE id = 1")), "look alike")), steps(
         own("UPDATE ord SET cust_id = 2 WHERE id = 1"))),
     Item(114, "exclusion constraints", steps(
-        either("INSERT INTO slot VALUES (1, 90, '[501000,502000)', 'x')"),
+        either("INSERT INTO slot VALUES (1, 90, '[5010,5012)', 'x')"),
         call(lambda s: s.lint("slot_global"), "lint names slot_global")), steps(
-        own("INSERT INTO slot VALUES (1, 90, '[5000,6000)', 'x')"),
-        refused("INSERT INTO slot VALUES (1, 91, '[5500,6000)', 'x')", codes=CONSTRAINT)),
+        own("INSERT INTO slot VALUES (1, 90, '[9000,9500)', 'x')"),
+        refused("INSERT INTO slot VALUES (1, 91, '[9400,9600)', 'x')", codes=CONSTRAINT)),
         "bad_exclusion"),
     Item(115, "values in DETAIL and CONTEXT", steps(call(no_values_in_errors)),
          steps(call(honest_error))),

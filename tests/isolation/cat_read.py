@@ -83,11 +83,11 @@ ITEMS = [
         own("TABLE cust", "SELECT * FROM ONLY cust", "SELECT * FROM cust *", "TABLE ONLY inh"),
         equal("SELECT count(*) FROM inh *", 40)), steps(own("TABLE cust ORDER BY id LIMIT 3"))),
     Item(9, "whole rows", steps(
-        own("SELECT cust FROM cust", "SELECT (cust).ssn FROM cust", "SELECT ssn(cust) FROM cust",
-            "SELECT cust::text FROM cust", "SELECT to_jsonb(cust) FROM cust",
+        own("SELECT cust FROM cust", "SELECT (cust).ssn FROM cust", "SELECT cust::text FROM cust", "SELECT to_jsonb(cust) FROM cust",
             "SELECT array_agg(c) FROM cust c"),
+        either("SELECT ssn(cust) FROM cust"),
         none("SELECT to_jsonb(cust) FROM cust WHERE (cust).tenant = 2")), steps(
-        own("SELECT row_to_json(c) FROM cust c WHERE id = 1"))),
+        own("SELECT row_to_json(c) FROM cust c WHERE id = 1", "SELECT ssn(cust) FROM cust"))),
     Item(10, "merged columns of USING and NATURAL", steps(
         own("SELECT * FROM cust JOIN ord USING (tenant)", "SELECT * FROM cust NATURAL JOIN inh",
             "SELECT j.id, j FROM cust JOIN moved USING (tenant, id) AS j"),
@@ -113,8 +113,8 @@ ITEMS = [
         equal("SELECT evil.current_setting('a', true)", 2))),
     Item(14, "type and cast shadowing", steps(
         first("SET search_path = evil, pg_catalog, public"),
-        none("SELECT ssn FROM public.cust WHERE tenant = CAST('2' AS pg_catalog.int4)"),
-        either("SELECT ssn FROM public.cust WHERE tenant::text = '2'::int4::text"),
+        either("SELECT ssn FROM public.cust WHERE tenant = CAST('2' AS pg_catalog.int4)",
+               "SELECT ssn FROM public.cust WHERE tenant::text = '2'::int4::text"),
         refused("CREATE CAST (text AS int) WITHOUT FUNCTION",
                 "CREATE DOMAIN public.int8 AS text")), steps(
         own("SELECT ssn FROM cust WHERE tenant = '1'::int4 AND amt > '1'::numeric"))),

@@ -120,7 +120,11 @@ ITEMS = [
     Item(60, "sequences", steps(
         refused("SELECT setval('ord_id_seq', 1)", "SELECT last_value FROM ord_id_seq",
                 "SELECT * FROM pg_sequences", "ALTER SEQUENCE ord_id_seq RESTART",
-                "SELECT pg_sequence_last_value('ord_id_seq'::regclass)"),
+                "SELECT pg_sequence_last_value('ord_id_seq'::regclass)"))), steps(
+        own("INSERT INTO ord (tenant, cust_id, amt) VALUES (1, 1, 5) RETURNING id > 0"))),
+    Item(60, "sequences granted to everyone", steps(
+        refused("SELECT setval('ord_id_seq', 1)", "ALTER SEQUENCE ord_id_seq RESTART"),
+        either("SELECT last_value FROM ord_id_seq", "SELECT nextval('ord_id_seq')"),
         call(lambda s: s.lint("ord_id_seq"), "lint names ord_id_seq")), steps(
         own("INSERT INTO ord (tenant, cust_id, amt) VALUES (1, 1, 5) RETURNING id > 0")),
         "bad_sequence"),

@@ -53,10 +53,13 @@ def _name(item: Item, what: str, database: str) -> str:
 
 def _attack(report: Report, world: World, item: Item, database: str) -> None:
     before = world.digest(database)
-    wrong, canaries = _play(world, item, database, item.attack)
-    if canaries:
+    wrong, canaries, linted = _play(world, item, database, item.attack)
+    if canaries and linted:
+        # A mistake of the schema that row security cannot mend: lint is what closes it.
+        report.note(PART, f"{item.label()}: open on the spoilt schema, named by lint")
+    elif canaries:
         wrong.append(f"LEAK: the attacker was sent {', '.join(canaries[:5])}")
-    if world.digest(database) != before:
+    if not linted and world.digest(database) != before:
         wrong.append("LEAK: the rows of the victim are not as they were")
     report.row(PART, _name(item, "attack", database), not wrong, "\n    ".join(wrong))
     world.fill(database, world.seed)
@@ -64,7 +67,7 @@ def _attack(report: Report, world: World, item: Item, database: str) -> None:
 
 def _twin(report: Report, world: World, item: Item, database: str) -> None:
     place = database if database in (SHOP, "shop_tx") else SHOP
-    wrong, canaries = _play(world, item, place, item.twin)
+    wrong, canaries, _ = _play(world, item, place, item.twin)
     if canaries:
         wrong.append(f"LEAK: the twin was sent {', '.join(canaries[:5])}")
     if not item.twin:
@@ -75,10 +78,10 @@ def _twin(report: Report, world: World, item: Item, database: str) -> None:
 
 def _play(
     world: World, item: Item, database: str, steps: tuple[Step, ...]
-) -> tuple[list[str], list[str]]:
+) -> tuple[list[str], list[str], bool]:
     with Stage(world, database, item.number) as stage:
         try:
             wrong = stage.play(steps)
         except Exception as error:  # one item's trouble is not the others'
             wrong = [f"{type(error).__name__}: {error}"]
-        return wrong, stage.canaries()
+        return wrong, stage.canaries(), stage.linted

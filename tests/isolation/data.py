@@ -55,7 +55,7 @@ def _victim_row(table: str, n: int, victim: Victim) -> str:
     if table == "ord":
         return f"(2, {key}, {key}, {victim.number()}, '{text()}')"
     if table == "slot":
-        return f"(2, {key}, '[{10 * n},{10 * n + 7})', '{text()}')"
+        return f"(2, {key}, '[{5000 + 10 * n},{5007 + 10 * n})', '{text()}')"
     if table == "inh_child":
         return f"(2, {key + 500}, '{text()}', '{text()}')"
     return f"(2, {key}, '{text()}')"

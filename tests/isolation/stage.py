@@ -17,7 +17,7 @@ class Stage:
         self.world = world
         self.database = database
         self.number = number
-        self.foreign_allowed = False
+        self.linted = False  # lint named what is spoilt here
         self._sessions: dict[str, Ear] = {}
         self._attackers: list[Ear] = []
 
@@ -94,6 +94,7 @@ class Stage:
     def lint_elsewhere(self, database: str, name: str) -> str:
         """`postern policy lint` of a database names an object in a finding."""
         done = self.world.policy("lint", database)
+        self.linted = self.linted or (done.returncode == 1 and name in done.stdout)
         if done.returncode != 1:
             said = (done.stderr.strip() or done.stdout.strip()).splitlines()
             return f"lint ended with {done.returncode}: {said[-1] if said else 'silent'}"
