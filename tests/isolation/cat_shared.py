@@ -120,7 +120,7 @@ ITEMS = [
     Item(60, "sequences", steps(
         refused("SELECT setval('ord_id_seq', 1)", "SELECT last_value FROM ord_id_seq",
                 "SELECT * FROM pg_sequences", "ALTER SEQUENCE ord_id_seq RESTART",
-                "SELECT pg_sequence_last_value('ord_id_seq'::regclass)"))), steps(
+                "SELECT pg_sequence_last_value('ord_id_seq'::regclass)")), steps(
         own("INSERT INTO ord (tenant, cust_id, amt) VALUES (1, 1, 5) RETURNING id > 0"))),
     Item(60, "sequences granted to everyone", steps(
         refused("SELECT setval('ord_id_seq', 1)", "ALTER SEQUENCE ord_id_seq RESTART"),

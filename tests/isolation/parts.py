@@ -6,6 +6,8 @@ import argparse
 import time
 
 import catalogue_part
+import interference_part
+import sqlsmith_part
 from report import Report
 from world import World
 
@@ -18,6 +20,16 @@ def run(report: Report, given: argparse.Namespace) -> None:
         with World(seed=given.seed) as world:
             _timed(report, "catalogue", lambda: catalogue_part.run(
                 report, world, given.short, tuple(given.item)))  # fmt: skip
+    if "interference" in wanted:
+        count = interference_part.SHORT_SCRIPTS if given.short else interference_part.SCRIPTS
+        with World(spoilt=False, seed=given.seed) as world:
+            _timed(report, "interference", lambda: interference_part.run(
+                report, world, given.seed, count))  # fmt: skip
+    if "sqlsmith" in wanted:
+        count = sqlsmith_part.SHORT_STATEMENTS if given.short else sqlsmith_part.STATEMENTS
+        with World(spoilt=False, seed=given.seed) as world:
+            _timed(report, "sqlsmith", lambda: sqlsmith_part.run(
+                report, world, given.seed, count))  # fmt: skip
 
 
 def _timed(report: Report, part: str, play: object) -> None:

@@ -66,7 +66,7 @@ class World:
     def _boot(self) -> None:
         self.cluster.start_primary({
             "max_prepared_transactions": "4", "max_connections": "150",
-            "track_functions": "all", "jit": "off",
+            "track_functions": "all", "jit": "off", "autovacuum": "off",
         })  # fmt: skip
         self.passwords["postgres"] = self.cluster.password
         self.cluster.start_redis()
