@@ -329,7 +329,7 @@ def before_tls(stage: Stage) -> str:
     except OSError:
         pass
     raw.close()
-    return "" if got[:1] in (b"N", b"S", b"") else f"answered {got[:20]!r}"
+    return "" if got[:1] in (b"N", b"S", b"E", b"") and b"R\0\0\0" not in got else f"answered {got[:20]!r}"
 
 
 def cancel(stage: Stage) -> str:

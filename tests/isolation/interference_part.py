@@ -41,7 +41,7 @@ class Tally:
 
 def run(report: Report, world: World, seed: int, count: int) -> None:
     generator = Generator(seed)
-    _prepare(world)
+    prepare(world)
     tally = Tally()
     before = {name: world.digest(name) for name in (SHOP, OTHER)}
     if before[SHOP] == before[OTHER]:
@@ -58,7 +58,7 @@ def run(report: Report, world: World, seed: int, count: int) -> None:
     _tell(report, tally, count)
 
 
-def _prepare(world: World) -> None:
+def prepare(world: World) -> None:
     _refill(world)
     for database in (SHOP, OTHER):
         world.superuser(database).execute("ANALYZE")

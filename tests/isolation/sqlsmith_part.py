@@ -48,7 +48,7 @@ REASONS = (
                  r"|pg_jit_available|acl|application_name"),
     ("clock", r"\bnow\b|timestamp\(|timeofday|localtime|current_date|current_time|\bage\b"
               r"|pg_postmaster_start|pg_conf_load"),
-    ("random", r"random|uuid|setseed|_cash|hashtext"),
+    ("random", r"random|tablesample|uuid|setseed|_cash|hashtext"),
     ("physical", r"ctid|\bxmin\b|\bxmax\b|\bcmin\b|\bcmax\b|tableoid|txid|xact|snapshot|_size"
                  r"|pg_relation|pg_partition|filenode|wal|lsn|tablespace|pg_column|to_reg|::oid"
                  r"|pg_stat|pg_control|pg_index|regclass|pg_sequence|nextval|currval|lastval"),

@@ -203,6 +203,12 @@ level = "info"
             for statement in data.statements(data.Victim(seed, rows)):
                 connection.execute(statement.encode())
 
+    def end_server_connections(self) -> None:
+        """Pooled connections end; new ones are made when they are needed."""
+        self.superuser("postgres").execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'"
+        )
+
     def digest(self, database: str, tenant: int = data.VICTIM) -> str:
         found = self.superuser(database).execute(data.digest_sql(tenant)).fetchone()
         assert found is not None
