@@ -24,6 +24,7 @@
 #include "proxy/session/retry.hpp"
 #include "proxy/session/session.hpp"
 #include "proxy/session/state_following.hpp"
+#include "proxy/session/unread.hpp"
 #include "proxy/sinks/log.hpp"
 
 namespace postern::proxy {
@@ -32,12 +33,11 @@ namespace {
 using protocol::Disposition;
 using protocol::Frame;
 using protocol::FrontendType;
+using protocol::Header;
 using protocol::Request;
 using protocol::SessionFsm;
 
 constexpr std::size_t kReadSize = 8192;
-/// A longer row of a COPY is sent on in parts.
-constexpr std::size_t kStreamAbove = 256 * 1024;
 /// For the last bytes to a client whose session ends.
 constexpr std::chrono::seconds kFarewellTime{5};
 
@@ -59,30 +59,6 @@ Status forward_copy(Session* session, const Frame& frame) {
     return link->expect(plain_unit(Request::kCopyFail), Disposition::kForward);
   }
   return ok();
-}
-
-// The fast-path call names a function by oid: nothing the gate could look at. Where it may pass it
-// is recorded as not understood.
-Task<Status> run_function_call(Session* session, const Frame* frame) {
-  if (gated(*session)) {
-    co_return co_await refuse_query(session, make_error(pst::kFastPathRefused), Recorded::kNo);
-  }
-  const Status attached = co_await attach_primary(session);
-  if (!attached) co_return attached.error();
-  auto execution = std::make_shared<Execution>();
-  execution->analysed = std::make_shared<const AnalysedText>();
-  execution->started = Clock::now();
-  execution->node = session->primary->facts().endpoint.text();
-  const Status opened = co_await open_intents(session, execution.get());
-  if (!opened) co_return co_await refuse_query(session, opened.error(), Recorded::kNo);
-  co_await mark_writes(session, execution.get());
-  note_writes(session, *execution);
-  if (session->pooled) session->state.note_unseen();
-  Unit unit = plain_unit(Request::kFunctionCall);
-  unit.execution = std::move(execution);
-  unit.ready_number = ++session->ready_sent;
-  session->primary->out().add_view(frame->whole);
-  co_return session->primary->expect(std::move(unit), Disposition::kForward);
 }
 
 // What was collected of a batch goes out before a message that does not belong to it.
@@ -173,64 +149,63 @@ Task<Status> await_room(Session* session) {
   co_return ok();
 }
 
-// A long row of a COPY is sent on in parts instead of being held whole. True: it began.
-Task<Result<bool>> begin_streaming(Session* session) {
-  const auto header = session->framer.header(session->input.unread());
-  if (!header) co_return header.error();
-  const auto type = static_cast<FrontendType>(header->item.type);
-  const std::size_t total = header->item.total();
-  const bool streams =
-      header->complete() && type == FrontendType::kCopyData && total > kStreamAbove;
-  if (!streams) co_return false;
+// Longer messages are refused, but where they need not be held whole.
+Status check_length(Session* session, const Header& header) {
+  const auto limit = session->config().limits.message_bytes.bytes;
+  if (header.total() - 1 <= limit) return ok();
+  return make_error(pst::kMessageTooLarge, std::to_string(header.total() - 1) + " bytes");
+}
+
+// What has to be true before a message is looked at.
+Task<Status> await_turn(Session* session, FrontendType type) {
   const Status known = co_await know_copy_state(session, type);
   if (!known) co_return known.error();
-  ServerLink* link = session->primary.get();
-  if (link == nullptr || session->fsm.state() != SessionFsm::State::kCopyIn) co_return false;
-  session->statistics.message(type);
-  link->up_left = total;
-  co_return true;
+  co_return co_await await_room(session);
 }
 
-// What is here of such a row goes on, also where the COPY failed meanwhile. Returns what is due.
-std::size_t stream_on(Session* session) {
-  ServerLink* link = session->primary.get();
-  if (link == nullptr || link->up_left == 0) return 0;
-  const std::size_t size = std::min(link->up_left, session->input.size());
-  link->out().add_view(session->input.unread().substr(0, size));
-  session->input.consume(size);
-  link->up_left -= size;
-  return link->up_left;
+Task<Status> take_message(Session* session, Header header, SessionFsm::Verdict verdict) {
+  const bool in_parts = passes_in_parts(*session, header);
+  if (verdict == SessionFsm::Verdict::kDiscard) {
+    session->drop_left = header.total();
+    co_return ok();
+  }
+  if (in_parts) co_return co_await take_long(session, header);
+  Frame frame;
+  frame.type = header.type;
+  frame.whole = session->input.unread().substr(0, header.total());
+  frame.body = frame.whole.substr(header.size);
+  const Frame* current = &frame;
+  const Status taken = co_await take_frame(session, current);
+  if (!taken) co_return taken.error();
+  session->input.consume(frame.whole.size());
+  co_return ok();
 }
 
-// Takes every complete message of the buffer. Returns the unread bytes needed for the next one.
+// Takes every complete message of the buffer, and what is here of a long one. Returns the unread
+// bytes needed to go on.
 Task<Result<std::size_t>> take_messages(Session* session) {
   while (!session->ending) {
-    if (const std::size_t due = stream_on(session)) co_return std::min(due, kStreamAbove);
-    const auto framed = session->framer.next(session->input.unread());
+    if (const std::size_t due = pass_long(session)) co_return std::min(due, kLongMessage);
+    const auto framed = session->framer.header(session->input.unread());
     if (!framed) co_return framed.error();
-    if (!framed->complete()) {
-      const auto streaming = co_await begin_streaming(session);
-      if (!streaming) co_return streaming.error();
-      if (*streaming) continue;
-      co_return framed->need;
-    }
-    const Frame frame = framed->item;
-    const Status known = co_await know_copy_state(session, frame.frontend());
-    if (!known) co_return known.error();
-    const Status room = co_await await_room(session);
-    if (!room) co_return room.error();
-    const auto verdict = session->fsm.on_frontend(frame.frontend());
+    if (!framed->complete()) co_return framed->need;
+    const Header header = framed->item;
+    const bool in_parts = passes_in_parts(*session, header);
+    const Status short_enough = in_parts ? ok() : check_length(session, header);
+    if (!short_enough) co_return short_enough.error();
+    const std::size_t need = in_parts ? kLongMessage : header.total();
+    if (session->input.size() < need) co_return need;
+    const auto type = static_cast<FrontendType>(header.type);
+    const Status turn = co_await await_turn(session, type);
+    if (!turn) co_return turn.error();
+    const auto verdict = session->fsm.on_frontend(type);
     if (!verdict) co_return verdict.error();
     if (*verdict == SessionFsm::Verdict::kTerminate) {
       session->ending = true;
       co_return std::size_t{0};
     }
-    if (*verdict == SessionFsm::Verdict::kAccept) {
-      const Frame* current = &frame;
-      const Status taken = co_await take_frame(session, current);
-      if (!taken) co_return taken.error();
-    }
-    session->input.consume(frame.whole.size());
+    const Status taken = co_await take_message(session, header, *verdict);
+    if (!taken) co_return taken.error();
   }
   co_return std::size_t{0};
 }

@@ -33,7 +33,7 @@ Session::Session(WorkerContext* worker_context, Transport transport, LoadTicket 
       client(std::move(transport)),
       input(worker_context->worker->buffers(), message_limit(config()) + 1u),
       out(&client, worker_context->worker->executor()),
-      framer(protocol::Direction::kFromFrontend, protocol::Phase::kReady, message_limit(config())),
+      framer(protocol::Direction::kFromFrontend, protocol::Phase::kReady),
       deadline(worker_context->worker->deadlines(), close_client, this),
       watch(worker_context->worker->deadlines(), on_time_limit, this),
       id(runtime().next_session.fetch_add(1)),

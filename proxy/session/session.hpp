@@ -129,7 +129,8 @@ struct Session : std::enable_shared_from_this<Session> {
   Batch batch;
   std::vector<BatchItems> unflushed;  ///< what a link's output may still point to
   Retry retry;
-  bool batch_sent = false;  ///< something of the present batch went to the server
+  std::size_t drop_left = 0;  ///< bytes of a client's long message still to be passed over
+  bool batch_sent = false;    ///< something of the present batch went to the server
   std::vector<std::uint64_t> described_in_batch;  ///< statements whose Describe is under way
   bool refused_locally = false;   ///< a batch is skipped to Sync without the server's knowledge
   std::optional<Error> failure;   ///< why the session ends, where the server's side found out
