@@ -6,7 +6,21 @@ import socket
 import struct
 import time
 
-from items import ABSENT, DENIALS, Item, by, call, done, either, equal, first, none, own, refused, steps
+from items import (
+    ABSENT,
+    DENIALS,
+    Item,
+    by,
+    call,
+    done,
+    either,
+    equal,
+    first,
+    none,
+    own,
+    refused,
+    steps,
+)
 from speak import Answer, Ear, ask, ask_sql, call_function, hear, open_session
 from stage import Stage, refusal
 from wire import (
@@ -29,7 +43,9 @@ SMUGGLED = b"SELECT 'a\\'' UNION ALL SELECT ssn FROM cust WHERE tenant = 2 --'"
 SYNTAX = DENIALS | {"42601"}
 
 
-def fresh(stage: Stage, login: str = "t1", more: dict[str, str] | None = None) -> tuple[Ear, Answer]:
+def fresh(
+    stage: Stage, login: str = "t1", more: dict[str, str] | None = None
+) -> tuple[Ear, Answer]:
     ear, answer = open_session(stage.world.login(login, stage.database), more)
     return stage.keep(login, ear), answer
 
@@ -80,8 +96,10 @@ def smuggled(*bodies: bytes) -> object:
 
 def bad_utf8(stage: Stage) -> str:
     told = []
-    for body in (b"SELECT '\xff'", b"SELECT '\xc3'", b"SELECT '\xed\xa0\x80'", b"SELECT E'\x95\x5c'",
-                 b"SELECT '\xf4\x90\x80\x80'", b"SELECT '\xc0\xa7'"):  # fmt: skip
+    for body in (
+        b"SELECT '\xff'", b"SELECT '\xc3'", b"SELECT '\xed\xa0\x80'", b"SELECT E'\x95\x5c'",
+        b"SELECT '\xf4\x90\x80\x80'", b"SELECT '\xc0\xa7'",
+    ):  # fmt: skip
         ear, _ = fresh(stage)
         answer = ask(ear, message("Q", body + b"\0"))
         told.append(refusal(answer, BAD_BYTES))
@@ -111,8 +129,10 @@ def comments(stage: Stage) -> str:
 
 def nul_bytes(stage: Stage) -> str:
     told = []
-    for raw in (message("Q", b"SELECT 1\0; TRUNCATE ord\0"),
-                message("P", b"\0SELECT 1\0TRUNCATE ord\0\0\0"), message("Q", b"SELECT 1")):  # fmt: skip
+    for raw in (
+        message("Q", b"SELECT 1\0; TRUNCATE ord\0"), message("Q", b"SELECT 1"),
+        message("P", b"\0SELECT 1\0TRUNCATE ord\0\0\0"),
+    ):  # fmt: skip
         ear, _ = fresh(stage)
         told.append(refusal(ask(ear, raw, SYNC), BAD_BYTES))
         ear.close()
@@ -197,8 +217,9 @@ def error_in_pipeline(stage: Stage) -> str:
 
 def honest_pipeline(stage: Stage) -> str:
     ear, _ = fresh(stage)
-    parts = [part for n in range(1, 6) for part in
-             (parse("SELECT name FROM cust WHERE id = $1"), bind(str(n).encode()), execute())]  # fmt: skip
+    sql = "SELECT name FROM cust WHERE id = $1"
+    parts = [part for n in range(1, 6)
+             for part in (parse(sql), bind(str(n).encode()), execute())]  # fmt: skip
     answer = ask(ear, *parts, SYNC)
     ear.close()
     return "" if len(answer.rows()) == 5 else f"gave {answer.told()}"
@@ -292,9 +313,11 @@ def failed_copy(stage: Stage) -> str:
 def lengths(stage: Stage) -> str:
     """A message whose length cannot be right ends the session, and nothing else."""
     told = []
-    for raw in (b"Q" + struct.pack("!i", 3), b"Q" + struct.pack("!i", -1),
-                b"Q" + struct.pack("!I", 0x7FFFFFFF) + b"SELECT 1", b"\x00" * 64,
-                b"B" + struct.pack("!i", 6) + b"\0\0", b"P" + struct.pack("!i", 5) + b"x"):  # fmt: skip
+    for raw in (
+        b"Q" + struct.pack("!i", 3), b"Q" + struct.pack("!i", -1), b"\x00" * 64,
+        b"Q" + struct.pack("!I", 0x7FFFFFFF) + b"SELECT 1",
+        b"B" + struct.pack("!i", 6) + b"\0\0", b"P" + struct.pack("!i", 5) + b"x",
+    ):  # fmt: skip
         ear, _ = fresh(stage)
         ear.socket.settimeout(2)
         answer = ask(ear, raw, SYNC)
@@ -329,7 +352,8 @@ def before_tls(stage: Stage) -> str:
     except OSError:
         pass
     raw.close()
-    return "" if got[:1] in (b"N", b"S", b"E", b"") and b"R\0\0\0" not in got else f"answered {got[:20]!r}"
+    good = got[:1] in (b"N", b"S", b"E", b"") and b"R\0\0\0" not in got
+    return "" if good else f"answered {got[:20]!r}"
 
 
 def cancel(stage: Stage) -> str:

@@ -83,7 +83,8 @@ ITEMS = [
         own("TABLE cust", "SELECT * FROM ONLY cust", "SELECT * FROM cust *", "TABLE ONLY inh"),
         equal("SELECT count(*) FROM inh *", 40)), steps(own("TABLE cust ORDER BY id LIMIT 3"))),
     Item(9, "whole rows", steps(
-        own("SELECT cust FROM cust", "SELECT (cust).ssn FROM cust", "SELECT cust::text FROM cust", "SELECT to_jsonb(cust) FROM cust",
+        own("SELECT cust FROM cust", "SELECT (cust).ssn FROM cust", "SELECT cust::text FROM cust",
+            "SELECT to_jsonb(cust) FROM cust",
             "SELECT array_agg(c) FROM cust c"),
         either("SELECT ssn(cust) FROM cust"),
         none("SELECT to_jsonb(cust) FROM cust WHERE (cust).tenant = 2")), steps(

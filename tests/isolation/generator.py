@@ -18,9 +18,10 @@ TEXTS = ("ssn", "name", "memo", "v", "more")
 WRITABLE = ("cust", "ord", "part", "inh", "moved", "dflt")
 # What answers with something of the moment or of the machine, not of rows.
 UNSTEADY = re.compile(
-    r"now\(|clock|random|uuid|pid|txid|xact|xmin|ctid|version\(|sleep|tableoid|pg_locks|oid|timeofday"
-    r"|current_setting|pg_depend|nextval|COPY \S+ FROM|stat_|PREPARE TRANSACTION|LISTEN|NOTIFY"
-    r"|advisory|DISCARD|information_schema|reltuples|relpages|forge|DateStyle|BEGIN;", re.IGNORECASE
+    r"now\(|clock|random|uuid|pid|txid|xact|xmin|ctid|version\(|sleep|tableoid|pg_locks|oid"
+    r"|timeofday|current_setting|pg_depend|nextval|COPY \S+ FROM|stat_|PREPARE TRANSACTION"
+    r"|LISTEN|NOTIFY|advisory|DISCARD|information_schema|reltuples|relpages|forge|DateStyle"
+    r"|BEGIN;", re.IGNORECASE
 )
 OWN_STATE = (
     "SELECT 'own', (SELECT count(*) FROM cust), (SELECT sum(amt) FROM ord),"
@@ -103,16 +104,17 @@ class Generator:
         if kind == 4:
             return f"SELECT a, to_jsonb(a) FROM {table} a WHERE {where}"
         if kind == 5:
-            return (f"SELECT a.id, row_number() OVER (ORDER BY a.id), (SELECT count(*) FROM {table})"
-                    f" FROM {table} a WHERE {where}")  # fmt: skip
+            return ("SELECT a.id, row_number() OVER (ORDER BY a.id),"
+                    f" (SELECT count(*) FROM {table}) FROM {table} a WHERE {where}")  # fmt: skip
         return f"SELECT DISTINCT a.{pick.choice(columns)} FROM {table} a WHERE {where}"
 
     def _write(self) -> str:
         pick = self._random
         table, columns = self._table(WRITABLE)
         where, text = self._condition("a", columns), next(c for c in columns if c in TEXTS)
-        rows = {"cust": "({t}, {i}, 'n{i}')", "ord": "({t}, {i}, 5, 1)"}.get(table, "({t}, {i}, 'n')")
-        row = rows.format(t=pick.choice((1, 1, 2)), i=pick.choice((7, 501, 503, 700, 701)))
+        forms = {"cust": "({t}, {i}, 'n{i}')", "ord": "({t}, {i}, 5, 1)"}
+        row = forms.get(table, "({t}, {i}, 'n')").format(
+            t=pick.choice((1, 1, 2)), i=pick.choice((7, 501, 503, 700, 701)))
         names = {"cust": "tenant, id, ssn", "ord": "tenant, id, cust_id, amt"}.get(
             table, "tenant, id, v")  # fmt: skip
         return pick.choice((

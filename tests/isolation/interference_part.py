@@ -132,4 +132,4 @@ def _tell(report: Report, tally: Tally, count: int) -> None:
     report.row(PART, "every script saw rows", not tally.without_rows,
                f"scripts without: {tally.without_rows[:10]}")  # fmt: skip
     report.row(PART, "equal bytes for different victims", not tally.different,
-               f"{len(tally.different)} differ:\n    " + "\n    ".join(tally.different[:12]))  # fmt: skip
+               "\n    ".join(["LEAK:", *tally.different[:12]]))

@@ -1,4 +1,4 @@
-"""Part `lint`: `postern policy lint` names seeded mistakes, by its own suite and on the copies here."""
+"""Part `lint`: `postern policy lint` names seeded mistakes, in its own suite and here."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ def run(report: Report, world: World, short: bool) -> None:
         if spoilt.object:
             _names(report, world, database, spoilt.object)
     clean = world.policy("lint", SHOP)
+    said = (clean.stdout + clean.stderr).strip()[-600:]
     report.row(PART, "silent on the clean shop", clean.returncode == 0,
-               f"ended with {clean.returncode}: {(clean.stdout + clean.stderr).strip()[-600:]}")  # fmt: skip
+               f"ended with {clean.returncode}: {said}")  # fmt: skip
     _own_suite(report, short)
 
 
 def _names(report: Report, world: World, database: str, wanted: str) -> None:
     done = world.policy("lint", database)
     good = done.returncode == 1 and wanted in done.stdout
-    report.row(PART, f"{database} names {wanted}", good,
-               f"ended with {done.returncode}: {(done.stdout or done.stderr).strip()[-200:]}")  # fmt: skip
+    said = (done.stdout or done.stderr).strip()[-200:]
+    report.row(PART, f"{database} names {wanted}", good, f"ended with {done.returncode}: {said}")
 
 
 def _own_suite(report: Report, short: bool) -> None:

@@ -1,4 +1,4 @@
-"""The bed of PostgreSQL's own suites, its database walled and the suite's login an administrator."""
+"""The bed of PostgreSQL's own suites: a walled database, and an administrator's login."""
 
 from __future__ import annotations
 

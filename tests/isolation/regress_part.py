@@ -1,4 +1,4 @@
-"""Part `regress`: PostgreSQL's own tests of row security and rights, as `admin` on a walled database.
+"""Part `regress`: PostgreSQL's own tests of row security and rights, as `admin` behind the wall.
 
 An administrator's login is not judged, only recorded: what the suite prints is what it prints
 without Postern.

@@ -52,7 +52,8 @@ SPOILT = {
     "bad_unique": Spoilt(_as_owner("CREATE UNIQUE INDEX cust_ssn_global ON cust (ssn)"),
                          "cust_ssn_global"),
     "bad_exclusion": Spoilt(
-        ("ALTER TABLE slot DROP CONSTRAINT slot_tenant_during_excl", "UPDATE slot SET during = int4range(id * 1000, id * 1000 + 5)",
+        ("ALTER TABLE slot DROP CONSTRAINT slot_tenant_during_excl",
+         "UPDATE slot SET during = int4range(id * 1000, id * 1000 + 5)",
          "ALTER TABLE slot ADD CONSTRAINT slot_global EXCLUDE USING gist (during WITH &&)"),
         "slot_global"),
     "bad_references": Spoilt(("GRANT REFERENCES ON cust TO app", "GRANT CREATE ON SCHEMA public"
