@@ -127,6 +127,26 @@ def comments(stage: Stage) -> str:
     return "; ".join(told)
 
 
+def deep_texts(stage: Stage) -> str:
+    """Texts that are deep or wide are answered with an error or a result, and Postern lives."""
+    told = []
+    for size in (1000, 20000, 120000):
+        for text_of in (
+            lambda n: "SELECT " + "1+" * n + "1", lambda n: "SELECT " + "(" * n + "1" + ")" * n,
+            lambda n: "SELECT 1" + " UNION SELECT 1" * (n // 8),
+            lambda n: "SELECT " + "- " * n + "1",
+            lambda n: "SELECT " + "CASE WHEN true THEN " * (n // 20) + "1" + " END" * (n // 20),
+            lambda n: "SELECT " + "ARRAY[" * n + "1" + "]" * n,
+            lambda n: "SELECT 1 FROM cust" + " JOIN cust c ON true" * (n // 12),
+            lambda n: "SELECT true" + " AND true" * (n // 5),
+        ):  # fmt: skip
+            answer = stage.say(text_of(size))
+            if answer.closed and not answer.errors():
+                told.append(f"{text_of(40)[:30]} of {size} ended the session without a word")
+    after = stage.say("SELECT count(*) FROM cust")
+    return "; ".join(told) or ("" if after.rows() == [("20",)] else after.told())
+
+
 def nul_bytes(stage: Stage) -> str:
     told = []
     for raw in (
@@ -442,7 +462,8 @@ ITEMS = [
                 " RETURNING merge_action()", codes=SYNTAX),
         refused("SELECT any_value(name) FROM cust", codes=DENIALS | ABSENT)), steps(
         own("UPDATE cust AS old SET name = 'x' WHERE id = 1 RETURNING old.name"))),
-    Item(125, "comments and quotes", steps(call(comments)), steps(
+    Item(125, "comments and quotes, deep and wide texts", steps(
+        call(comments), call(deep_texts)), steps(
         own("SELECT /* of /* all */ */ name -- here\nFROM cust"))),
     Item(126, "several statements in one message", steps(
         refused("SELECT 1; TRUNCATE ord", "SELECT 1; SET ROLE own; SELECT ssn FROM cust",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from items import Item, by, call, done, either, equal, first, none, own, refused, steps
 from speak import Answer, ask_sql, open_session
 from stage import Stage
+from tokens import bad_tokens
 
 FORGED = "v1.16384.00000000.32....1.1.9999999999999999." + "0" * 64
 
@@ -161,7 +162,7 @@ ITEMS = [
         call(lambda s: s.past_postern("SELECT ssn FROM cust"), "no context at all"),
         call(lambda s: s.past_postern("SET postern.ctx = ''; SELECT ssn FROM cust"), "empty"),
         call(lambda s: s.past_postern(f"SET postern.ctx = '{FORGED}'; SELECT ssn FROM cust"),
-             "forged")), steps(
+             "forged"), call(bad_tokens)), steps(
         by("homeless", own("SELECT * FROM country")), own("SELECT * FROM cust"))),
     Item(105, "temporary tables across sessions", steps(call(temp_tables)), steps(
         own("WITH t(a) AS (VALUES (1), (2)) SELECT a FROM t"))),

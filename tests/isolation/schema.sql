@@ -34,7 +34,7 @@ CREATE TRIGGER move_row BEFORE INSERT ON moved FOR EACH ROW EXECUTE FUNCTION mov
 CREATE VIEW v_cust WITH (security_invoker = true) AS SELECT * FROM cust;
 CREATE VIEW v_sum WITH (security_invoker = true) AS
   SELECT c.name, sum(o.amt) AS total FROM cust c JOIN ord o
-    ON o.tenant = c.tenant AND o.cust_id = c.id GROUP BY c.name;
+    ON o.tenant = c.tenant AND o.cust_id = c.id GROUP BY c.name ORDER BY c.name;
 
 -- What an application may have installed, and an attacker may use.
 CREATE FUNCTION all_c() RETURNS SETOF cust LANGUAGE sql STABLE AS 'SELECT * FROM cust';
