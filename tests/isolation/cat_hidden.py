@@ -112,10 +112,10 @@ ITEMS = [
         either("CALL walk(0)"), none("SELECT ssn FROM cust WHERE tenant = 2")), steps(
         equal("CALL walk(0)", 0), equal("SELECT count(*) FROM cust", 20))),
     Item(46, "EXPLAIN ANALYZE counts removed rows", steps(call(explained)), steps(
-        call(plan_shown), done("EXPLAIN (ANALYZE) SELECT name FROM cust WHERE id = 1"))),
+        call(plan_shown), done("EXPLAIN UPDATE cust SET name = 'x' WHERE id = 1"),
+        own("SELECT count(*), min(name) FROM cust WHERE id = 1"))),
     Item(47, "EXPLAIN estimates", steps(call(estimates)), steps(
-        done("EXPLAIN SELECT name FROM cust WHERE ssn > 's-1'",
-             "EXPLAIN (FORMAT json) SELECT name FROM cust"))),
+        done("EXPLAIN SELECT name FROM cust WHERE ssn > 's-1'", "EXPLAIN SELECT name FROM cust"))),
     Item(48, "debug output by settings", steps(
         refused("SET client_min_messages = log", "SET client_min_messages = debug5",
                 "SET debug_print_plan = on", "SET log_statement_stats = on",

@@ -30,10 +30,19 @@ def foreign_notice(stage: Stage) -> str:
     return f"LEAK: heard {heard}" if heard else ""
 
 
+def told_to_use_a_table(answer: Answer) -> bool:
+    """What is not kept apart by tenant is refused with a code whose hint is to use a table."""
+    return answer.codes() == ["PST-1507"]
+
+
 def own_notice(stage: Stage) -> str:
-    """LISTEN and NOTIFY work among sessions of one tenant, under the channel's own name."""
+    """One session of a tenant learns from another: by LISTEN and NOTIFY, or by a table."""
     for sql, login in (("LISTEN news", "t1"), ("NOTIFY news, 'mine'", "t1")):
         answer = stage.say(sql, login)
+        if told_to_use_a_table(answer):
+            stage.say("INSERT INTO moved VALUES (1, 970, 'mine')", "chosen")
+            seen = stage.say("SELECT v FROM moved WHERE id = 970").rows()
+            return "" if seen == [("mine",)] else f"a table gave {seen}"
         if answer.errors():
             return f"{sql} failed: {answer.told()}"
         heard = [(m.body[4:].split(b"\0")) for m in answer.messages if m.type == "A"]
@@ -51,6 +60,20 @@ def lock_of_another(stage: Stage) -> str:
     if held.errors():
         return refusal(tried)
     return "" if tried.errors() or tried.rows() == [("t",)] else "the victim's lock is seen"
+
+
+def own_lock(stage: Stage) -> str:
+    """One session of a tenant keeps another out: by an advisory lock, or by a row's."""
+    held = stage.say("SELECT pg_advisory_lock(5)")
+    if not told_to_use_a_table(held):
+        tried = stage.say("SELECT pg_try_advisory_lock(5)", "chosen")
+        stage.say("SELECT pg_advisory_unlock(5)")
+        return "" if tried.rows() == [("f",)] else f"gave {held.told()}, then {tried.told()}"
+    stage.say("BEGIN")
+    stage.say("SELECT id FROM moved WHERE id = 1 FOR UPDATE")
+    tried = stage.say("SELECT id FROM moved WHERE id = 1 FOR UPDATE NOWAIT", "chosen")
+    stage.say("COMMIT")
+    return "" if tried.errors() == ["55P03"] else f"a row's lock gave {tried.told()}"
 
 
 def prepared_of_another(stage: Stage) -> str:
@@ -137,9 +160,7 @@ ITEMS = [
     Item(62, "LISTEN and NOTIFY", steps(call(foreign_notice), either("UNLISTEN *")),
          steps(call(own_notice), done("UNLISTEN *"))),
     Item(63, "advisory locks", steps(call(lock_of_another)), steps(
-        done("SELECT pg_advisory_lock(5)"), own("SELECT pg_try_advisory_lock(5)"),
-        done("SELECT pg_advisory_unlock(5)", "BEGIN", "SELECT pg_advisory_xact_lock(6)",
-             "COMMIT"))),
+        call(own_lock))),
     Item(64, "ending other sessions", steps(
         refused("SELECT pg_terminate_backend(pid) FROM generate_series(1, 9) pid",
                 "SELECT pg_cancel_backend(1)", "SELECT pg_log_backend_memory_contexts(1)")), steps(

@@ -21,6 +21,7 @@ MODES = ("session", "transaction")
 # login: (tenant lines of the users file, profile, whether it logs in upstream under its own name)
 LOGINS = {
     "t1": ('tenant = "1"', "app", False),
+    "chosen": ('tenant = "1"', "app", False),  # a second login of the attacker's tenant
     "t2": ('tenant = "2"', "app", False),
     "analyst": ('tenant = "1"', "analyst", False),
     "chooser": ('tenants = ["1", "2"]', "app", False),
@@ -126,7 +127,11 @@ class World:
         for name in wanted:
             self.copy(name)
             if name in SPOILT:
-                psql(self.superuser_dsn(name), *SPOILT[name].sql).checked()
+                # A careless administrator goes around the wall's event triggers, too.
+                careless = self.superuser_dsn(name).to(
+                    options="-c session_replication_role=replica"
+                )
+                psql(careless, *SPOILT[name].sql).checked()
 
     def copy(self, name: str) -> None:
         """A further database like the shop, its wall included."""
