@@ -95,6 +95,11 @@ ITEMS = [
         none("INSERT INTO moved SELECT * FROM moved WHERE tenant = 2")), steps(
         own("INSERT INTO moved SELECT tenant, id + 700, v FROM moved",
             "INSERT INTO ord (tenant, cust_id, amt) OVERRIDING SYSTEM VALUE VALUES (1, 1, 1)"))),
+    Item(74, "default that is another tenant", steps(
+        refused("INSERT INTO dflt DEFAULT VALUES", "INSERT INTO dflt (id) VALUES (7)",
+                "UPDATE dflt SET tenant = DEFAULT"),
+        call(lambda s: s.lint("dflt"), "lint names dflt")), steps(
+        own("INSERT INTO dflt (tenant, id) VALUES (1, 907)")), "bad_tenant"),
     Item(75, "trigger changes the tenant", steps(
         refused("INSERT INTO moved VALUES (1, 800, 'move')", codes=CHECKED)), steps(
         own("INSERT INTO moved VALUES (1, 800, 'stay')"))),

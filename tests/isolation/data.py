@@ -12,7 +12,7 @@ FIRST_VICTIM_ID = 501
 TABLES = ("cust", "ord", "part", "inh", "inh_child", "slot", "dflt", "moved")
 # Texts of the victim begin so, and its numbers do: nothing else in the world looks like them.
 CANARY = re.compile(
-    rb"(?i)T2-[0-9a-f]{10}|54322d(?:3[0-9]|6[1-6])|(?<![0-9])7720[0-9]{5}(?![0-9])"
+    rb"(?i)T2-[0-9a-f]{10}|54322d(?:3[0-9]|6[1-6])|(?<![0-9])7720[0-9]{8}(?![0-9])"
 )
 COUNTRIES = "INSERT INTO country VALUES ('cz', 'Czechia'), ('se', 'Sweden'), ('pt', 'Portugal')"
 
@@ -33,7 +33,7 @@ class Victim:
         return f"T2-{self._random.getrandbits(40):010x}"
 
     def number(self) -> int:
-        return 772000000 + self._random.randrange(100000)
+        return 772000000000 + self._random.randrange(100000000)
 
 
 def _own_row(table: str, n: int) -> str:

@@ -23,7 +23,7 @@ CREATE TABLE slot (
   tenant int NOT NULL, id int NOT NULL, during int4range NOT NULL, v text,
   PRIMARY KEY (tenant, id), EXCLUDE USING gist (tenant WITH =, during WITH &&));
 CREATE TABLE dflt (
-  tenant int NOT NULL DEFAULT 2, id int NOT NULL DEFAULT 900, v text DEFAULT 'x',
+  tenant int NOT NULL, id int NOT NULL DEFAULT 900, v text DEFAULT 'x',
   PRIMARY KEY (tenant, id));
 CREATE TABLE moved (
   tenant int NOT NULL, id int NOT NULL, v text CHECK (v <> 'bad'), PRIMARY KEY (tenant, id));

@@ -44,6 +44,7 @@ SPOILT = {
         "CREATE FUNCTION all_names() RETURNS text LANGUAGE sql SECURITY DEFINER AS"
         " 'SELECT string_agg(name, chr(44)) FROM public.cust'",
         "ALTER TABLE dflt ALTER v SET DEFAULT all_names()"), "all_names"),
+    "bad_tenant": Spoilt(_as_owner("ALTER TABLE dflt ALTER tenant SET DEFAULT 2"), "dflt"),
     "bad_key": Spoilt(_as_owner(
         "ALTER TABLE ord DROP CONSTRAINT ord_tenant_cust_id_fkey",
         "CREATE UNIQUE INDEX cust_id_global ON cust (id)",
