@@ -14,7 +14,7 @@ from generator import Generator
 from report import Report
 from speak import Answer, ask_sql, open_session
 from wire import Message
-from world import SHOP, World
+from world import BY_TRANSACTION, SHOP, World
 
 PART = "interference"
 SCRIPTS, SHORT_SCRIPTS = 1200, 150
@@ -26,7 +26,7 @@ FRESH_ROWS_EVERY = 10
 MASKS = (
     (re.compile(rb"(Execution|Planning) Time: [0-9.]+ ms"), rb"\1 Time: #"),
     (re.compile(rb"(Execution|Planning) Time\": [0-9.]+"), rb"\1 Time: #"),
-    (re.compile(rb"\b(?:shop_tx|shop|other)\b"), b"@database@"),
+    (re.compile(rb"\b(?:shop|other)(?:_tx)?\b"), b"@database@"),
 )
 
 
@@ -64,6 +64,7 @@ def prepare(world: World) -> None:
     for database in (SHOP, OTHER):
         world.superuser(database).execute("ANALYZE")
         world.wait_until_served(database)
+        world.wait_until_served(database + BY_TRANSACTION)
 
 
 def _refill(world: World) -> None:
@@ -72,7 +73,8 @@ def _refill(world: World) -> None:
 
 
 def one_script(world: World, tally: Tally, number: int, script: list[str]) -> None:
-    streams = [play(world, database, script) for database in (SHOP, OTHER)]
+    pooling = BY_TRANSACTION if number % 2 else ""
+    streams = [play(world, database + pooling, script) for database in (SHOP, OTHER)]
     tally.scripts += 1
     world.heard += sum(len(heard) for _, heard in streams)
     tally.bytes += sum(len(m.body) + 5 for a in streams[0][0] for m in a.messages)

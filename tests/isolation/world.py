@@ -17,7 +17,7 @@ from spoilt import SPOILT
 
 HERE = Path(__file__).resolve().parent
 SHOP = "shop"
-MODES = ("session", "transaction")
+BY_TRANSACTION = "_tx"  # ends the name under which a database is pooled by transaction
 # login: (tenant lines of the users file, profile, whether it logs in upstream under its own name)
 LOGINS = {
     "t1": ('tenant = "1"', "app", False),
@@ -149,6 +149,12 @@ class World:
              f"GRANT CONNECT ON DATABASE {name} TO app, mig, bak, svc").checked()  # fmt: skip
 
     def toml(self, ports: Ports) -> str:
+        by_transaction = "".join(
+            f'[database.{name}{BY_TRANSACTION}]\nupstream = "{name}"\nuser = "app"\n'
+            'password_file = "app.password"\ncluster = "main"\npool_mode = "transaction"\n'
+            "pool_size = 4\n"
+            for name in (SHOP, "other")
+        )
         app = 'cluster = "main"\nuser = "app"\npassword_file = "app.password"\npool_size = 4\n'
         return f"""\
 [listen]
@@ -165,10 +171,7 @@ users_file = "users.toml"
 port = {ports.admin}
 [admin]
 admin_users = ["postgres"]
-[database.shop_tx]
-upstream = "{SHOP}"
-pool_mode = "transaction"
-{app}[database."*"]
+{by_transaction}[database."*"]
 {app}[policy]
 mode = "{self.mode}"
 verify_interval = "2s"
@@ -195,12 +198,12 @@ level = "info"
     # --- rows -----------------------------------------------------------------------------------
 
     def superuser_dsn(self, database: str) -> Dsn:
-        name = SHOP if database == "shop_tx" else database
+        name = database.removesuffix(BY_TRANSACTION)
         return self.cluster.primary.superuser.to(dbname=name, sslmode="disable")
 
     def superuser(self, database: str) -> psycopg.Connection[tuple]:
         """A kept connection past Postern."""
-        name = SHOP if database == "shop_tx" else database
+        name = database.removesuffix(BY_TRANSACTION)
         if name not in self._superusers or self._superusers[name].closed:
             self._superusers[name] = connect(self.superuser_dsn(name))
             self._superusers[name].execute("SET session_replication_role = replica")
