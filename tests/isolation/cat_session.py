@@ -109,6 +109,52 @@ def chosen_tenant(stage: Stage) -> str:
     return "" if rows == [("1",)] else f"sees {rows}"
 
 
+def chosen_by_statement(stage: Stage) -> str:
+    """A trusted login names its tenant by SET and by comment, within its own, and no other can."""
+    ear, login = open_session(stage.world.login("chooser", stage.database))
+    if login.closed:
+        return f"login failed: {login.told()}"
+    told = []
+    seen = "SELECT DISTINCT tenant FROM cust"
+    for sql, rows in (
+        ("SET postern.tenant = '1'", []), (seen, [("1",)]), ("SET postern.tenant = '2'", []),
+        (seen, [("2",)]), ("RESET postern.tenant", []), (f"{seen} /*tenant='1'*/", [("1",)]),
+        ("BEGIN", []), ("SET LOCAL postern.tenant = '1'", []), (seen, [("1",)]), ("COMMIT", []),
+    ):  # fmt: skip
+        answer = ask_sql(ear, sql)
+        if answer.errors() or answer.rows() != rows:
+            told.append(f"{sql!r} gave {answer.told()}")
+            break
+    ear.close()
+    return "; ".join(told)
+
+
+def foreign_by_statement(stage: Stage) -> str:
+    """A tenant that is not one's own, a second in a transaction, a contradiction: no rows of it."""
+    told = []
+    for login, script in (
+        ("chooser", ("SET postern.tenant = '3'", "SELECT ssn FROM cust")),
+        ("chooser", ("SELECT ssn FROM cust /*tenant='3'*/",)),
+        ("t1", ("SET postern.tenant = '2'", "SELECT ssn FROM cust WHERE tenant = 2")),
+        ("t1", ("SELECT ssn FROM cust WHERE tenant = 2 /*tenant='2'*/",)),
+        ("t1", ("SELECT 1 /*tenant='2'*/", "SELECT ssn FROM cust WHERE tenant = 2")),
+        ("homeless", ("SELECT ssn FROM cust /*tenant='2'*/", "SELECT ssn FROM cust")),
+    ):  # fmt: skip
+        ear, _ = open_session(stage.world.login(login, stage.database))
+        rows = [row for sql in script for row in ask_sql(ear, sql).rows() if row != ("1",)]
+        ear.close()
+        if rows:
+            told.append(f"LEAK: {login} {script} gave {len(rows)} rows")
+    ear, _ = open_session(stage.world.login("chooser", stage.database))
+    for sql in ("BEGIN", "SET LOCAL postern.tenant = '1'", "SELECT 1 FROM cust",
+                "SET LOCAL postern.tenant = '2'"):  # fmt: skip
+        ask_sql(ear, sql)
+    if ask_sql(ear, "SELECT ssn FROM cust WHERE tenant = 2").rows():
+        told.append("LEAK: the tenant changed within a transaction")
+    ear.close()
+    return "; ".join(told)
+
+
 ITEMS = [
     Item(98, "setting the context", steps(
         refused("SET postern.ctx = '2'", "SET LOCAL postern.ctx = '2'", "RESET postern.ctx",
@@ -117,8 +163,10 @@ ITEMS = [
                 "SELECT set_config('postern.tenant', '2', true)"),
         either("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"),
         either("SET app.tenant = '2'"), none("SELECT ssn FROM cust WHERE tenant = 2"),
-        call(stolen_token), call(startup_key)), steps(
-        done("SET app.anything = '5'"), equal("SHOW app.anything", 5), call(chosen_tenant))),
+        call(stolen_token), call(startup_key),
+        call(foreign_by_statement)), steps(
+        done("SET app.anything = '5'"), equal("SHOW app.anything", 5), call(chosen_tenant),
+        call(chosen_by_statement))),
     Item(99, "order within one statement", steps(
         refused("WITH x AS MATERIALIZED (SELECT set_config('postern.ctx', '2', true))"
                 " SELECT ssn FROM x, cust",

@@ -113,8 +113,11 @@ class World:
         self.cluster.scratch.folder("anchor", 0o700)
         for role in ("app", "svc"):
             self.postern.write(f"{role}.password", self.passwords[role] + "\n")
+        # Who may name a tenant among its own has to be declared so, where that key is known.
+        known = "`trusted`" in self.postern.cli_checked("explain", "config")
         users = "".join(
-            f'[user.{name}]\npassword = "{self.passwords[name]}"\n{tenant}\n'
+            f'[user.{name}]\n' + ("trusted = true\n" if known and name == "chooser" else "")
+            + f'password = "{self.passwords[name]}"\n{tenant}\n'
             f'profile = "{profile}"\n' + (f'upstream_user = "{name}"\n' if own_name else "")
             for name, (tenant, profile, own_name) in LOGINS.items()
         )
