@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +17,7 @@ DATABASE = "regression"
 # As pg_regress makes its database where it is allowed to.
 DATABASE_SETTINGS = ("lc_messages", "lc_monetary", "lc_numeric", "lc_time")
 MAX_CONNECTIONS = 6
-MAX_DIFFERENCE_LINES = 12
+SHOWN_LINES = 14
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,11 @@ def of_isolation(found: Suites, schedule: Sequence[str], runner: Path) -> Suite:
                  "isolation_schedule", 1500)  # fmt: skip
 
 
-def run_suite(bed: Bed, suite: Suite) -> Outcome:
-    """Runs it where the bed's clients go; the server's account must be able to read all files."""
+def run_suite(bed: Bed, suite: Suite, prepare: Callable[[Bed], None] | None = None) -> Outcome:
+    """Runs it where the bed's clients go; the server's account must be able to read all files.
+
+    `prepare` is called when the suite's database is made and still empty.
+    """
     work = bed.cluster.scratch.folder(suite.name)
     shutil.copytree(suite.folder, work / "in")
     shutil.copytree(suite.libraries, work / "lib")
@@ -62,6 +66,8 @@ def run_suite(bed: Bed, suite: Suite) -> Outcome:
     bed.cluster.primary.scalar(f"CREATE DATABASE {DATABASE} TEMPLATE template0")
     for setting in DATABASE_SETTINGS:
         bed.cluster.primary.scalar(f"ALTER DATABASE {DATABASE} SET {setting} = 'C'")
+    if prepare is not None:
+        prepare(bed)
     if suite.schedule:
         schedule = bed.cluster.scratch.write(work / "schedule", "\n".join(suite.schedule) + "\n")
     else:
@@ -85,3 +91,13 @@ def run_suite(bed: Bed, suite: Suite) -> Outcome:
 def _normal(text: bytes, folder: Path) -> bytes:
     """The folder of a run bears a random name."""
     return text.replace(str(folder).encode(), b"@folder@")
+
+
+def told(left: bytes | None, right: bytes | None) -> str:
+    """The first lines of a difference."""
+    if left is None or right is None:
+        return "only direct" if right is None else "only through Postern"
+    one, two = (text.decode("utf-8", "replace").splitlines() for text in (left, right))
+    lines = list(difflib.unified_diff(one, two, "direct", "through Postern", lineterm="", n=1))
+    rest = [f"... {len(lines) - SHOWN_LINES} more lines"] if len(lines) > SHOWN_LINES else []
+    return "".join(f"\n      {line}" for line in lines[:SHOWN_LINES] + rest)

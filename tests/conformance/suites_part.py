@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from dataclasses import replace
 
 import sources
 from bed import Bed
 from report import Report
-from result_files import Outcome, Suite, of_isolation, of_regress, run_suite
+from result_files import Outcome, Suite, of_isolation, of_regress, run_suite, told
 
 # The groups that --short takes over from the schedules: reconnects, COPY, cursors, temporary
 # objects, prepared statements, notices, settings.
@@ -34,7 +33,6 @@ ISOLATION_SHORT = (
     " lock-nowait nowait skip-locked timeouts temp-schema-cleanup drop-index-concurrently-1"
     " insert-conflict-do-nothing two-ids detach-partition-concurrently-1",
 )
-SHOWN_LINES = 14
 WAITS = b"<waiting ...>"
 
 
@@ -86,13 +84,3 @@ def compare(report: Report, part: str, direct: Outcome, proxied: Outcome) -> Non
     for name in sorted({*direct.results, *proxied.results}):
         left, right = direct.results.get(name), proxied.results.get(name)
         report.compared(part, name, "" if left == right else told(left, right))
-
-
-def told(left: bytes | None, right: bytes | None) -> str:
-    """The first lines of a difference."""
-    if left is None or right is None:
-        return "only direct" if right is None else "only through Postern"
-    one, two = (text.decode("utf-8", "replace").splitlines() for text in (left, right))
-    lines = list(difflib.unified_diff(one, two, "direct", "through Postern", lineterm="", n=1))
-    rest = [f"... {len(lines) - SHOWN_LINES} more lines"] if len(lines) > SHOWN_LINES else []
-    return "".join(f"\n      {line}" for line in lines[:SHOWN_LINES] + rest)

@@ -41,7 +41,7 @@ class Bed:
         self.served = served
         self.password = secrets.token_hex(12)
         self.cluster = Cluster("postern-drivers-")
-        self._service_password = secrets.token_hex(12)
+        self.service_password = secrets.token_hex(12)
 
     def __enter__(self) -> Bed:
         self.cluster.__enter__()
@@ -82,9 +82,9 @@ class Bed:
         """Everything the clients find, as new; sessions of others stay."""
         psql(self.admin, file=HERE / "schema.sql", flags=("-q",)).checked()
 
-    def statements(self) -> int:
+    def statements(self, postern: PosternServer | None = None) -> int:
         """Postern's count of statements it executed for clients."""
-        url = f"http://127.0.0.1:{self.postern.ports.admin}/metrics"
+        url = f"http://127.0.0.1:{(postern or self.postern).ports.admin}/metrics"
         with urllib.request.urlopen(url, timeout=5) as answer:
             text = answer.read().decode()
         found = re.search(r"^postern_statements_total(?:\{[^}]*\})? ([0-9.e+]+)$", text, re.M)
@@ -105,7 +105,7 @@ class Bed:
         })  # fmt: skip
         for statement in (
             f"CREATE ROLE {USER} LOGIN REPLICATION PASSWORD '{self.password}'",
-            f"CREATE ROLE {SERVICE} LOGIN PASSWORD '{self._service_password}'",
+            f"CREATE ROLE {SERVICE} LOGIN PASSWORD '{self.service_password}'",
             f"GRANT pg_read_all_stats TO {SERVICE}",
             f"CREATE DATABASE {DATABASE} OWNER {USER}",
         ):
@@ -114,7 +114,7 @@ class Bed:
         self.cluster.scratch.write(hba, HBA)
         primary.scalar("SELECT pg_reload_conf()")
         self.postern: PosternServer = self.cluster.add_postern()
-        self.postern.write("service.password", self._service_password + "\n")
+        self.postern.write("service.password", self.service_password + "\n")
         login = f'[user.{USER}]\npassword = "{self.password}"\nreplication = true\n'
         self.postern.write("users.toml", login)
         self.postern.start(self._toml)

@@ -19,6 +19,8 @@ def migrate(action, target):
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
     action(config, target)
+    with engine(isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(sa.text("VACUUM alembic_version"))
     with engine().connect() as connection:
         print("at", connection.execute(sa.text("SELECT * FROM alembic_version")).all())
         print("tables", sorted(sa.inspect(connection).get_table_names()))
@@ -86,8 +88,6 @@ def traffic():
         write(session)
         transactions(session)
         read(session)
-    with engine(isolation_level="AUTOCOMMIT").connect() as connection:
-        connection.execute(sa.text("VACUUM orders"))
     mirror = sa.MetaData()
     mirror.reflect(engine())
     for table in mirror.sorted_tables:

@@ -24,7 +24,8 @@ WHEN = datetime(2024, 2, 29, 12, 30, tzinfo=timezone.utc)
 def seed():
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO shop_customer (first, last, email, joined) VALUES (%s, %s, %s, %s)",
+            "INSERT INTO shop_customer (tenant_id, first, last, email, joined)"
+            " VALUES ('acme', %s, %s, %s, %s)",
             [(f"Given{n}", f"Family{n}", f"c{n}@example.com", WHEN) for n in range(20)],
         )
     print("seeded")

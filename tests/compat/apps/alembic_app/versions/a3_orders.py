@@ -10,6 +10,7 @@ def upgrade():
     orders = op.create_table(
         "orders",
         sa.Column("id", sa.BigInteger, primary_key=True),
+        sa.Column("tenant_id", sa.Text, nullable=False, server_default="acme"),
         sa.Column("customer_id", sa.BigInteger, nullable=False),
         sa.Column("total", sa.Numeric(10, 2), nullable=False),
         sa.Column("note", sa.Text),

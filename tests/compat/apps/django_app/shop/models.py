@@ -5,6 +5,7 @@ from django.db import models
 
 
 class Customer(models.Model):
+    tenant_id = models.CharField(max_length=63, default="acme")
     name = models.CharField(max_length=80)
     email = models.EmailField(unique=True)
     tags = ArrayField(models.TextField(), default=list)
@@ -19,6 +20,7 @@ class Customer(models.Model):
 
 class Order(models.Model):
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="orders")
+    tenant_id = models.CharField(max_length=63, default="acme")
     total = models.DecimalField(max_digits=10, decimal_places=2)
     note = models.TextField(blank=True, default="")
 

@@ -3,6 +3,7 @@ exports.config = { transaction: false }
 exports.up = async knex => {
   await knex.schema.createTable('orders', table => {
     table.bigIncrements('id')
+    table.text('tenant_id').notNullable().defaultTo('acme')
     table.bigInteger('customer_id').notNullable().references('customers.id').onDelete('CASCADE')
     table.decimal('total', 10, 2).notNullable().checkPositive('total_positive_or_nothing')
     table.text('note')

@@ -4,6 +4,7 @@ class CreateOrders < ActiveRecord::Migration[6.1]
   def change
     create_table :orders do |t|
       t.references :customer, null: false, foreign_key: { on_delete: :cascade }
+      t.string :tenant_id, null: false, default: "acme"
       t.decimal :total, precision: 10, scale: 2, null: false
       t.text :note
       t.timestamps

@@ -2,6 +2,7 @@
 BEGIN;
 CREATE TABLE orders (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  tenant_id text NOT NULL DEFAULT 'acme',
   customer_id bigint NOT NULL REFERENCES customers ON DELETE CASCADE,
   total numeric(10, 2) NOT NULL CHECK (total >= 0)
 );

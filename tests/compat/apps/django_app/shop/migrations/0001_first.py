@@ -10,6 +10,7 @@ class Migration(migrations.Migration):
             "Customer",
             [
                 ("id", models.BigAutoField(primary_key=True)),
+                ("tenant_id", models.CharField(max_length=63, default="acme")),
                 ("first", models.CharField(max_length=40)),
                 ("last", models.CharField(max_length=40)),
                 ("email", models.EmailField(unique=True, max_length=254)),

@@ -12,6 +12,7 @@ class Migration(migrations.Migration):
             "Order",
             [
                 ("id", models.BigAutoField(primary_key=True)),
+                ("tenant_id", models.CharField(max_length=63, default="acme")),
                 ("total", models.DecimalField(max_digits=10, decimal_places=2)),
                 ("note", models.TextField(blank=True, default="")),
                 (
