@@ -3,6 +3,7 @@
 #include <cctype>
 
 #include "base/codes/gate.hpp"
+#include "base/codes/session.hpp"
 #include "policy/gate.hpp"
 #include "policy/glob.hpp"
 

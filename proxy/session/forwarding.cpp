@@ -6,6 +6,7 @@
 
 #include "base/codes/audit.hpp"
 #include "base/codes/session.hpp"
+#include "base/codes/wall.hpp"
 #include "base/codes/wire.hpp"
 #include "protocol/error_message.hpp"
 #include "protocol/rows.hpp"
@@ -105,6 +106,19 @@ const SplicedText* spliced_of(const Unit& unit) {
 // The statement prepared by message that a text names.
 const PreparedStatement* named_by(const Unit& unit) {
   return unit.execution != nullptr ? unit.execution->named.get() : nullptr;
+}
+
+}  // namespace
+
+namespace {
+
+// Somebody tampered with the connection's context, or it has come to an end: nobody else gets it.
+void doubt_context(ServerLink* link, const Frame& frame) {
+  const auto fields = protocol::ErrorFields::decode(frame.body);
+  if (!fields) return;
+  const auto sqlstate = fields->get(protocol::kFieldSqlstate);
+  link->mixed = link->mixed || sqlstate == pst_info(pst::kContextInvalid).sqlstate ||
+                sqlstate == pst_info(pst::kContextExpired).sqlstate;
 }
 
 }  // namespace
@@ -290,6 +304,7 @@ Status forward(Session* session, ServerLink* link, Unit& unit, const Frame& fram
       POSTERN_ASSIGN(const bool withheld, withhold_error(session, link, unit, frame));
       if (withheld) return ok();
       session->statistics.server_error(frame.body);
+      doubt_context(link, frame);
       POSTERN_TRY(forward_error(session, unit, frame));
       if (link == session->primary.get() && is_last_word(frame)) session->ending = true;
       session->path_due = session->path_due || session->path_touched;

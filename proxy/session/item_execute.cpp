@@ -88,7 +88,7 @@ void note_effects(Session* session, const AnalysedText& analysed, const Portal* 
     session->state.note_unseen();
   } else {
     session->state.note(portal->statement->scan);
-    if (runs_unseen_code(analysed)) session->state.note_unseen();
+    if (runs_unseen_code(analysed)) note_unseen_code(session, session->primary.get());
   }
 }
 

@@ -127,6 +127,8 @@ Task<Result<std::unique_ptr<Transport>>> adopt_or_open(Session* session, PoolTic
   co_return std::make_unique<Transport>(std::move(server.transport));
 }
 
+}  // namespace
+
 Status add_plain(ServerLink* link, std::string_view sql) {
   POSTERN_TRY(protocol::Query{sql}.encode(link->out().own()));
   Unit unit;
@@ -134,6 +136,8 @@ Status add_plain(ServerLink* link, std::string_view sql) {
   unit.internal = Internal::kReset;
   return link->expect(std::move(unit), Disposition::kSwallow);
 }
+
+namespace {
 
 PoolHandle find_pool(Session* session, const Endpoint& node) {
   Broker::Request request;

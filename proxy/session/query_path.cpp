@@ -88,7 +88,7 @@ void drop_pending(Session* session) {
 Status follow_query(Session* session, Execution* execution, std::vector<Splice>& splices) {
   const StateScan scan = scan_state(execution->analysed->text);
   session->state.note(scan);
-  if (runs_unseen_code(*execution->analysed)) session->state.note_unseen();
+  if (runs_unseen_code(*execution->analysed)) note_unseen_code(session, session->primary.get());
   if (!has(scan.hint, StateHint::kPrepared | StateHint::kTemporary) || !splices.empty()) {
     return ok();
   }
@@ -131,15 +131,9 @@ Status send_query(Session* session, std::shared_ptr<Execution> execution,
   return ask_position(session);
 }
 
-}  // namespace
-
-Task<Status> run_query(Session* session, ByteView text) {
-  // 1: whom is it for?
-  if (session->choice != nullptr) {
-    const auto chosen = co_await choose_for_query(session, text);
-    if (!chosen) co_return chosen.error();
-    if (*chosen == Chosen::kAnswered) co_return ok();
-  }
+// Rules and catalog may change between the decision and its turn on the server: then the text is
+// decided anew, at most `decisions` times.
+Task<Status> decide_and_send(Session* session, ByteView text, int decisions) {
   // 2, 3: what does the text say under the settings now in force, and what is to happen to it?
   if (must_settle(*session)) {
     const Status settled = co_await settle_settings(session);
@@ -181,6 +175,9 @@ Task<Status> run_query(Session* session, ByteView text) {
   if (!cleared) co_return cleared.error();
   if (*cleared) {
     end_execution(session, *execution, audit::State::kCancelled);
+    if ((*cleared)->code == pst::kPolicyChanged && decisions > 1) {
+      co_return co_await decide_and_send(session, text, decisions - 1);
+    }
     co_return co_await refuse_query(session, **cleared, Recorded::kNo);
   }
   // 8: forward.
@@ -188,6 +185,19 @@ Task<Status> run_query(Session* session, ByteView text) {
   if (!copies) co_return copies.error();
   if (*copies) co_return co_await begin_copy(session, std::move(execution));
   co_return send_query(session, std::move(execution), std::move(*splices));
+}
+
+}  // namespace
+
+Task<Status> run_query(Session* session, ByteView text) {
+  constexpr int kDecisions = 4;
+  // 1: whom is it for?
+  if (session->choice != nullptr) {
+    const auto chosen = co_await choose_for_query(session, text);
+    if (!chosen) co_return chosen.error();
+    if (*chosen == Chosen::kAnswered) co_return ok();
+  }
+  co_return co_await decide_and_send(session, text, kDecisions);
 }
 
 Task<Status> run_batch(Session* session, FrontendType last) {

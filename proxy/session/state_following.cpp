@@ -105,6 +105,11 @@ bool runs_on_use(const sql::Catalog& catalog, const sql::RelationUse& use) {
 
 }  // namespace
 
+void note_unseen_code(Session* session, ServerLink* link) {
+  session->state.note_unseen();
+  link->context().armed = false;
+}
+
 bool runs_unseen_code(const AnalysedText& analysed) {
   const Protection* protection = analysed.protection.get();
   if (protection == nullptr || !protection->is_protected) return false;

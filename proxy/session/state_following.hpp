@@ -20,6 +20,10 @@ bool welcome_from_memory(Session* session);
 /// leave something behind in the server's session: a volatile function, a trigger, a rule.
 bool runs_unseen_code(const AnalysedText& analysed);
 
+/// Such a text is about to be sent under transaction pooling: the server is asked afterwards what
+/// it left behind, and the tenant's context is set anew before the next transaction.
+void note_unseen_code(Session* session, ServerLink* link);
+
 /// On a connection kept: settings that a RESET left other than a fresh session would have them.
 Status renew_state(Session* session, ServerLink* link);
 

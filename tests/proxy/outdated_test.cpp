@@ -86,7 +86,8 @@ TEST_CASE("outdated: a tenant that is no longer the login's") {
 TEST_CASE("outdated: protection that comes or goes, whatever the profile") {
   config::Config before = base();
   before.users["ann"].profile = config::Profile::kApp;
-  config::Config now = before;
+  config::Config now = base();
+  now.users["ann"].profile = config::Profile::kApp;
   now.tables.emplace_back().name = "public.t";
   now.tables.back().database = "app";
   CHECK(reason(before, now, identity("ann")) == "its database is protected now");
