@@ -11,6 +11,11 @@
 
 namespace postern::config {
 
+/// Path of an entry of an array of tables.
+inline std::string item(std::string_view list, std::size_t i) {
+  return std::string(list) + "[" + std::to_string(i) + "]";
+}
+
 class Findings {
  public:
   explicit Findings(const Config& config) : config_(config) {}

@@ -123,6 +123,8 @@ KeyRows keys_of(ProfileOptions& o) {
        "functions freed from the gate's list for this profile"},
       {"allow_settings", TextsKey{&o.allow_settings}, kYes,
        "settings that clients of this profile may change besides"},
+      {"allow_plans", FlagKey{&o.allow_plans}, kYes,
+       "EXPLAIN of tenant tables, without costs and counts; plans follow from all tenants' rows"},
       {"error_detail", choice(o.error_detail, kDetails), kYes,
        "`shape` strips DETAIL and CONTEXT of the server's messages to tenants, `full` passes them"},
   };

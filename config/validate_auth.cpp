@@ -10,10 +10,6 @@
 namespace postern::config {
 namespace {
 
-std::string item(std::string_view list, std::size_t i) {
-  return std::string(list) + "[" + std::to_string(i) + "]";
-}
-
 /// pg_authid's form, checked for shape only: SCRAM-SHA-256$iterations:salt$stored:server.
 bool looks_like_verifier(ByteView text) {
   constexpr std::string_view kPrefix = "SCRAM-SHA-256$";

@@ -55,18 +55,19 @@ void validate_map(Findings& findings, const std::string& path, const IdentityMap
   }
 }
 
-bool asks_for_tokens(const Config& config) {
-  return std::any_of(config.auth.rules.begin(), config.auth.rules.end(),
-                     [](const AuthRule& rule) { return rule.method == RuleMethod::kJwt; });
+/// Rules that ask for tokens nobody could verify.
+void refuse_token_rules(Findings& findings) {
+  const auto& rules = findings.config().auth.rules;
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    if (rules[i].method != RuleMethod::kJwt) continue;
+    findings.conflict(item("auth.rule", i) + ".method", "there is no [identity.jwt]");
+  }
 }
 
 void validate_jwt(Findings& findings) {
   const Config& config = findings.config();
   const auto& jwt = config.identity.jwt;
-  if (!jwt) {
-    if (asks_for_tokens(config)) findings.missing("identity.jwt", "a rule says \"jwt\"");
-    return;
-  }
+  if (!jwt) return refuse_token_rules(findings);
   if (jwt->issuer.empty()) findings.conflict("identity.jwt.issuer", "is empty");
   if (jwt->audience.empty()) findings.conflict("identity.jwt.audience", "is empty");
 }

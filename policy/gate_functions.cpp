@@ -148,10 +148,15 @@ constexpr std::string_view kNeverExtensions[] = {
     "dblink*",      "crosstab*", "connectby*", "xpath_table",    "plproxy*",  "get_raw_page",
     "pg_dirtyread", "heap_*",    "lo_oid",     "postgres_fdw_*", "pg_file_*", "http*"};
 
+/// PostgreSQL's own; an extension may be installed into pg_catalog as well.
+bool is_builtin(const sql::Routine& routine) {
+  return routine.schema == "pg_catalog" && routine.oid < kFirstUserOid;
+}
+
 bool is_never(const sql::Routine& routine) {
   if (matches(kDeniedSchemas, routine.schema) || routine.schema == "postern") return true;
-  return routine.schema == "pg_catalog" ? matches(kNeverBuiltins, routine.name)
-                                        : matches(kNeverExtensions, routine.name);
+  return is_builtin(routine) ? matches(kNeverBuiltins, routine.name)
+                             : matches(kNeverExtensions, routine.name);
 }
 
 bool freed(const Judged& j, const sql::Routine& routine) {
@@ -188,7 +193,7 @@ std::string why_never_function(std::string_view glob) {
 }
 
 FunctionRisk function_risk(const sql::Routine& routine) {
-  if (routine.schema != "pg_catalog") {
+  if (!is_builtin(routine)) {
     if (matches(kDeniedSchemas, routine.schema)) return FunctionRisk::kDenied;
     return matches(kDeniedExtensions, routine.name) ? FunctionRisk::kDenied : FunctionRisk::kNone;
   }

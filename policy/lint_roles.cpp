@@ -10,7 +10,12 @@ SELECT format('%I', l.rolname), 'superuser', format('ALTER ROLE %I NOSUPERUSER;'
 FROM login l WHERE l.rolsuper)sql"},
     {"L33", "application login with BYPASSRLS", "no row security holds it", R"sql(
 SELECT format('%I', l.rolname), 'BYPASSRLS', format('ALTER ROLE %I NOBYPASSRLS;', l.rolname)
-FROM bound l WHERE l.rolbypassrls)sql"},
+FROM bound l WHERE l.rolbypassrls
+UNION ALL
+SELECT format('%I', l.rolname), format('member of %I', b.rolname),
+  format('REVOKE %I FROM %I;', b.rolname, l.rolname)
+FROM bound l JOIN pg_roles b ON (b.rolsuper OR b.rolbypassrls) AND b.oid <> l.oid
+  AND pg_has_role(l.oid, b.oid, 'MEMBER'))sql"},
     {"L34", "application login with REPLICATION", "it can stream the rows of all tenants", R"sql(
 SELECT format('%I', l.rolname), 'REPLICATION', format('ALTER ROLE %I NOREPLICATION;', l.rolname)
 FROM bound l WHERE l.rolreplication)sql"},

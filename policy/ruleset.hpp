@@ -39,6 +39,7 @@ inline constexpr std::size_t kProfileCount = 6;
 struct Permits {
   std::vector<std::string> functions;  ///< globs "schema.name"
   std::vector<std::string> settings;   ///< globs, lower case
+  bool plans = false;                  ///< EXPLAIN of tenant tables, without costs and counts
   bool full_errors = false;            ///< messages of the server reach tenants whole
 };
 

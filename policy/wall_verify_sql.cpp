@@ -29,7 +29,10 @@ std::string roles(const WallOptions& options) {
   std::vector<std::string> names = options.app_roles;
   names.push_back(options.owner_role);
   return "SELECT 'role', r.rolname::text, 'attributes', pg_catalog.concat('super=', r.rolsuper, "
-         "' login=', r.rolcanlogin, ' bypass=', r.rolbypassrls, ' stats=', "
+         "' login=', r.rolcanlogin, ' bypass=', r.rolbypassrls, ' escapes=', NOT r.rolsuper AND "
+         "EXISTS (SELECT FROM "
+         "pg_catalog.pg_roles AS b WHERE (b.rolsuper OR b.rolbypassrls) AND b.oid <> r.oid AND "
+         "pg_catalog.pg_has_role(r.oid, b.oid, 'MEMBER')), ' stats=', "
          "pg_catalog.pg_has_role(r.oid, 'pg_read_all_stats', 'USAGE'), ' owner=', EXISTS (SELECT "
          "FROM pg_catalog.pg_roles AS o WHERE o.rolname = " +
          quote_literal(options.owner_role) +
@@ -134,10 +137,12 @@ std::string state() {
       " FROM postern.wall_state AS s JOIN pg_catalog.pg_class AS c ON c.oid = s.relation JOIN "
       "pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace";
   const std::string name(kTableName);
-  return "SELECT 'state', " + name + ", 'allow', s.allow" + from + " UNION ALL SELECT 'state', " +
-         name + ", 'owner', s.owner" + from + " UNION ALL SELECT 'state', " + name +
-         ", 'known', k.k" + from + ", pg_catalog.unnest(s.known) AS k(k)" +
-         " UNION ALL SELECT 'state', " + name + ", 'rule', k.k" + from +
+  return "SELECT 'state', " + name + ", 'kind', c.relkind::text" + from +
+         " UNION ALL SELECT 'state', " + name + ", 'allow', s.allow" + from +
+         " UNION ALL SELECT 'state', " + name + ", 'owner', s.owner" + from +
+         " UNION ALL SELECT 'state', " + name + ", 'known', k.k" + from +
+         ", pg_catalog.unnest(s.known) AS k(k)" + " UNION ALL SELECT 'state', " + name +
+         ", 'rule', k.k" + from +
          ", pg_catalog.unnest(s.rule_source) AS k(k) UNION ALL SELECT 'state', " + name +
          ", 'rule printed', k.k" + from + ", pg_catalog.unnest(s.rule_printed) AS k(k)";
 }

@@ -218,8 +218,9 @@ struct Statement {
   /// rules, or defaults, generated columns or checks that call functions which may do anything.
   bool writes_beyond = false;
   CopyEnd copy_end = CopyEnd::kNone;
-  std::optional<CopyIn> copy_in;  ///< COPY FROM STDIN into a table
-  bool plan_only = false;         ///< EXPLAIN without ANALYZE, as text
+  std::optional<CopyIn> copy_in;                    ///< COPY FROM STDIN into a table
+  bool plan_only = false;                           ///< EXPLAIN without ANALYZE, as text
+  StatementKind explained = StatementKind::kEmpty;  ///< EXPLAIN: the kind of what it is about
   std::string name;    ///< SET/RESET/SHOW/set_config: setting in lower case ("all", "transaction",
                        ///< "role", ...); PREPARE/EXECUTE: statement; cursor; channel; savepoint;
                        ///< CREATE/ALTER/DROP: the object as written, schema first

@@ -216,6 +216,7 @@ class Resolver {
   void object_names(const ast::Node* node);
   void into_new_table(const QueryOutput& output, const ast::RangeVar* created);
   void named_relation(const ast::RangeVar* range, bool written);
+  void name_statement(std::string name);
   void creates(const ast::RangeVar* range);
 
   /// Guards recursion; a tree this deep cannot pass check_nesting.

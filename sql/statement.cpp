@@ -56,11 +56,19 @@ void Resolver::into_new_table(const QueryOutput& output, const ast::RangeVar* cr
   creates(created);
 }
 
+/// What it is called takes the place of the setting that a set_config() within it names: which one
+/// that is cannot be told any more.
+void Resolver::name_statement(std::string name) {
+  if (has(out_.session, SessionEffect::kSetting)) add_session(SessionEffect::kUnknown);
+  out_.name = std::move(name);
+}
+
 void Resolver::creates(const ast::RangeVar* range) {
   if (range == nullptr) return;
   const std::string_view schema = ast::text(range->schemaname);
-  out_.name = schema.empty() ? std::string(ast::text(range->relname))
-                             : std::string(schema) + "." + std::string(ast::text(range->relname));
+  name_statement(schema.empty()
+                     ? std::string(ast::text(range->relname))
+                     : std::string(schema) + "." + std::string(ast::text(range->relname)));
   const bool temporary = ast::text(range->relpersistence) == "t" || schema == "pg_temp";
   if (temporary) add_session(SessionEffect::kTempObject);
 }

@@ -71,6 +71,7 @@ void Resolver::explain(const PgQuery__ExplainStmt* stmt) {
       !ddl_statement(stmt->query)) {
     fail("EXPLAIN of an unsupported statement");
   }
+  out_.explained = out_.kind;
   out_.kind = StatementKind::kExplain;
   out_.plan_only = out_.plan_only && !analyze;
   out_.returns_rows = true;
@@ -87,7 +88,7 @@ void Resolver::prepare(const PgQuery__PrepareStmt* stmt) {
   }
   out_.kind = StatementKind::kPrepare;
   out_.returns_rows = false;
-  out_.name = ast::text(stmt->name);
+  name_statement(std::string(ast::text(stmt->name)));
   add_session(SessionEffect::kPrepared);
 }
 
@@ -102,7 +103,7 @@ void Resolver::declare_cursor(const PgQuery__DeclareCursorStmt* stmt) {
   if (!query_statement(stmt->query)) fail("cursor over an unsupported statement");
   out_.kind = StatementKind::kDeclareCursor;
   out_.returns_rows = false;
-  out_.name = ast::text(stmt->portalname);
+  name_statement(std::string(ast::text(stmt->portalname)));
   add_session(SessionEffect::kCursor);
 }
 

@@ -91,8 +91,10 @@ void raise_alert(Alert alert) {
   {
     const std::lock_guard lock(d.mutex);
     count_rule(d, alert.rule);
-    const auto held =
-        d.dedupe.admit(alert.rule, alert.fingerprint, std::chrono::steady_clock::now());
+    // One tenant's refusals do not hide another's.
+    const std::string who =
+        alert.fingerprint + '\n' + alert.database + '\n' + alert.login + '\n' + alert.tenant;
+    const auto held = d.dedupe.admit(alert.rule, who, std::chrono::steady_clock::now());
     if (!held) {
       ++d.held_back;
       return;

@@ -56,7 +56,8 @@ CacheKey make_cache_key(const CacheKeyParts& parts, ByteView name_key) {
   const Bytes formats = canonical_formats(parts.result_formats);
   for (const ByteView part : std::initializer_list<ByteView>{
            parts.cluster, parts.database, parts.epoch, parts.server_text, parts.params, formats,
-           parts.upstream_role, parts.login, parts.tenant, parts.search_path, parts.settings}) {
+           parts.upstream_role, parts.login, parts.tenant, parts.acting, parts.search_path,
+           parts.settings}) {
     append_part(out, part);
   }
   key.name = to_hex(crypto::blake2b(out, kNameBytes, name_key));

@@ -47,6 +47,7 @@ struct CacheKeyParts {
   std::string upstream_role;  ///< session user and effective role on the server
   std::string login;          ///< where the policy distinguishes logins, else empty
   std::string tenant;         ///< TenantId::text(); chooses the key the entry is sealed under
+  std::string acting;         ///< whom policies may tell apart besides: end user, roles
   bool decrypts = false;
   std::string search_path;
   Bytes settings;  ///< canonical_settings: TimeZone, DateStyle and the like

@@ -87,6 +87,7 @@ void take_permits(const config::PolicyOptions& from, policy::PolicyOptions& into
     policy::Permits& permits = into.profile_permits.at(static_cast<std::size_t>(*known));
     permits.functions = profile.allow_functions;
     permits.settings = profile.allow_settings;
+    permits.plans = profile.allow_plans;
     permits.full_errors = profile.error_detail == config::ErrorDetail::kFull;
   }
 }

@@ -168,9 +168,11 @@ void Decider::keep_shape(const AnalysedText& analysed, std::uint64_t id) {
 std::shared_ptr<const AnalysedText> Decider::conclude(std::string text,
                                                       std::shared_ptr<const sql::Facts> facts,
                                                       const DecisionScope& scope) {
+  const bool kept = cached(text, scope);
+  // Before it is judged: what is in force may change meanwhile.
+  const std::uint64_t id = kept ? scope_id(scope) : 0;
   std::shared_ptr<const AnalysedText> analysed = judge(std::move(text), std::move(facts), scope);
-  if (cached(analysed->text, scope)) {
-    const std::uint64_t id = scope_id(scope);
+  if (kept) {
     keep_shape(*analysed, id);
     keep_text(analysed, id);
   }

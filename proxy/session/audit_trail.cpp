@@ -7,6 +7,7 @@
 #include "protocol/error_message.hpp"
 #include "protocol/rows.hpp"
 #include "proxy/session/audit_record.hpp"
+#include "proxy/session/copy_insert.hpp"
 #include "proxy/session/violations.hpp"
 #include "proxy/sinks/log.hpp"
 
@@ -226,18 +227,21 @@ Result<std::optional<std::uint64_t>> close_current(Session* session, Execution* 
 }
 
 void close_open_executions(Session* session, ServerLink* link, const Error& error) {
-  const std::string label = pst_label(error.code);
-  link->each_unit([&](Unit& unit) {
-    if (unit.execution == nullptr) return;
+  const auto close = [&](Execution& execution) {
     audit::Outcome outcome;
     outcome.state = audit::State::kLost;
     outcome.time_us = now_us();
-    outcome.code = label;
-    Execution& execution = *unit.execution;
+    outcome.code = pst_label(error.code);
     for (; execution.index < execution.tickets.size(); ++execution.index) {
       (void)close_current(session, &execution, outcome);
     }
+  };
+  link->each_unit([&](Unit& unit) {
+    if (unit.execution != nullptr) close(*unit.execution);
   });
+  // Between its messages no unit holds a COPY that is carried out here.
+  const bool copies = link == session->primary.get() && session->copying != nullptr;
+  if (copies && session->copying->execution() != nullptr) close(*session->copying->execution());
 }
 
 Task<Status> wait_durable(Session* session, std::uint64_t index) {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/codes/session.hpp"
 #include "base/codes/wire.hpp"
 #include "protocol/extended.hpp"
 #include "protocol/rows.hpp"
@@ -18,6 +19,18 @@ using protocol::Disposition;
 using protocol::FrontendType;
 using protocol::Request;
 
+namespace {
+
+// Within a batch no context is set: the connection has to have the one that is wanted.
+bool acts_for_another(const Session& session, const ServerLink& link) {
+  const auto protection = session.database->protection();
+  const bool walled = protection != nullptr && protection->is_protected;
+  return walled && link.context().issued != 0 &&
+         link.context().scope != session.identity.context_scope;
+}
+
+}  // namespace
+
 Task<Result<ItemResult>> run_item(Session* session, const BatchItem* item) {
   if (session->reading == nullptr) {
     auto attached = attach_at_once(session);
@@ -27,6 +40,9 @@ Task<Result<ItemResult>> run_item(Session* session, const BatchItem* item) {
     if (!session->batch_sent && arming_due(*session, *session->primary)) {
       const Status armed = co_await arm_when_due(session);
       if (!armed) co_return armed.error();
+    }
+    if (session->batch_sent && acts_for_another(*session, *session->primary)) {
+      co_return make_error(pst::kArmingFailed, "its batch began for somebody else");
     }
   }
   switch (item->type) {

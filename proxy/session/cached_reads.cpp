@@ -46,6 +46,7 @@ CacheKeyParts key_parts(const Session& session, const ReadRequest& read) {
   parts.upstream_role = session.identity.upstream_user;
   parts.login = session.identity.login;
   parts.tenant = session.identity.tenant.text();
+  parts.acting = session.identity.context_scope;
   parts.decrypts = analysed.decrypts;
   for (const std::string& schema : session.search_path) parts.search_path += schema + ",";
   parts.settings = answer_settings(session);

@@ -163,7 +163,9 @@ Task<Result<std::optional<Error>>> carry_out(Session* session, const Texts* text
   if (failed) plan->claims_only = false;
   const Status changed = co_await change(session, plan, moment == ChoiceMoment::kOpen);
   if (!changed) co_return changed.error();
-  if (!texts->steps.empty()) session->choice->adopt(*plan, moment, texts->begin);
+  // Outside of transactions also where nobody is named: what was in force before has ended.
+  const bool adopts = !texts->steps.empty() || moment == ChoiceMoment::kOutside;
+  if (adopts) session->choice->adopt(*plan, moment, texts->begin);
   co_return Answer();
 }
 
@@ -257,7 +259,8 @@ Task<Result<Texts>> texts_of_batch(Session* session, const BatchItems* items) {
     const std::string* text = batch.run(item);
     if (text == nullptr) continue;
     const auto analysed = co_await analyse(session, *text);
-    if (!analysed) break;  // said where the message is run
+    // Whom it is for cannot be told: nothing of the batch is run.
+    if (!analysed) co_return analysed.error();
     const Status added = add_steps(texts, **analysed, session->choice->rights());
     if (!added) co_return added.error();
   }
@@ -289,7 +292,13 @@ Task<Result<Chosen>> choose_for_query(Session* session, ByteView text) {
   if (!ready) co_return ready.error();
   if (!chooses(*session)) co_return Chosen::kGoOn;
   const auto analysed = co_await analyse(session, text);
-  if (!analysed || (*analysed)->facts == nullptr) co_return Chosen::kGoOn;
+  if (!analysed) {
+    if (ends_session(analysed.error())) co_return analysed.error();
+    const Status refused = co_await refuse_query(session, analysed.error(), Recorded::kNo);
+    if (!refused) co_return refused.error();
+    co_return Chosen::kAnswered;
+  }
+  if ((*analysed)->facts == nullptr) co_return Chosen::kGoOn;
   Texts texts;
   const Status added = add_steps(texts, **analysed, session->choice->rights());
   if (!added) {

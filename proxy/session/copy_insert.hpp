@@ -57,6 +57,11 @@ class CopyInsert {
   [[nodiscard]] bool taking() const { return taking_; }
   void stop_taking() { taking_ = false; }
   [[nodiscard]] bool concluded() const { return !answer_.empty(); }
+  /// The error its client hears was made here, and shaped already. A failing COMMIT's is not.
+  [[nodiscard]] bool errs() const {
+    return concluded() &&
+           answer_.front() == static_cast<char>(protocol::BackendType::kErrorResponse);
+  }
 
   // How it ends; what the client hears in place of the server's answer to the last message.
   Status succeed();

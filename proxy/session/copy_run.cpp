@@ -11,6 +11,7 @@
 #include "proxy/session/items.hpp"
 #include "proxy/session/position.hpp"
 #include "proxy/session/settling.hpp"
+#include "proxy/session/state_following.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -218,6 +219,11 @@ Task<Status> begin_copy(Session* session, std::shared_ptr<Execution> execution) 
       std::make_unique<CopyInsert>(std::move(execution), form, *relation,
                                    own ? CopyTransaction::kOwn : CopyTransaction::kClients);
   CopyInsert* copy = session->copying.get();
+  if (session->pooled) {
+    session->state.note(scan_state(analysed.text));
+    if (runs_unseen_code(analysed)) note_unseen_code(session, link);
+  }
+  clock_request(session);
   // Rights and names are looked at before the client is asked for its data.
   Status added = own ? add_query(link, "BEGIN") : ok();
   if (added) added = add_parse(link, copy->statement(1));

@@ -121,6 +121,8 @@ Task<Result<bool>> read_answer(Session* session, ServerLink* link) {
   Status drained = sent ? ok() : Status(sent.error());
   if (sent) drained = co_await drain_replies(session, link);
   if (drained) {
+    // A cancel request under way names this connection, and would meet its next holder.
+    while (link->cancels > 0) co_await link->cancels_done.wait();
     if (session->pooled)
       give_back(session, std::move(session->replica), link->quiet() && !link->mixed);
     co_return true;

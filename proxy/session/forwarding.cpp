@@ -139,7 +139,7 @@ Status forward_error(Session* session, Unit& unit, const Frame& frame) {
   }
   const SplicedText* spliced = spliced_of(unit);
   const bool ours = session->copying != nullptr && unit.execution != nullptr &&
-                    session->copying->execution() == unit.execution;
+                    session->copying->execution() == unit.execution && session->copying->errs();
   const bool shaped = !ours && shapes_messages(*session);
   if (spliced == nullptr && !shaped && !session->pooled) {
     pass(session, frame);

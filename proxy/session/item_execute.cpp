@@ -83,6 +83,7 @@ Task<Result<ItemResult>> clear_execution(Session* session, Execution* execution)
 void note_effects(Session* session, const AnalysedText& analysed, const Portal* portal) {
   const sql::Statement* statement = analysed.statement(0);
   if (statement != nullptr && policy::alters_meaning(*statement)) session->effect_under_way = true;
+  session->unseen_under_way = session->unseen_under_way || runs_unseen_code(analysed);
   if (!session->pooled || session->reading != nullptr) return;
   if (portal == nullptr) {
     session->state.note_unseen();

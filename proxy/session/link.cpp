@@ -463,8 +463,10 @@ void cancel_statement(const SessionPtr& session) {
   if (link->awaits(Internal::kSettings) || link->awaits(Internal::kState)) return;
   // Only what the client sent is its to cancel.
   bool cancellable = false;
-  link->each_unit(
-      [&](const Unit& unit) { cancellable = cancellable || unit.internal == Internal::kNone; });
+  link->each_unit([&](const Unit& unit) {
+    cancellable =
+        cancellable || unit.internal == Internal::kNone || unit.internal == Internal::kCopy;
+  });
   if (!cancellable) return;
   session->runtime().metrics.cancels.add();
   ++link->cancels;

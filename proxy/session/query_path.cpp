@@ -70,6 +70,7 @@ void note_effects(Session* session, const AnalysedText& analysed) {
   for (const sql::Statement& statement : analysed.facts->statements) {
     if (policy::alters_meaning(statement)) session->effect_under_way = true;
   }
+  session->unseen_under_way = session->unseen_under_way || runs_unseen_code(analysed);
 }
 
 // A cache miss hands its fill and its intents to the Execute that follows; where none did, they end
@@ -135,6 +136,7 @@ Status send_query(Session* session, std::shared_ptr<Execution> execution,
 // decided anew, at most `decisions` times.
 Task<Status> decide_and_send(Session* session, ByteView text, int decisions) {
   // 2, 3: what does the text say under the settings now in force, and what is to happen to it?
+  heed_unseen(session, text);
   if (must_settle(*session)) {
     const Status settled = co_await settle_settings(session);
     if (!settled) co_return settled.error();
@@ -172,7 +174,10 @@ Task<Status> decide_and_send(Session* session, ByteView text, int decisions) {
     if (*served) co_return ok();
   }
   const auto cleared = co_await clear_for_primary(session, execution);
-  if (!cleared) co_return cleared.error();
+  if (!cleared) {
+    end_execution(session, *execution, audit::State::kCancelled);
+    co_return cleared.error();
+  }
   if (*cleared) {
     end_execution(session, *execution, audit::State::kCancelled);
     if ((*cleared)->code == pst::kPolicyChanged && decisions > 1) {
@@ -209,6 +214,9 @@ Task<Status> run_batch(Session* session, FrontendType last) {
     const auto chosen = co_await choose_for_batch(session, all);
     if (!chosen) co_return chosen.error();
     barred = *chosen;
+  }
+  for (const BatchItem& item : items) {
+    if (item.type == FrontendType::kParse) heed_unseen(session, item.body());
   }
   if (!session->batch_sent && must_settle(*session)) {
     const Status settled = co_await settle_settings(session);

@@ -11,6 +11,7 @@
 #include "proxy/console/console.hpp"
 #include "proxy/session/analyse.hpp"
 #include "proxy/session/audit_trail.hpp"
+#include "proxy/session/batch_items.hpp"
 #include "proxy/session/clock.hpp"
 #include "proxy/session/completion.hpp"
 #include "proxy/session/copy_run.hpp"
@@ -67,6 +68,11 @@ Task<Status> leave_batch(Session* session) {
   if (!session->batch.empty()) {
     const Status sent = co_await run_batch(session, FrontendType::kExecute);
     if (!sent) co_return sent.error();
+  }
+  // Who waits for its answers would wait for ever: a server may keep them to the end of a batch.
+  if (session->batch_sent && session->primary != nullptr) {
+    const Status flushed = send_flush(session);
+    if (!flushed) co_return flushed.error();
   }
   session->batch_sent = false;
   session->described_in_batch.clear();
@@ -208,6 +214,10 @@ Task<Status> take_message(Session* session, Header header, SessionFsm::Verdict v
   if (verdict == SessionFsm::Verdict::kDiscard) {
     session->drop_left = header.total();
     co_return ok();
+  }
+  if (in_parts && static_cast<FrontendType>(header.type) == FrontendType::kQuery) {
+    const Status left = co_await leave_batch(session);
+    if (!left) co_return left.error();
   }
   if (in_parts) co_return co_await take_long(session, header);
   const Frame frame = frame_of(*session, header);

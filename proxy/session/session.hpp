@@ -140,6 +140,7 @@ struct Session : std::enable_shared_from_this<Session> {
   bool path_due = false;          ///< search_path has to be asked before the next analysis
   bool path_touched = false;      ///< it was changed once: a rollback may change it back
   bool effect_under_way = false;  ///< a statement that changes settings awaits its answer
+  bool unseen_under_way = false;  ///< one does that runs code of the database, which may do so too
   std::vector<std::optional<audit::Ticket>> pending_tickets;  ///< intents already on record
   std::shared_ptr<CacheFill> pending_fill;  ///< for the read about to go to the primary
   std::map<std::string, std::shared_ptr<PreparedStatement>, std::less<>> statements;

@@ -1,5 +1,7 @@
 #include "proxy/session/settling.hpp"
 
+#include <algorithm>
+
 #include "base/codes/pool.hpp"
 #include "base/codes/session.hpp"
 #include "protocol/simple.hpp"
@@ -28,6 +30,18 @@ Task<Status> drain_primary(Session* session) {
   co_return ok();
 }
 
+void heed_unseen(Session* session, ByteView text) {
+  if (!session->unseen_under_way) return;
+  if (session->primary == nullptr || session->primary->queue().empty()) {
+    session->unseen_under_way = false;
+    return;
+  }
+  const bool differs = std::any_of(text.begin(), text.end(), [](char c) {
+    return c == '\\' || static_cast<unsigned char>(c) >= 0x80;
+  });
+  session->effect_under_way = session->effect_under_way || differs;
+}
+
 bool must_settle(const Session& session) {
   if (session.primary == nullptr) return false;
   return session.state.asked() ||
@@ -45,6 +59,7 @@ Task<Status> settle_settings(Session* session) {
   if (link == nullptr || session->database->protection() == nullptr) co_return ok();
   if (session->effect_under_way) {
     session->effect_under_way = false;
+    session->unseen_under_way = false;
     const Status drained = co_await drain_primary(session);
     if (!drained) co_return drained.error();
   }

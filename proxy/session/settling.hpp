@@ -14,6 +14,11 @@ bool must_settle(const Session& session);
 /// Before a text is analysed: settings that decide its meaning have taken effect and are known.
 Task<Status> settle_settings(Session* session);
 
+/// Before a text is analysed: where it would read differently under another client_encoding or
+/// standard_conforming_strings, and code of the database is still running that may change them,
+/// that code's end is waited for (settle_settings).
+void heed_unseen(Session* session, ByteView text);
+
 /// Renews the tenant context where that is due and possible now. Waits for what is under way if it
 /// has to.
 Task<Status> arm_when_due(Session* session);

@@ -68,7 +68,7 @@ const Case kCases[] = {
     {"[identity.jwt]\njwks_file = 'k'\nissuer = ''\naudience = 'a'\n", pst::kConfigConflict, 3,
      "is empty"},
     {"[identity.jwt]\njwks_file = 'k'\nissuer = 'i'\n", pst::kConfigMissingKey, 1, "audience"},
-    {"[[auth.rule]]\nmethod = 'jwt'\n", pst::kConfigMissingKey, 1, "identity.jwt"},
+    {"[[auth.rule]]\nmethod = 'jwt'\n", pst::kConfigConflict, 2, "no [identity.jwt]"},
     {"[alerts]\nwebhook = 'ftp://x'\n", pst::kConfigBadValue, 2, "neither an http"},
     {"[alerts]\nwebhook = 'https://me@x'\n", pst::kConfigBadValue, 2, "holds a user"},
     {"[alerts]\nwebhook = 'https://x'\nsecret = '0123456789abcdef0123456789abcde'\n",

@@ -26,6 +26,7 @@ class SqlTest(ProtectedTest):
         return super().toml(ports).replace(
             section, section + 'allow_functions = ["pg_catalog.pg_advisory_*"]\n'
             '[policy.profile.app]\nallow_settings = ["debug_pretty_print"]\n'
+            "allow_plans = true\n"
         )  # fmt: skip
 
     def migrator(self) -> object:

@@ -54,6 +54,35 @@ TEST_CASE("set_config with a bound value: names of which every value is harmless
   CHECK(verdict("SELECT set_config('timezone', 'UTC', $1)") == "PST-1503 gate.setting");
 }
 
+TEST_CASE("a setting does not hide behind the name of what holds its set_config()") {
+  for (const char* text : {
+           "PREPARE application_name AS SELECT set_config('role', 'x', false)",
+           "DECLARE work_mem CURSOR FOR SELECT set_config('row_security', 'off', false)",
+           "PREPARE \"a.b\" AS SELECT set_config('postern.ctx', '', false)",
+       }) {
+    CAPTURE(text);
+    CHECK(verdict(text) == "PST-1503 gate.setting");
+  }
+  CHECK(verdict("PREPARE p AS SELECT 1") == "");
+}
+
+TEST_CASE("EXPLAIN needs what its statement needs") {
+  for (const char* text : {"EXPLAIN ANALYZE CREATE TABLE x AS SELECT * FROM plans",
+                           "EXPLAIN ANALYZE SELECT * INTO x FROM plans"}) {
+    CAPTURE(text);
+    CHECK(verdict(text) == "PST-1501 gate.statement");
+  }
+  CHECK(verdict("EXPLAIN ANALYZE SELECT * FROM plans") == "");
+}
+
+TEST_CASE("what a migrator's own transaction made") {
+  CHECK(verdict("UPDATE orders SET made_just_now = 1", kMigrator) == "");
+  CHECK(verdict("CREATE VIEW v AS SELECT * FROM made_just_now", kMigrator) == "");
+  CHECK(verdict("UPDATE orders SET made_just_now = 1") == "PST-1504 gate.opaque");
+  CHECK(refusal_of(decide_sql("INSERT INTO made_just_now VALUES ('ssn')", *rules(), kMigrator)) ==
+        "PST-1504 gate.opaque");
+}
+
 TEST_CASE("blocks of migrators") {
   CHECK(verdict("DO $$ BEGIN PERFORM 1; END $$", kMigrator) == "");
   CHECK(refusal_of(decide_sql("DO $$ BEGIN END $$", *rules(), kMigrator)) == "");
@@ -64,11 +93,17 @@ TEST_CASE("blocks of migrators") {
 }
 
 TEST_CASE("plans without ANALYZE are shaped; others are refused where tenants' rows count") {
-  CHECK(verdict("EXPLAIN SELECT * FROM orders") == "");
+  policy::Permits plans;
+  plans.plans = true;
+  const auto permitted = permitting(plans, Profile::kApp);
+  CHECK(refusal_of(decide_sql("EXPLAIN SELECT * FROM orders", *permitted)) == "");
+  CHECK(refusal_of(decide_sql("EXPLAIN ANALYZE SELECT * FROM orders", *permitted)) ==
+        "PST-1506 wall.explain");
+  CHECK(verdict("EXPLAIN SELECT * FROM orders") == "PST-1506 wall.explain");
   CHECK(shapes_plan("EXPLAIN SELECT * FROM orders"));
   CHECK(shapes_plan("EXPLAIN (VERBOSE, COSTS OFF, FORMAT text) SELECT * FROM orders"));
   CHECK(shapes_plan("EXPLAIN EXECUTE p"));
-  CHECK(verdict("EXPLAIN (ANALYZE off) SELECT * FROM orders") == "");
+  CHECK(refusal_of(decide_sql("EXPLAIN (ANALYZE off) SELECT * FROM orders", *permitted)) == "");
   CHECK_FALSE(shapes_plan("SELECT * FROM orders"));
   CHECK_FALSE(shapes_plan("EXPLAIN SELECT * FROM orders", kMigrator));
   for (const char* text :
