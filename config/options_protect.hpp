@@ -83,7 +83,7 @@ struct KeysOptions {
 struct ProfileOptions {
   std::vector<std::string> allow_functions;
   std::vector<std::string> allow_settings;
-  bool allow_plans = false;                  ///< EXPLAIN of tenant tables, shaped
+  bool allow_plans = false;  ///< EXPLAIN of tenant tables, shaped
   ErrorDetail error_detail = ErrorDetail::kShape;
 };
 

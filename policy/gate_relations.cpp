@@ -97,9 +97,9 @@ void gate_uncovered(const Judged& j, const sql::Relation& relation) {
   }
 }
 
-/// Plans tell estimates over all tenants' rows, and how many the policy removed; which one is chosen
-/// follows from all tenants' rows too. Where plans are permitted, only the lines that are left of
-/// one in text form may be seen. What EXECUTE stands for is not known.
+/// Plans tell estimates over all tenants' rows, and how many the policy removed; which one is
+/// chosen follows from all tenants' rows too. Where plans are permitted, only the lines that are
+/// left of one in text form may be seen. What EXECUTE stands for is not known.
 void gate_explain(const Judged& j) {
   const bool permitted = j.rules.permits_of(j.profile).plans && j.statement.plan_only;
   if (!shapes_plan(j) || permitted) return;
@@ -109,8 +109,7 @@ void gate_explain(const Judged& j) {
     return relation == nullptr || is_walled(j, *relation);
   });
   if (!walled && !uses.empty()) return;
-  j.findings.refuse(pst::kNotCoveredByWall, "explain",
-                    "wall.explain", j.statement.span.begin);
+  j.findings.refuse(pst::kNotCoveredByWall, "explain", "wall.explain", j.statement.span.begin);
 }
 
 }  // namespace
