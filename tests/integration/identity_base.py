@@ -161,4 +161,3 @@ pool_mode = "transaction"
             check=False, capture_output=True, text=True,
         )  # fmt: skip
         return found.stdout
-
