@@ -131,7 +131,7 @@ struct PolicyOptions {
   /// New tables with neither tenant column nor place in `shared` are refused by the database.
   bool refuse_new_tables = true;
   std::vector<ColumnRule> columns;
-  Permits permits;  ///< of every profile
+  Permits permits;                                     ///< of every profile
   std::array<Permits, kProfileCount> profile_permits;  ///< of one, besides
 };
 

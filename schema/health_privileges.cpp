@@ -17,8 +17,7 @@ constexpr Privilege kPrivileges[] = {
      "a new table closes the database in mode enforce: run postern policy apply after each "
      "migration"},
     {"CREATE on the database", [](const NodeFacts& f) { return f.may_create_schema; },
-     "the schema postern cannot be made",
-     "GRANT CREATE ON DATABASE to the login while it applies"},
+     "the schema postern cannot be made", "GRANT CREATE ON DATABASE to the login while it applies"},
     {"CREATEROLE", [](const NodeFacts& f) { return f.may_create_role || f.service_superuser; },
      "the role postern_owner cannot be made",
      "CREATE ROLE postern_owner NOLOGIN; GRANT postern_owner TO the login that applies"},
