@@ -13,6 +13,22 @@ function(postern_folder name)
   endif()
   add_library(postern_${name} STATIC ${sources} ${headers})
   target_link_libraries(postern_${name} PUBLIC postern_options ${ARG_DEPENDS})
+  postern_precompile(postern_${name} ${name})
+endfunction()
+
+# Headers take most of a file's compile time, so the common ones are compiled once per folder. Those
+# of proxy/ are so large that ccache, which reads them for each file, would cost more than it saves.
+function(postern_precompile target folder)
+  if(folder STREQUAL "proxy")
+    set_target_properties(${target} PROPERTIES CXX_COMPILER_LAUNCHER "")
+  endif()
+  if(target STREQUAL "postern_proxy")
+    target_precompile_headers(${target} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled_proxy.hpp)
+  elseif(folder STREQUAL "proxy")
+    target_precompile_headers(${target} REUSE_FROM postern_proxy)
+  else()
+    target_precompile_headers(${target} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled_std.hpp)
+  endif()
 endfunction()
 
 # postern_tests(NAME [DEPENDS lib...]) builds tests/NAME/*.cpp into test_NAME and registers it.
@@ -26,5 +42,6 @@ function(postern_tests name)
   target_link_libraries(test_${name} PRIVATE ${ARG_DEPENDS})
   target_compile_definitions(test_${name} PRIVATE
     POSTERN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  postern_precompile(test_${name} ${name})
   add_test(NAME unit.${name} COMMAND test_${name})
 endfunction()

@@ -115,9 +115,12 @@ def _unpack(archive: Path, cache: Path) -> None:
     with tarfile.open(archive) as tar:
         for member in tar:
             top, _, inside = member.name.partition("/")
-            if inside.startswith(WANTED) and (member.isfile() or member.isdir()):
-                member.name = inside
-                tar.extract(member, target, set_attrs=False, filter="data")
+            if inside.startswith(WANTED) and member.isfile() and ".." not in inside.split("/"):
+                # By hand: Debian's tarfile has the argument `filter` in some of its updates only.
+                made = target / inside
+                made.parent.mkdir(parents=True, exist_ok=True)
+                with tar.extractfile(member) as source, made.open("wb") as out:
+                    shutil.copyfileobj(source, out)
                 if not (cache / "version").exists():
                     (cache / "version").write_text(top.removeprefix("postgresql-"))
     (cache / "unpacked").touch()
