@@ -16,17 +16,8 @@ function(postern_folder name)
   postern_precompile(postern_${name} ${name})
 endfunction()
 
-# Headers take most of a file's compile time, so the common ones are compiled once per folder. Those
-# of proxy/ are so large that ccache, which reads them for each file, would cost more than it saves.
 function(postern_precompile target folder)
-  if(folder STREQUAL "proxy")
-    set_target_properties(${target} PROPERTIES CXX_COMPILER_LAUNCHER "")
-  endif()
-  if(target STREQUAL "postern_proxy")
-    target_precompile_headers(${target} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled_proxy.hpp)
-  elseif(folder STREQUAL "proxy")
-    target_precompile_headers(${target} REUSE_FROM postern_proxy)
-  else()
+  if(NOT folder STREQUAL "proxy")
     target_precompile_headers(${target} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled_std.hpp)
   endif()
 endfunction()
