@@ -108,6 +108,7 @@ void look_at_sessions(WorkerContext& context, std::size_t worker, bool with_serv
         into.servers.push_back(server_row(*session, *link, worker));
     }
     for (const auto& [name, statement] : session->statements) {
+      if (statement->gone) continue;
       const std::size_t bytes =
           statement->analysed != nullptr ? statement->analysed->text.size() : 0;
       into.prepared.push_back({session->id, session->identity.login, session->database->name(),

@@ -53,7 +53,7 @@ Task<Result<ItemResult>> run_item(Session* session, const BatchItem* item) {
     case FrontendType::kDescribe:
       co_return co_await run_describe(session, item);
     case FrontendType::kClose:
-      co_return run_close(session, *item);
+      co_return co_await run_close(session, item);
     case FrontendType::kExecute:
       co_return co_await run_execute(session, item);
     default:

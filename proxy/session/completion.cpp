@@ -10,6 +10,7 @@
 #include "proxy/session/copy_insert.hpp"
 #include "proxy/session/error_shape.hpp"
 #include "proxy/session/forwarding.hpp"
+#include "proxy/session/names.hpp"
 #include "proxy/session/position.hpp"
 #include "proxy/session/rows.hpp"
 #include "proxy/session/state_following.hpp"
@@ -66,16 +67,17 @@ Status check_description(Unit& unit, const Frame& frame) {
   return ok();
 }
 
-// Names mean what the server last confirmed: a redefinition that failed or was skipped is undone.
+// Portals are what the server last confirmed: a Bind that failed or was skipped is undone.
 template <typename Map, typename Value>
 void conclude_name(Map& names, Map& confirmed, const std::string& name, const Value& value,
                    bool success) {
+  const auto known = names.find(name);
   if (success) {
     confirmed.insert_or_assign(name, value);
-    names.insert_or_assign(name, value);
+    // Another may have been sent behind it.
+    if (known == names.end()) names.emplace(name, value);
     return;
   }
-  const auto known = names.find(name);
   if (known == names.end() || known->second != value) return;
   const auto before = confirmed.find(name);
   if (before == confirmed.end()) {
@@ -89,25 +91,25 @@ void end_parse(Session* session, ServerLink* link, const Unit& unit, Completion:
   if (unit.statement == nullptr) return;
   const bool success =
       outcome == Completion::Outcome::kDone || outcome == Completion::Outcome::kSynthesise;
-  const std::string& name = unit.statement->name;
-  const std::string& known_as = unit.statement->server_name;
   // The server drops the unnamed statement before it looks at the text of the next one.
-  const bool dropped = name.empty() && outcome == Completion::Outcome::kFailed;
-  if (dropped && unit.internal == Internal::kNone) {
-    session->confirmed_statements.erase(name);
-    link->prepared().erase(name);
-  }
-  if (success) {
-    session->statistics.server_parsed();
-    link->remember(known_as, unit.statement->id);
-  } else if (const auto it = link->prepared().find(known_as);
-             it != link->prepared().end() && it->second.id == unit.statement->id) {
-    it->second.id = kUnknownStatement;
-  }
-  if (unit.internal == Internal::kNone) {
-    conclude_name(session->statements, session->confirmed_statements, name, unit.statement,
-                  success);
-  }
+  const bool dropped = unit.statement->name.empty() && outcome == Completion::Outcome::kFailed;
+  if (success) session->statistics.server_parsed();
+  link->settle_statement(unit.statement->server_name, unit.statement->id, success, dropped);
+  if (unit.internal != Internal::kNone) return;
+  if (dropped) session->confirmed_statements.erase(unit.statement->name);
+  settle_statement(session, unit.statement, success);
+}
+
+// A Query ends the unnamed statement, whatever becomes of it; a Close what it names.
+void end_ending(Session* session, ServerLink* link, const Unit& unit, Completion::Outcome outcome) {
+  const bool query = unit.request == Request::kQuery;
+  const bool ended = outcome != Completion::Outcome::kSkipped &&
+                     (query || outcome != Completion::Outcome::kFailed);
+  const std::string name = unit.statement == nullptr ? "" : unit.statement->name;
+  // Under transaction pooling servers keep statements that have names.
+  const bool there = query || (unit.statement != nullptr && (name.empty() || !session->pooled));
+  if (there) link->settle_end(name, ended);
+  settle_end(session, unit.statement, ended);
 }
 
 void end_bind(Session* session, const Unit& unit, bool success) {
@@ -167,12 +169,8 @@ Status on_completion(Session* session, ServerLink* link, const Completion& compl
       end_parse(session, link, unit, completion.outcome);
       break;
     case Request::kQuery:
-      if (unit.internal != Internal::kNone) break;
-      if (completion.outcome == Completion::Outcome::kSkipped) {
-        restore_unnamed(session, link);
-      } else {
-        drop_unnamed(session, link);
-      }
+    case Request::kClose:
+      end_ending(session, link, unit, completion.outcome);
       break;
     case Request::kBind:
       end_bind(session, unit, success);
@@ -189,6 +187,7 @@ Status on_completion(Session* session, ServerLink* link, const Completion& compl
       break;
   }
   if (unit.execution != nullptr) {
+    if (unit.execution->changes_names) --session->name_changes;
     end_execution(session, *unit.execution, success ? audit::State::kOk : audit::State::kCancelled);
   }
   return ok();

@@ -38,7 +38,7 @@ Status expect_swallowed(ServerLink* link, Request request) {
 
 Status add_parse(ServerLink* link, const std::string& text) {
   POSTERN_TRY((protocol::Parse{"", text, {}}.encode(link->out().own())));
-  link->prepared().erase("");
+  link->forget("");
   return expect_swallowed(link, Request::kParse);
 }
 

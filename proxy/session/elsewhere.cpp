@@ -14,6 +14,7 @@
 #include "proxy/session/cached_reads.hpp"
 #include "proxy/session/clock.hpp"
 #include "proxy/session/link.hpp"
+#include "proxy/session/names.hpp"
 #include "proxy/session/refuse.hpp"
 #include "proxy/session/replies.hpp"
 #include "proxy/session/sealing.hpp"
@@ -211,17 +212,18 @@ Task<Result<std::shared_ptr<PreparedStatement>>> statement_of(Session* session,
     if (!prepared) co_return std::shared_ptr<PreparedStatement>();
     // A name in use is an error, and the server's to report.
     const std::string& name = (*prepared)->name;
-    const bool in_use = !name.empty() && session->statements.contains(name);
+    const bool in_use = !name.empty() && find_statement(session, name) != nullptr;
     if (in_use) co_return std::shared_ptr<PreparedStatement>();
     co_return *prepared;
   }
   const auto bind = protocol::Bind::decode(read->bind->body());
   if (!bind) co_return bind.error();
-  const auto it = session->statements.find(bind->statement);
-  if (it == session->statements.end() || means_other(*session, *it->second->analysed)) {
+  const auto known = find_statement(session, bind->statement);
+  if (known == nullptr || in_doubt(*session, bind->statement) ||
+      means_other(*session, *known->analysed)) {
     co_return std::shared_ptr<PreparedStatement>();
   }
-  co_return it->second;
+  co_return known;
 }
 
 // What the cache needs to know of the Bind; nullopt where sealing fails: the primary's path says
@@ -295,7 +297,18 @@ Task<Result<bool>> read_batch(Session* session, ServerLink* link, const BatchIte
 
 void remember(Session* session, const LoneRead& read,
               const std::shared_ptr<PreparedStatement>& statement) {
-  if (read.parse != nullptr) session->statements.insert_or_assign(statement->name, statement);
+  if (read.parse == nullptr) return;
+  expect_statement(session, statement);
+  settle_statement(session, statement, true);
+}
+
+// The replica failed: the primary gets the Parse as if there had been none.
+void forget(Session* session, const LoneRead& read) {
+  if (read.parse == nullptr) return;
+  const auto parse = protocol::Parse::decode(read.parse->body());
+  if (!parse) return;
+  const auto sent = find_statement(session, parse->statement);
+  if (sent != nullptr && !sent->settled) settle_statement(session, sent, false);
 }
 
 }  // namespace
@@ -373,7 +386,9 @@ Task<Result<bool>> serve_batch_elsewhere(Session* session, const BatchItems* ite
   const auto link = co_await armed_replica(session);
   if (!link) co_return link.error();
   if (*link == nullptr) co_return false;
-  co_return co_await read_batch(session, *link, items);
+  const auto answered = co_await read_batch(session, *link, items);
+  if (answered && !*answered) forget(session, *read);
+  co_return answered;
 }
 
 }  // namespace postern::proxy

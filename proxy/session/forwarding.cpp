@@ -14,6 +14,7 @@
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/copy_insert.hpp"
 #include "proxy/session/error_shape.hpp"
+#include "proxy/session/names.hpp"
 #include "proxy/session/publish.hpp"
 #include "proxy/session/retry.hpp"
 #include "proxy/session/rows.hpp"
@@ -178,7 +179,8 @@ Status forward_complete(Session* session, ServerLink* link, Unit& unit, const Fr
     track_success(session, link, *unit.execution);
     collect_complete(session, *unit.execution, complete.tag);
     next_statement(*unit.execution);
-    if (unit.execution->deallocates) on_deallocated(session, link, *unit.execution->named);
+    take_named_tag(session, *unit.execution, complete.tag);
+    if (unit.execution->deallocates) forget_statement(session, link, *unit.execution->named);
   }
   on_command_tag(session, link, complete.tag);
   pass(session, frame);
@@ -211,12 +213,9 @@ bool contains_folded(std::string_view text, std::string_view word) {
                      [](char c, char w) { return SettingNameLess::fold(c) == w; }) != text.end();
 }
 
-// What a RESET or DISCARD ALL leaves on a pooled connection is none's startup; the session's own is
-// set again in front of its next message.
-bool is_reset(const Session& session, ServerLink* link, const protocol::ParameterStatus& status) {
-  const bool concerned = session.pooled && status.name == "application_name" &&
-                         status.value.empty() && !session.identity.application.empty();
-  if (!concerned) return false;
+// Older servers report while the statement runs, others in front of ReadyForQuery.
+bool may_have_reset(const Session& session, ServerLink* link) {
+  if (session.reset_done) return true;
   const Execution* under_way = nullptr;
   link->each_unit([&](const Unit& unit) {
     if (under_way == nullptr) under_way = unit.execution.get();
@@ -226,6 +225,17 @@ bool is_reset(const Session& session, ServerLink* link, const protocol::Paramete
   return contains_folded(text, "reset") || contains_folded(text, "discard");
 }
 
+// What a RESET or DISCARD ALL leaves on a pooled connection is none's startup; the session's own is
+// set again in front of its next message. It is what the client hears of.
+std::optional<ByteView> startup_value(Session* session, ServerLink* link,
+                                      const protocol::ParameterStatus& status) {
+  const auto own = session->greeted.find(status.name);
+  if (own == session->greeted.end() || !may_have_reset(*session, link)) return std::nullopt;
+  const auto fresh = session->database->fresh_session(session->identity.upstream_user);
+  if (fresh == nullptr || fresh->parameters.find(status.name) != status.value) return std::nullopt;
+  return own->second;
+}
+
 // True: the client has to hear of it.
 Result<bool> on_parameter_status(Session* session, ServerLink* link, const Frame& frame) {
   POSTERN_ASSIGN(const auto status, protocol::ParameterStatus::decode(frame.body));
@@ -233,10 +243,10 @@ Result<bool> on_parameter_status(Session* session, ServerLink* link, const Frame
   if (link != session->primary.get()) return false;
   // While settings are brought along, values come and go that the client never asked for.
   if (link->awaits(Internal::kSettings)) return false;
-  const bool reset = is_reset(*session, link, status);
-  const ByteView shown = reset ? ByteView(session->identity.application) : status.value;
+  const auto own = startup_value(session, link, status);
+  const ByteView shown = own.value_or(status.value);
   const bool news = session->reported.set(status.name, shown);
-  if (reset && news) {
+  if (own && news) {
     POSTERN_TRY(
         (protocol::ParameterStatus{status.name, shown}.encode(session->out.pending().own())));
     return false;

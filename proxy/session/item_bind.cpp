@@ -6,6 +6,7 @@
 #include "proxy/session/analyse.hpp"
 #include "proxy/session/items.hpp"
 #include "proxy/session/sealing.hpp"
+#include "proxy/session/statement_names.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -79,8 +80,19 @@ Status send_bind(Session* session, const BatchItem& item, const protocol::Bind& 
 Task<Result<ItemResult>> run_bind(Session* session, const BatchItem* item) {
   const auto bind = protocol::Bind::decode(item->body());
   if (!bind) co_return bind.error();
+  if (in_doubt(*session, bind->statement) && heeds_names(*session)) {
+    const Status known = co_await resolve_names(session);
+    if (!known) co_return known.error();
+  }
   auto statement = find_statement(session, bind->statement);
   if (statement == nullptr) co_return bind_unknown(session, *item, *bind);
+  if (statement->names_another) {
+    if (names_in_doubt(*session, statement->analysed->text)) {
+      const Status known = co_await resolve_names(session);
+      if (!known) co_return known.error();
+    }
+    follow_named(session, &statement);
+  }
   if (means_other(*session, *statement->analysed)) {
     const auto fresh = co_await refresh(session, &statement);
     if (!fresh) co_return fresh.error();

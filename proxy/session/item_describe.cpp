@@ -3,6 +3,7 @@
 
 #include "protocol/extended.hpp"
 #include "proxy/session/items.hpp"
+#include "proxy/session/statement_names.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -26,16 +27,15 @@ Status send_describe(Session* session, const BatchItem& item, Unit unit) {
   return link->expect(std::move(unit), Disposition::kForward);
 }
 
-void forget_statement(Session* session, const std::string& name) {
-  session->statements.erase(name);
-  session->confirmed_statements.erase(name);
-  if (session->pooled) return;
+// The server's connection loses it, too, but for names under transaction pooling, which serve
+// others.
+void end_statement(Session* session, const std::string& name) {
   ServerLink* link = session->active;
-  link->prepared().erase(name);
+  if (!session->pooled || name.empty()) link->end_statement(name);
+  if (session->pooled) return;
   if (session->replica == nullptr || session->replica.get() == link) return;
   // The kept replica still has it; the next use there begins with a Close.
-  const auto it = session->replica->prepared().find(name);
-  if (it != session->replica->prepared().end()) it->second.id = kUnknownStatement;
+  session->replica->distrust(name);
 }
 
 }  // namespace
@@ -45,9 +45,14 @@ Task<Result<ItemResult>> run_describe(Session* session, const BatchItem* item) {
   if (!describe) co_return describe.error();
   const bool of_statement = describe->target == Target::kStatement;
   Unit unit = unit_for(of_statement ? Request::kDescribeStatement : Request::kDescribePortal);
+  if (of_statement && in_doubt(*session, describe->name) && heeds_names(*session)) {
+    const Status known = co_await resolve_names(session);
+    if (!known) co_return known.error();
+  }
   if (of_statement) {
     unit.statement = find_statement(session, describe->name);
     if (unit.statement != nullptr) {
+      follow_named(session, &unit.statement);
       const auto fresh = co_await refresh(session, &unit.statement);
       if (!fresh) co_return fresh.error();
       if (fresh->refusal) co_return *fresh;
@@ -66,24 +71,34 @@ Task<Result<ItemResult>> run_describe(Session* session, const BatchItem* item) {
   co_return sent();
 }
 
-Result<ItemResult> run_close(Session* session, const BatchItem& item) {
-  POSTERN_ASSIGN(const auto close, protocol::Close::decode(item.body()));
+Task<Result<ItemResult>> run_close(Session* session, const BatchItem* item) {
+  const auto close = protocol::Close::decode(item->body());
+  if (!close) co_return close.error();
+  const bool of_statement = close->target == Target::kStatement;
+  if (of_statement && session->pooled && in_doubt(*session, close->name)) {
+    const Status known = co_await resolve_names(session);
+    if (!known) co_return known.error();
+  }
   ServerLink* link = session->active;
-  const std::string name(close.name);
+  const std::string name(close->name);
   Disposition disposition = Disposition::kForward;
-  if (close.target == Target::kStatement) {
+  Unit unit = unit_for(Request::kClose);
+  if (of_statement) {
     // Under transaction pooling the server's statement serves other clients too. A name Postern
     // does not know may be one of SQL PREPARE.
-    const bool shared = session->pooled && !name.empty() && session->statements.contains(name);
+    const bool shared =
+        session->pooled && !name.empty() && find_statement(session, name) != nullptr;
     if (shared) disposition = Disposition::kSynthesise;
-    forget_statement(session, name);
+    end_statement(session, name);
+    unit.statement = expect_end(session, name);
   } else {
     session->portals.erase(name);
     session->confirmed_portals.erase(name);
   }
-  if (disposition == Disposition::kForward) link->out().add_view(item.whole);
-  POSTERN_TRY(link->expect(unit_for(Request::kClose), disposition));
-  return sent();
+  if (disposition == Disposition::kForward) link->out().add_view(item->whole);
+  const Status expected = link->expect(std::move(unit), disposition);
+  if (!expected) co_return expected.error();
+  co_return sent();
 }
 
 }  // namespace postern::proxy

@@ -80,7 +80,8 @@ Task<Result<ItemResult>> clear_execution(Session* session, Execution* execution)
   co_return sent();
 }
 
-void note_effects(Session* session, const AnalysedText& analysed, const Portal* portal) {
+void note_effects(Session* session, Execution& execution, const Portal* portal) {
+  const AnalysedText& analysed = *execution.analysed;
   const sql::Statement* statement = analysed.statement(0);
   if (statement != nullptr && policy::alters_meaning(*statement)) session->effect_under_way = true;
   session->unseen_under_way = session->unseen_under_way || runs_unseen_code(analysed);
@@ -89,6 +90,7 @@ void note_effects(Session* session, const AnalysedText& analysed, const Portal* 
     session->state.note_unseen();
   } else {
     session->state.note(portal->statement->scan);
+    expect_name_changes(session, execution, portal->statement->scan);
     if (runs_unseen_code(analysed)) note_unseen_code(session, session->primary.get());
   }
 }
@@ -131,7 +133,7 @@ Task<Result<ItemResult>> run_execute(Session* session, const BatchItem* item) {
   metrics.statements.add();
   (session->reading != nullptr ? metrics.routed_replica : metrics.routed_primary).add();
   if (session->reading == nullptr) note_writes(session, *execution);
-  note_effects(session, *execution->analysed, portal.get());
+  note_effects(session, *execution, portal.get());
   Unit unit = unit_for(Request::kExecute);
   unit.execution = std::move(execution);
   link->out().add_view(item->whole);

@@ -30,7 +30,7 @@ Status close_stale(ServerLink* link, const std::string& name) {
   if (name.empty() || !link->prepared().contains(name)) return ok();
   const protocol::Close close{protocol::Target::kStatement, name};
   POSTERN_TRY(close.encode(link->out().own()));
-  link->prepared().erase(name);
+  link->forget(name);
   return link->expect(unit_for(Request::kClose, Internal::kReparse), Disposition::kSwallow);
 }
 
@@ -58,26 +58,14 @@ Status send_duplicate(Session* session, const std::shared_ptr<PreparedStatement>
   return link->expect(std::move(unit), Disposition::kForward);
 }
 
-// Whether a name is in use is known once the server has answered what was sent under it.
-Task<Status> learn_outcome(Session* session, const PreparedStatement* statement) {
-  const auto known = session->statements.find(statement->name);
-  const auto confirmed = session->confirmed_statements.find(statement->name);
-  const bool settled =
-      confirmed != session->confirmed_statements.end() && confirmed->second == known->second;
-  if (settled) co_return ok();
-  // Where the client's Sync was taken already, an error of the batch skips nothing behind it.
-  const protocol::SessionFsm before = session->fsm;
-  const Status asked = send_flush(session);
-  if (!asked) co_return asked.error();
-  ServerLink* link = session->primary.get();
-  while (!link->broken && !link->queue().empty() && !link->queue().skipping() &&
-         !link->queue().in_copy_in()) {
-    const Status sent = co_await link->flush();
-    if (!sent) co_return make_error(pst::kUpstreamLost);
-    co_await link->drained.wait();
-  }
-  if (before.state() == protocol::SessionFsm::State::kIdle) session->fsm = before;
-  co_return ok();
+// The same of a name that SQL gave away.
+Status send_under_sql_name(Session* session, std::shared_ptr<PreparedStatement> statement) {
+  ServerLink* link = session->active;
+  statement->server_name = statement->name;
+  POSTERN_TRY(encode_parse(link, *statement));
+  Unit unit = unit_for(Request::kParse);
+  unit.statement = std::move(statement);
+  return link->expect(std::move(unit), Disposition::kForward);
 }
 
 Status send_parse(Session* session, std::shared_ptr<PreparedStatement> statement) {
@@ -85,6 +73,8 @@ Status send_parse(Session* session, std::shared_ptr<PreparedStatement> statement
   const auto known = find_statement(session, statement->name);
   const bool in_use = session->pooled && !statement->name.empty() && known != nullptr;
   if (in_use) return send_duplicate(session, known, std::move(statement));
+  const bool in_sql = session->pooled && session->sql_names.contains(statement->name);
+  if (in_sql) return send_under_sql_name(session, std::move(statement));
   POSTERN_TRY(ensure_named(link, *statement));
   Disposition disposition = Disposition::kForward;
   if (may_skip_parse(*session, link, *statement)) {
@@ -96,18 +86,13 @@ Status send_parse(Session* session, std::shared_ptr<PreparedStatement> statement
     POSTERN_TRY(encode_parse(link, *statement));
   }
   link->remember(statement->server_name, statement->id);
-  session->statements.insert_or_assign(statement->name, statement);
+  expect_statement(session, statement);
   Unit unit = unit_for(Request::kParse);
   unit.statement = std::move(statement);
   return link->expect(std::move(unit), disposition);
 }
 
 }  // namespace
-
-std::shared_ptr<PreparedStatement> find_statement(Session* session, ByteView name) {
-  const auto it = session->statements.find(name);
-  return it == session->statements.end() ? nullptr : it->second;
-}
 
 Status ensure_named(ServerLink* link, const PreparedStatement& statement) {
   if (statement.named == nullptr) return ok();
@@ -133,7 +118,7 @@ Status bar_foreign(Session* session, ByteView name) {
   if (!session->pooled || !name.empty()) return ok();
   ServerLink* link = session->active;
   POSTERN_TRY((protocol::Close{protocol::Target::kStatement, ""}.encode(link->out().own())));
-  link->prepared().erase("");
+  link->forget("");
   return link->expect(unit_for(Request::kClose, Internal::kReparse), Disposition::kSwallow);
 }
 
@@ -153,7 +138,7 @@ Task<Result<ItemResult>> refresh(Session* session, std::shared_ptr<PreparedState
   const Status hidden = hide_literals(renewed.get());
   if (!hidden) co_return refused(hidden.error());
   name_statement(session, renewed.get());
-  session->statements.insert_or_assign(renewed->name, renewed);
+  replace_statement(session, *statement, renewed);
   *statement = std::move(renewed);
   co_return sent();
 }
@@ -168,13 +153,15 @@ Task<Result<ItemResult>> run_parse(Session* session, const BatchItem* item) {
     co_return refused(make_error(pst::kCopyNeedsQuery));
   }
   const std::string& name = (*statement)->name;
-  if (session->pooled && !name.empty() && session->statements.contains(name)) {
+  if (session->pooled && !name.empty() && in_doubt(*session, name)) {
+    const Status known = co_await resolve_names(session);
+    if (!known) co_return known.error();
+  }
+  if (session->pooled && !name.empty() && find_statement(session, name) != nullptr) {
     // Servers see names of ours: on a replica this error would have to be ours as well.
     if (session->reading != nullptr) {
       co_return refused(make_error(pst::kDuplicateStatement, "\"" + name + "\""));
     }
-    const Status learnt = co_await learn_outcome(session, (*statement).get());
-    if (!learnt) co_return learnt.error();
   }
   const Status status = send_parse(session, *statement);
   if (!status) co_return status.error();
@@ -197,6 +184,10 @@ Task<Result<std::shared_ptr<PreparedStatement>>> prepare(Session* session, ByteV
   if (decision != nullptr && decision->refused()) co_return statement;
   const Status hidden = hide_literals(statement.get());
   if (!hidden) co_return hidden.error();
+  if (names_in_doubt(*session, statement->analysed->text)) {
+    const Status resolved = co_await resolve_names(session);
+    if (!resolved) co_return resolved.error();
+  }
   if (session->pooled) splice_named(session, statement.get());
   name_statement(session, statement.get());
   co_return statement;

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "proxy/session/batch_items.hpp"
+#include "proxy/session/names.hpp"
 
 namespace postern::proxy {
 
@@ -21,9 +22,6 @@ inline Unit unit_for(protocol::Request request, Internal internal = Internal::kN
   unit.internal = internal;
   return unit;
 }
-
-/// The client's statement of this name; null where Postern saw none.
-std::shared_ptr<PreparedStatement> find_statement(Session* session, ByteView name);
 
 /// The statement exists on this server connection under its present meaning, or is sent there in
 /// front of what needs it, as `internal`.
@@ -43,7 +41,7 @@ Task<Result<ItemResult>> refresh(Session* session, std::shared_ptr<PreparedState
 Task<Result<ItemResult>> run_parse(Session* session, const BatchItem* item);
 Task<Result<ItemResult>> run_bind(Session* session, const BatchItem* item);
 Task<Result<ItemResult>> run_describe(Session* session, const BatchItem* item);
-Result<ItemResult> run_close(Session* session, const BatchItem& item);
+Task<Result<ItemResult>> run_close(Session* session, const BatchItem* item);
 Task<Result<ItemResult>> run_execute(Session* session, const BatchItem* item);
 
 }  // namespace postern::proxy

@@ -65,7 +65,7 @@ Status add_group(ServerLink* link, std::string_view sql, std::optional<ByteView>
     POSTERN_TRY(link->expect(std::move(unit), Disposition::kSwallow));
   }
   // The group took the unnamed statement.
-  link->prepared().erase("");
+  link->forget("");
   return ok();
 }
 

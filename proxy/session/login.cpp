@@ -71,6 +71,8 @@ Status encode_parameters(Session* session, Bytes& out) {
   std::sort(parameters.begin(), parameters.end(),
             [](const auto& a, const auto& b) { return stands_before(a.first, b.first); });
   for (const auto& [name, value] : parameters) {
+    const bool own = session->pooled && session->state.wanted().contains(name);
+    if (own) session->greeted.insert_or_assign(std::string(name), std::string(value));
     POSTERN_TRY((protocol::ParameterStatus{name, value}.encode(out)));
     const Status understood = types::apply_setting(session->render, name, value);
     if (!understood) {

@@ -16,6 +16,7 @@
 #include "proxy/session/elsewhere.hpp"
 #include "proxy/session/items.hpp"
 #include "proxy/session/link.hpp"
+#include "proxy/session/names.hpp"
 #include "proxy/session/position.hpp"
 #include "proxy/session/publish.hpp"
 #include "proxy/session/refuse.hpp"
@@ -89,6 +90,7 @@ void drop_pending(Session* session) {
 Status follow_query(Session* session, Execution* execution, std::vector<Splice>& splices) {
   const StateScan scan = scan_state(execution->analysed->text);
   session->state.note(scan);
+  expect_name_changes(session, *execution, scan);
   if (runs_unseen_code(*execution->analysed)) note_unseen_code(session, session->primary.get());
   if (!has(scan.hint, StateHint::kPrepared | StateHint::kTemporary) || !splices.empty()) {
     return ok();
@@ -127,7 +129,7 @@ Status send_query(Session* session, std::shared_ptr<Execution> execution,
   unit.ready_number = ++session->ready_sent;
   unit.execution = std::move(execution);
   clock_request(session);
-  leave_unnamed(session, link);
+  unit.statement = expect_unnamed_end(session, link);
   POSTERN_TRY(link->expect(std::move(unit), Disposition::kForward));
   return ask_position(session);
 }
@@ -189,6 +191,10 @@ Task<Status> decide_and_send(Session* session, ByteView text, int decisions) {
   const auto copies = co_await copy_may_begin(session, &known);
   if (!copies) co_return copies.error();
   if (*copies) co_return co_await begin_copy(session, std::move(execution));
+  if (names_in_doubt(*session, text)) {
+    const Status resolved = co_await resolve_names(session);
+    if (!resolved) co_return resolved.error();
+  }
   co_return send_query(session, std::move(execution), std::move(*splices));
 }
 

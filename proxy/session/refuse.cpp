@@ -63,7 +63,7 @@ Status refuse_in_batch(Session* session, const Error& error, bool untouched, boo
   ServerLink* link = session->primary.get();
   const protocol::Parse parse{"", kAlwaysFails, {}};
   POSTERN_TRY(parse.encode(link->out().own()));
-  link->prepared().erase("");
+  link->forget("");
   return link->expect(refusal_unit(Request::kParse, error), Disposition::kForward);
 }
 

@@ -64,8 +64,7 @@ Result<bool> withhold_error(Session* session, ServerLink* link, const Unit& unit
   Retry& retry = session->retry;
   const bool ours = session->pooled && unit.statement != nullptr && !unit.statement->name.empty();
   if (unit.request != Request::kBind || !ours || !is_stale(frame)) return false;
-  const auto known = link->prepared().find(unit.statement->server_name);
-  if (known != link->prepared().end()) known->second.id = kUnknownStatement;
+  link->distrust(unit.statement->server_name);
   const bool kept = !retry.items.empty() && !retry.second_attempt && retry.error.empty();
   if (!kept) return false;
   retry.error = Bytes(frame.whole);

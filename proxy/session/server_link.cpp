@@ -2,6 +2,7 @@
 
 #include <span>
 #include <utility>
+#include <vector>
 
 namespace postern::proxy {
 
@@ -22,9 +23,95 @@ Status ServerLink::expect(Unit unit, protocol::Disposition disposition) {
   POSTERN_TRY(queue_.push(expectation));
   // A Query drops the unnamed statement. The client must not notice where the Query is not its own.
   const bool unseen = unit.request == protocol::Request::kQuery && unit.internal != Internal::kNone;
-  if (unseen) prepared().erase("");
+  if (unseen) end_statement("");
   units_.push(std::move(unit));
   return ok();
+}
+
+void ServerLink::remember(const std::string& name, std::uint64_t id) {
+  const auto known = prepared().find(name);
+  if (known != prepared().end() && known->second.id == id) {
+    known->second.used = ++facts_->statements_used;
+    return;
+  }
+  const std::uint64_t before = answered(name);
+  prepared().insert_or_assign(name, KnownStatement{id, ++facts_->statements_used});
+  set_answered(name, before);
+}
+
+void ServerLink::distrust(const std::string& name) {
+  const auto known = prepared().find(name);
+  if (known == prepared().end()) return;
+  known->second.id = kUnknownStatement;
+  answered_.erase(name);
+}
+
+void ServerLink::forget(const std::string& name) {
+  prepared().erase(name);
+  answered_.erase(name);
+}
+
+std::uint64_t ServerLink::answered(const std::string& name) const {
+  const auto differing = answered_.find(name);
+  if (differing != answered_.end()) return differing->second;
+  const auto known = facts_->prepared.find(name);
+  return known == facts_->prepared.end() ? kUnknownStatement : known->second.id;
+}
+
+void ServerLink::set_answered(const std::string& name, std::uint64_t id) {
+  const auto known = prepared().find(name);
+  const bool same = known != prepared().end() && known->second.id == id;
+  if (!same) {
+    answered_.insert_or_assign(name, id);
+  } else if (!answered_.empty()) {
+    answered_.erase(name);
+  }
+}
+
+void ServerLink::end_statement(const std::string& name) {
+  const auto known = prepared().find(name);
+  if (known == prepared().end()) return;
+  const std::uint64_t before = answered(name);
+  known->second.id = kUnknownStatement;
+  set_answered(name, before);
+}
+
+void ServerLink::settle_end(const std::string& name, bool success) {
+  const auto known = prepared().find(name);
+  if (known == prepared().end()) return;
+  const std::uint64_t now = success ? kUnknownStatement : answered(name);
+  const bool last = known->second.id == kUnknownStatement;
+  if (last && success) return forget(name);
+  if (last) known->second.id = now;
+  set_answered(name, now);
+}
+
+void ServerLink::settle_statement(const std::string& name, std::uint64_t id, bool success,
+                                  bool dropped) {
+  // Not there: forgotten by what was sent before it (DISCARD ALL).
+  if (success && !prepared().contains(name)) remember(name, id);
+  const auto known = prepared().find(name);
+  if (known == prepared().end()) return;
+  const std::uint64_t before = dropped ? kUnknownStatement : answered(name);
+  const std::uint64_t now = success ? id : before;
+  if (!success && known->second.id == id) known->second.id = now;
+  set_answered(name, now);
+}
+
+void ServerLink::forget_statement(const std::string& name) {
+  const auto known = prepared().find(name);
+  if (known == prepared().end()) return;
+  const bool later = known->second.id != answered(name);
+  if (!later) return forget(name);
+  set_answered(name, kUnknownStatement);
+}
+
+void ServerLink::forget_statements() {
+  std::vector<std::string> names;
+  for (const auto& [name, known] : prepared()) {
+    if (!name.empty()) names.push_back(name);
+  }
+  for (const std::string& name : names) forget_statement(name);
 }
 
 Task<Status> ServerLink::flush() {

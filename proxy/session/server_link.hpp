@@ -78,9 +78,21 @@ class ServerLink {
     return facts_->prepared;
   }
   /// The server has, or is about to have, this statement under this name.
-  void remember(const std::string& name, std::uint64_t id) {
-    facts_->prepared.insert_or_assign(name, KnownStatement{id, ++facts_->statements_used});
-  }
+  void remember(const std::string& name, std::uint64_t id);
+  /// The server may or may not have what is known under this name.
+  void distrust(const std::string& name);
+  /// Nothing is known of this name any more.
+  void forget(const std::string& name);
+  /// What is being sent ends the statement of this name, if it is there.
+  void end_statement(const std::string& name);
+  /// That was answered.
+  void settle_end(const std::string& name, bool success);
+  /// A Parse was answered. `dropped`: it failed, but ended the statement of its name first.
+  void settle_statement(const std::string& name, std::uint64_t id, bool success, bool dropped);
+  /// The server deallocated it. What was sent under the name since, stays.
+  void forget_statement(const std::string& name);
+  /// It deallocated all that have names.
+  void forget_statements();
   [[nodiscard]] TenantContext& context() { return facts_->context; }
   [[nodiscard]] const TenantContext& context() const { return facts_->context; }
   /// Set once the connection must not be used any further, nor pooled.
@@ -118,6 +130,9 @@ class ServerLink {
   [[nodiscard]] PoolTicket& ticket() { return ticket_; }
 
  private:
+  [[nodiscard]] std::uint64_t answered(const std::string& name) const;
+  void set_answered(const std::string& name, std::uint64_t id);
+
   std::unique_ptr<Transport> transport_;
   std::unique_ptr<ServerFacts> facts_;
   PoolTicket ticket_;
@@ -130,6 +145,8 @@ class ServerLink {
   bool flush_awaited_ = false;
   Event flushed_;
   UnitQueue units_;
+  /// Where prepared() tells what was sent: what the name stands for by the answers so far.
+  std::unordered_map<std::string, std::uint64_t> answered_;
 };
 
 }  // namespace postern::proxy

@@ -120,6 +120,8 @@ struct Session : std::enable_shared_from_this<Session> {
   bool per_statement = false;   ///< statement pooling
   PooledState state;            ///< what follows the session to its next connection; if pooled
   ReportedParameters reported;  ///< what the client was told by ParameterStatus
+  Settings greeted;             ///< at its login, of parameters it came with; if pooled
+  bool reset_done = false;      ///< a RESET or DISCARD ALL since the last ReadyForQuery
   bool state_differs = false;   ///< the kept connection has other settings than the session wants
   bool parked = false;          ///< waits for the client, using no server connection
 
@@ -148,6 +150,10 @@ struct Session : std::enable_shared_from_this<Session> {
   /// What the server has confirmed, for names whose redefinition fails.
   std::map<std::string, std::shared_ptr<PreparedStatement>, std::less<>> confirmed_statements;
   std::map<std::string, std::shared_ptr<Portal>, std::less<>> confirmed_portals;
+  /// Transaction pooling: names of SQL PREPARE on the server connection.
+  std::set<std::string, std::less<>> sql_names;
+  /// Likewise: executions under way of texts that may make or end names.
+  std::size_t name_changes = 0;
   std::uint64_t next_statement = 1;
   Batch batch;
   std::vector<BatchItems> unflushed;  ///< what a link's output may still point to

@@ -80,7 +80,7 @@ Status take_state_along(Session* session, ServerLink* link) {
   if (primary) adopt_search_path(session, *link);
   if (!session->pooled) return ok();
   if (primary) session->path_due = false;
-  link->prepared().erase("");
+  link->forget("");
   POSTERN_TRY(thin_out(session, link));
   POSTERN_ASSIGN(const bool awaited, send_settings(session, link));
   return awaited ? ok() : tell_differences(session, link);
@@ -173,6 +173,7 @@ void on_state_done(Session* session, ServerLink* link) {
   session->path_due = false;
   session->path_touched = false;
   session->settings_changed = session->state.pins() != Pin::kNone;
+  if (!has(session->state.pins(), Pin::kPrepared)) session->sql_names.clear();
   adopt_search_path(session, *link);
 }
 

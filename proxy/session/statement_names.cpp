@@ -5,6 +5,7 @@
 
 #include "base/bytes.hpp"
 #include "crypto/hash.hpp"
+#include "proxy/session/names.hpp"
 #include "sql/lexer.hpp"
 
 namespace postern::proxy {
@@ -44,41 +45,143 @@ std::string folded(std::string_view token) {
   return name;
 }
 
-}  // namespace
+enum class NameUse : std::uint8_t { kExecute, kPrepare, kDeallocate };
 
-std::optional<NamedInText> find_named(Session* session, std::string_view text) {
-  constexpr std::size_t kMaxTokens = 4096;
+struct NamePlace {
+  sql::Span span;
+  std::string name;
+  NameUse use = NameUse::kExecute;
+};
+
+constexpr std::size_t kMaxTokens = 4096;
+
+// The name in the statement that begins with token `at`, where it is of one of these kinds.
+std::optional<NamePlace> name_at(std::string_view text, const std::vector<sql::Token>& list,
+                                 std::size_t at) {
+  NamePlace place;
+  if (sql::is_keyword(list[at].text(text), "deallocate")) {
+    place.use = NameUse::kDeallocate;
+  } else if (sql::is_keyword(list[at].text(text), "prepare")) {
+    place.use = NameUse::kPrepare;
+  } else if (!sql::is_keyword(list[at].text(text), "execute")) {
+    return std::nullopt;
+  }
+  ++at;
+  const bool long_form = place.use == NameUse::kDeallocate && at < list.size() &&
+                         sql::is_keyword(list[at].text(text), "prepare");
+  if (long_form) ++at;
+  if (at >= list.size()) return std::nullopt;
+  const bool quoted = list[at].kind == sql::TokenKind::kQuotedWord;
+  if (list[at].kind != sql::TokenKind::kWord && !quoted) return std::nullopt;
+  if (quoted && list[at].text(text).front() != '"') return std::nullopt;
+  // DEALLOCATE ALL, PREPARE TRANSACTION '...'
+  const bool all = place.use == NameUse::kDeallocate && sql::is_keyword(list[at].text(text), "all");
+  const bool two_phase =
+      place.use == NameUse::kPrepare && at + 1 < list.size() && sql::is_literal(list[at + 1].kind);
+  if (all || two_phase) return std::nullopt;
+  place.span = {list[at].begin, list[at].end};
+  place.name = folded(list[at].text(text));
+  return place;
+}
+
+bool ends_statement(std::string_view text, const sql::Token& token) {
+  return token.kind == sql::TokenKind::kSymbol && token.text(text) == ";";
+}
+
+// The name in a text of one such statement.
+std::optional<NamePlace> find_name(std::string_view text) {
   const sql::Tokens tokens = sql::tokenize(text, kMaxTokens);
   const auto& list = tokens.list;
   if (tokens.error != nullptr || list.size() < 2) return std::nullopt;
-  const bool deallocates = sql::is_keyword(list[0].text(text), "deallocate");
-  if (!deallocates && !sql::is_keyword(list[0].text(text), "execute")) return std::nullopt;
-  std::size_t at = 1;
-  if (deallocates && sql::is_keyword(list[at].text(text), "prepare")) ++at;
-  if (at >= list.size()) return std::nullopt;
-  for (std::size_t i = at + 1; i + 1 < list.size(); ++i) {
-    if (list[i].text(text) == ";") return std::nullopt;
+  for (std::size_t i = 0; i + 1 < list.size(); ++i) {
+    if (ends_statement(text, list[i])) return std::nullopt;
   }
-  const bool name =
-      list[at].kind == sql::TokenKind::kWord || list[at].kind == sql::TokenKind::kQuotedWord;
-  const bool quoted = list[at].kind == sql::TokenKind::kQuotedWord;
-  if (!name || (quoted && list[at].text(text).front() != '"')) return std::nullopt;
-  const auto it = session->statements.find(folded(list[at].text(text)));
-  if (it == session->statements.end() || it->second->name.empty()) return std::nullopt;
-  return NamedInText{{list[at].begin, list[at].end}, it->second, deallocates};
+  return name_at(text, list, 0);
+}
+
+// The names in all statements of this kind, in order.
+std::vector<std::string> names_used(std::string_view text, NameUse use) {
+  const sql::Tokens tokens = sql::tokenize(text, kMaxTokens);
+  std::vector<std::string> names;
+  bool first = true;
+  for (std::size_t i = 0; i < tokens.list.size(); ++i) {
+    if (first) {
+      auto place = name_at(text, tokens.list, i);
+      if (place && place->use == use) names.push_back(std::move(place->name));
+    }
+    first = ends_statement(text, tokens.list[i]);
+  }
+  return names;
+}
+
+}  // namespace
+
+std::optional<NamedInText> find_named(Session* session, std::string_view text) {
+  auto place = find_name(text);
+  if (!place) return std::nullopt;
+  auto statement = find_statement(session, place->name);
+  if (statement == nullptr) return std::nullopt;
+  return NamedInText{place->span, std::move(statement), place->use == NameUse::kDeallocate};
+}
+
+bool names_in_doubt(const Session& session, std::string_view text) {
+  const bool busy = session.primary != nullptr && !session.primary->queue().empty();
+  if (!session.pooled || !busy) return false;
+  const auto place = find_name(text);
+  return place && in_doubt(session, place->name);
+}
+
+void take_named_tag(Session* session, Execution& execution, ByteView tag) {
+  const bool prepared = tag == "PREPARE";
+  if (!session->pooled || (!prepared && tag != "DEALLOCATE")) return;
+  const auto names =
+      names_used(execution.analysed->text, prepared ? NameUse::kPrepare : NameUse::kDeallocate);
+  std::size_t& at = prepared ? execution.prepared : execution.deallocated;
+  if (at >= names.size()) return;
+  const std::string& name = names[at++];
+  if (prepared) {
+    session->sql_names.insert(name);
+  } else {
+    session->sql_names.erase(name);
+  }
 }
 
 void splice_named(Session* session, PreparedStatement* statement) {
   const bool candidate = has(statement->scan.hint, StateHint::kPrepared | StateHint::kTemporary);
   if (!candidate || statement->spliced) return;
   const std::string& text = statement->analysed->text;
-  auto named = find_named(session, text);
-  if (!named) return;
-  statement->spliced.emplace(
-      text, std::vector<Splice>{{named->span, "\"" + named->statement->server_name + "\""}});
+  const auto place = find_name(text);
+  if (!place) return;
+  statement->names_another = true;
+  auto named = find_statement(session, place->name);
+  if (named == nullptr) return;
+  statement->spliced.emplace(text,
+                             std::vector<Splice>{{place->span, "\"" + named->server_name + "\""}});
   statement->server_text = statement->spliced->text();
-  statement->deallocates = named->deallocates;
-  statement->named = std::move(named->statement);
+  statement->deallocates = place->use == NameUse::kDeallocate;
+  statement->named = std::move(named);
+}
+
+void follow_named(Session* session, std::shared_ptr<PreparedStatement>* statement) {
+  const PreparedStatement& old = **statement;
+  if (!old.names_another || !old.hidden.empty()) return;
+  const auto now = find_named(session, old.analysed->text);
+  if ((now ? now->statement : nullptr) == old.named) return;
+  // One that names itself, and means what it was sent as.
+  const bool itself = now && now->statement == *statement;
+  if (itself && old.named != nullptr && old.named->name == old.name) return;
+  auto renewed = std::make_shared<PreparedStatement>();
+  renewed->name = old.name;
+  renewed->analysed = old.analysed;
+  renewed->server_text = old.analysed->text;
+  renewed->client_types = old.client_types;
+  renewed->server_types = old.server_types;
+  renewed->scan = old.scan;
+  renewed->names_another = true;
+  splice_named(session, renewed.get());
+  name_statement(session, renewed.get());
+  replace_statement(session, *statement, renewed);
+  *statement = std::move(renewed);
 }
 
 std::string with_client_names(const Session& session, const Unit& unit, std::string_view message) {

@@ -16,8 +16,8 @@ namespace postern::proxy {
 /// the process, so that nobody can prepare something else under it. The unnamed statement stays so.
 void name_statement(Session* session, PreparedStatement* statement);
 
-/// A text that is one DEALLOCATE or EXECUTE of a statement prepared by protocol message: where its
-/// name stands, and what it means.
+/// A text that is one PREPARE, DEALLOCATE or EXECUTE of a statement prepared by protocol message:
+/// where its name stands, and what it means.
 struct NamedInText {
   sql::Span span;
   std::shared_ptr<PreparedStatement> statement;
@@ -29,6 +29,16 @@ std::optional<NamedInText> find_named(Session* session, std::string_view text);
 
 /// Transaction pooling: where the statement's text is such a one, gives it the server's name.
 void splice_named(Session* session, PreparedStatement* statement);
+
+/// Such a statement is about to be used: the name in it means what it means by now.
+void follow_named(Session* session, std::shared_ptr<PreparedStatement>* statement);
+
+/// What the name in such a text means hangs on answers still to come (in_doubt()).
+bool names_in_doubt(const Session& session, std::string_view text);
+
+/// CommandComplete with this tag came for the execution: transaction pooling keeps track of the
+/// names that SQL prepares.
+void take_named_tag(Session* session, Execution& execution, ByteView tag);
 
 /// An error's message with our name of a statement that the unit is about, or the session has, led
 /// back to the client's: in `prepared statement "..."` only.

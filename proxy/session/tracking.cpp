@@ -7,6 +7,7 @@
 #include "protocol/rows.hpp"
 #include "proxy/session/acting.hpp"
 #include "proxy/session/clock.hpp"
+#include "proxy/session/names.hpp"
 #include "proxy/session/search_path.hpp"
 
 namespace postern::proxy {
@@ -15,16 +16,12 @@ namespace {
 using sql::SessionEffect;
 using sql::StatementKind;
 
-// PostgreSQL forgets protocol-level statements too with DEALLOCATE ALL and DISCARD ALL.
 void forget_prepared(Session* session, ServerLink* link, const std::string& name) {
-  if (name.empty()) {
-    session->statements.clear();
-    session->confirmed_statements.clear();
-    link->prepared().clear();
-  } else {
-    session->statements.erase(name);
-    session->confirmed_statements.erase(name);
-    link->prepared().erase(name);
+  if (name.empty()) return forget_statements(session, link);
+  const auto known = session->confirmed_statements.find(name);
+  if (known != session->confirmed_statements.end()) {
+    const auto statement = known->second;
+    forget_statement(session, link, *statement);
   }
 }
 
@@ -132,6 +129,7 @@ Status on_search_path_reply(Session* session, const protocol::Frame& frame) {
 
 void on_ready(Session* session, ServerLink* link, ByteView status) {
   clock_ready(session, status != "I", link->queue().size() - 1);
+  session->reset_done = false;
   session->statistics.ready(status.empty() ? 'I' : status.front());
   if (status == "I") end_choice(session);
   // Portals end with their transaction; those of a batch already on its way are kept.
@@ -141,49 +139,13 @@ void on_ready(Session* session, ServerLink* link, ByteView status) {
   session->state.on_idle();
 }
 
-void leave_unnamed(Session* session, ServerLink* link) {
-  // Behind a batch without Sync it may be skipped instead: its reply will tell.
-  bool certain = !link->queue().skipping();
-  link->each_unit([&](const Unit& unit) {
-    certain = unit.request == protocol::Request::kSync || unit.request == protocol::Request::kQuery;
-  });
-  if (!certain) return;
-  session->statements.erase("");
-  link->prepared().erase("");
-}
-
-void restore_unnamed(Session* session, ServerLink* link) {
-  const auto known = session->confirmed_statements.find("");
-  if (known == session->confirmed_statements.end()) return;
-  session->statements.try_emplace("", known->second);
-  link->prepared().try_emplace("", KnownStatement{known->second->id, 0});
-}
-
-void drop_unnamed(Session* session, ServerLink* link) {
-  const auto known = session->confirmed_statements.find("");
-  if (known == session->confirmed_statements.end()) return;
-  // One that was sent behind the Query is not confirmed yet, and stays.
-  const auto current = session->statements.find("");
-  if (current != session->statements.end() && current->second == known->second) {
-    session->statements.erase(current);
-  }
-  const auto there = link->prepared().find("");
-  const bool same = there != link->prepared().end() && there->second.id == known->second->id;
-  if (same) link->prepared().erase(there);
-  session->confirmed_statements.erase(known);
-}
-
-void on_deallocated(Session* session, ServerLink* link, const PreparedStatement& statement) {
-  session->statements.erase(statement.name);
-  session->confirmed_statements.erase(statement.name);
-  link->prepared().erase(statement.server_name);
-}
-
 void on_command_tag(Session* session, ServerLink* link, ByteView tag) {
   if (session->choice != nullptr) session->choice->on_tag(tag);
   const bool discarded = tag == "DISCARD ALL";
+  session->reset_done = session->reset_done || discarded || tag == "RESET";
   if (!session->pooled || (!discarded && tag != "DEALLOCATE ALL")) return;
   forget_prepared(session, link, {});
+  session->sql_names.clear();
   if (discarded) link->context().armed = false;
 }
 

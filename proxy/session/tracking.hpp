@@ -22,17 +22,6 @@ void take_search_path(Session* session, std::string_view text);
 /// A reply to the question for the search_path.
 Status on_search_path_reply(Session* session, const protocol::Frame& frame);
 
-/// The server drops the unnamed statement at the beginning of every Query, whatever becomes of it.
-/// A Query is on its way: what is sent behind it finds none.
-void leave_unnamed(Session* session, ServerLink* link);
-/// It was answered.
-void drop_unnamed(Session* session, ServerLink* link);
-/// The server skipped it: the statement is still there.
-void restore_unnamed(Session* session, ServerLink* link);
-
-/// DEALLOCATE of a statement prepared by protocol message succeeded.
-void on_deallocated(Session* session, ServerLink* link, const PreparedStatement& statement);
-
 /// CommandComplete with this tag: DISCARD ALL and DEALLOCATE ALL are recognised in every text.
 void on_command_tag(Session* session, ServerLink* link, ByteView tag);
 

@@ -62,12 +62,18 @@ struct PreparedStatement {
   std::vector<HiddenParam> hidden;     ///< ascending by number
   std::optional<SplicedText> spliced;  ///< set where server_text differs
   StateScan scan;                      ///< filled under transaction pooling
-  /// The text is a DEALLOCATE or EXECUTE of this one, likewise.
+  /// The text is a PREPARE, DEALLOCATE or EXECUTE of this one, likewise.
   std::shared_ptr<PreparedStatement> named;
-  bool deallocates = false;  ///< it is the former
+  bool deallocates = false;    ///< it is the second of these
+  bool names_another = false;  ///< the text is such a one, whatever the name means
   /// The server's error where it could not be prepared again for a text that names it.
   Bytes unprepared;
   bool described = false;  ///< its RowDescription was checked against the decision
+  /// What a Close, or a Query under the unnamed one, leaves under the name: no statement
+  /// (names.hpp).
+  bool gone = false;
+  std::uint64_t sent_in = 0;  ///< Session::ready_sent when it was sent under its name
+  bool settled = false;       ///< the server confirmed it, or cannot but do so
 };
 
 /// A portal made by the client's Bind.
@@ -92,8 +98,11 @@ struct Execution {
   std::string_view route = "primary";
   std::shared_ptr<CacheFill> fill;           ///< collects the answer for the cache
   std::size_t settled = 0;                   ///< statements whose outcome was recorded
-  std::shared_ptr<PreparedStatement> named;  ///< by this DEALLOCATE or EXECUTE, as servers know it
-  bool deallocates = false;                  ///< it is the former
+  std::shared_ptr<PreparedStatement> named;  ///< by this PREPARE, DEALLOCATE or EXECUTE
+  bool deallocates = false;                  ///< it is the second of these
+  bool changes_names = false;                ///< Session::name_changes counts it
+  std::size_t prepared = 0;     ///< statements of the text that PREPARE, completed so far
+  std::size_t deallocated = 0;  ///< likewise DEALLOCATE
 };
 
 /// Messages Postern sends for itself, and how their replies are read.
@@ -119,7 +128,7 @@ struct Unit {
   protocol::Request request = protocol::Request::kQuery;
   Internal internal = Internal::kNone;
   std::shared_ptr<Execution> execution;          ///< Query, Execute, and the portal's Describe
-  std::shared_ptr<PreparedStatement> statement;  ///< Parse, Describe, kReparse
+  std::shared_ptr<PreparedStatement> statement;  ///< Parse, Describe, kReparse; what a Close leaves
   std::optional<Error> refusal;                  ///< kRefusal and synthesised refusals
   std::shared_ptr<CacheFill> fill;               ///< Describe of a read that is being cached
   std::string portal;                            ///< Bind: the portal it makes

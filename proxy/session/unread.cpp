@@ -12,6 +12,7 @@
 #include "proxy/session/copy_run.hpp"
 #include "proxy/session/items.hpp"
 #include "proxy/session/link.hpp"
+#include "proxy/session/names.hpp"
 #include "proxy/session/position.hpp"
 #include "proxy/session/publish.hpp"
 #include "proxy/session/query_path.hpp"
@@ -48,6 +49,8 @@ Status expect_unread(Session* session, Request request, std::shared_ptr<Executio
   Unit unit = unit_for(request);
   unit.execution = std::move(execution);
   unit.ready_number = ++session->ready_sent;
+  const bool query = request == Request::kQuery;
+  if (query) unit.statement = expect_unnamed_end(session, session->primary.get());
   clock_request(session);
   return session->primary->expect(std::move(unit), Disposition::kForward);
 }
@@ -134,6 +137,10 @@ Task<Status> take_long_bind(Session* session, Header header) {
   session->batch_sent = true;
   const auto names = names_of(session->input.unread());
   if (!names) co_return names.error();
+  if (session->pooled && in_doubt(*session, names->statement)) {
+    const Status known = co_await resolve_names(session);
+    if (!known) co_return known.error();
+  }
   co_return bind_in_parts(session, *names, header.total());
 }
 

@@ -83,6 +83,7 @@ def _batches() -> dict[str, tuple[bytes | Wait, ...]]:
 
 def _names() -> dict[str, tuple[bytes | Wait, ...]]:
     named = parse("SELECT $1::int + 1", KNOWN_NAME)
+    bad, use = parse("SELECT nothing_there", "bad"), bind() + execute()
     return {
         "parse error then reuse of the name": (
             parse("SELEC", "again") + SYNC + parse("SELECT 'again'", "again")
@@ -108,6 +109,27 @@ def _names() -> dict[str, tuple[bytes | Wait, ...]]:
         "unnamed statement replaced": (parse("SELECT 1") + parse("SELECT 'b'") + bind() + execute()
                                        + SYNC,),
         "failed unnamed parse": (parse("SELECT 1") + SYNC + BAD + SYNC, bind() + execute() + SYNC),
+        "unnamed statement behind a skipped parse": (
+            parse("SELECT 'kept'") + SYNC + bad + parse("SELECT 'lost'") + SYNC + use + SYNC,
+            Wait("Z", 3), bad + parse("SELECT 'lost'") + SYNC, Wait("Z", 4), use + SYNC,
+        ),
+        "unnamed statement behind skipped queries": (
+            parse("SELECT 'kept'") + SYNC + bad + query("SELECT 1") + query("SELECT 2") + SYNC
+            + use + SYNC, Wait("Z", 3), use + SYNC,
+        ),
+        "unnamed statement behind a skipped close": (
+            parse("SELECT 'kept'") + SYNC + bad + close("S") + SYNC + use + SYNC,
+            Wait("Z", 3), use + SYNC,
+        ),
+        "name behind a skipped close and parse": (
+            parse("SELECT 'kept'", "n") + SYNC + bad + close("S", "n") + parse("SELECT 'lost'", "n")
+            + SYNC + bind(statement="n") + execute() + SYNC,
+            Wait("Z", 3), bind(statement="n") + execute() + SYNC, parse("SELECT 'new'", "n") + SYNC,
+        ),
+        "two meanings of one name under way": (
+            parse("SELECT 'first'") + use + SYNC + parse("SELECT 'second'") + use + SYNC + use
+            + parse("SELECT 'third'") + use + SYNC,
+        ),
     }  # fmt: skip
 
 
@@ -243,6 +265,24 @@ def _statements() -> dict[str, tuple[bytes | Wait, ...]]:
             + describe("S", "s") + bind(b"5", statement="s") + execute() + SYNC,
         ),
         "execute of a message's statement": (prepared + query("EXECUTE one"),),
+        "unnamed statement behind deallocate all": (
+            prepared + parse("DEALLOCATE ALL") + bind() + execute() + bind() + execute() + SYNC,
+            parse("DISCARD ALL") + bind() + execute() + SYNC + bind() + SYNC,
+        ),
+        "name parsed again behind deallocate all": (
+            prepared + parse("DEALLOCATE ALL") + bind() + execute()
+            + parse("SELECT 'again'", "one") + SYNC + use,
+            query("DEALLOCATE one") + parse("SELECT 'third'", "one") + SYNC + use,
+        ),
+        "name of a message prepared in SQL": (prepared + query("PREPARE one AS SELECT 'sql'") + use,
+                                              query("EXECUTE two")),
+        "name of SQL parsed by message": (
+            query("PREPARE one AS SELECT 'sql'") + parse("SELECT 'message'", "one") + SYNC + use,
+            close("S", "one") + parse("SELECT 'message'", "one") + SYNC + use,
+        ),
+        "name of SQL freed and parsed by message": (
+            query("PREPARE one AS SELECT 'sql'; DEALLOCATE one") + prepared + use,
+        ),
         "deallocate of the unknown": (query("DEALLOCATE nobody"),),
         "statements listed": (prepared + query("SELECT name, statement, from_sql"
                                                " FROM pg_prepared_statements ORDER BY 1"),),

@@ -188,14 +188,24 @@ def copy_out() -> None:
     expect(len(Path("copy.out").read_text(encoding="utf-8").splitlines()), 10)
 
 
+def interrupt_at_work(terminal: TerminalPsql) -> None:
+    """Not before the server runs its statement: psql may take a while to get there."""
+    asleep = ("SELECT count(*) FROM pg_stat_activity WHERE state = 'active'"
+              " AND query ~ '^SELECT pg_sleep';")  # fmt: skip
+    deadline = time.monotonic() + 15
+    while db.run(asleep) != ["1"] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    terminal.interrupt()
+
+
 def cancel() -> None:
     terminal = TerminalPsql()
-    timer = threading.Timer(0.5, terminal.interrupt)
-    timer.start()
+    interrupter = threading.Thread(target=interrupt_at_work, args=(terminal,))
+    interrupter.start()
     started = time.monotonic()
-    lines = "\n".join(terminal.run("SELECT pg_sleep(20);"))
-    timer.join()
-    expect(time.monotonic() - started < 10, True)
+    lines = "\n".join(terminal.run("SELECT pg_sleep(30);"))
+    interrupter.join()
+    expect(time.monotonic() - started < 25, True)
     contains(lines, "Cancel request sent", "ERROR:  57014:")
     expect(terminal.run("SELECT 1;"), ["1"])
     terminal.quit()
