@@ -17,7 +17,7 @@ ServerLink::ServerLink(Worker* worker, std::unique_ptr<Transport> transport,
       input_(worker->buffers(), std::size_t{protocol::kMaxLargeLength} + 1),
       framer_(protocol::Direction::kFromBackend, protocol::Phase::kReady) {}
 
-Status ServerLink::expect(Unit unit, protocol::Disposition disposition) {
+Status ServerLink::expect(Unit&& unit, protocol::Disposition disposition) {
   const protocol::Expectation expectation{unit.request, disposition, units_.next_tag()};
   POSTERN_TRY(queue_.push(expectation));
   // A Query drops the unnamed statement. The client must not notice where the Query is not its own.
@@ -27,23 +27,37 @@ Status ServerLink::expect(Unit unit, protocol::Disposition disposition) {
   return ok();
 }
 
-Task<Status> ServerLink::flush() {
+Prompt<Status> ServerLink::flush() {
+  if (flushing_) return flush_in_turn();
+  if (out_.empty()) return ok();
+  flushing_ = true;
+  swap(out_, writing_);
+  if (statistics != nullptr) statistics->server_written(writing_.total());
+  Prompt<Status> writing = transport_->write(writing_.views());
+  if (Status* status = writing.result()) return flush_ended(std::move(*status));
+  return end_later(std::move(writing));
+}
+
+Task<Status> ServerLink::flush_in_turn() {
   while (flushing_) {
     flush_awaited_ = true;
     co_await flushed_.wait();
     flush_awaited_ = false;
   }
-  if (out_.empty()) co_return ok();
-  flushing_ = true;
-  swap(out_, writing_);
-  if (statistics != nullptr) statistics->server_written(writing_.total());
-  const std::span<const ByteView> views(writing_.views());
-  Status status = co_await transport_->write(views);
+  co_return co_await flush();
+}
+
+Task<Status> ServerLink::end_later(Prompt<Status> writing) {
+  Status status = co_await std::move(writing);
+  co_return flush_ended(std::move(status));
+}
+
+Status ServerLink::flush_ended(Status status) {
   writing_.clear();
   flushing_ = false;
   if (flush_awaited_) flushed_.set();
   if (!status) broken = true;
-  co_return status;
+  return status;
 }
 
 IdleServer ServerLink::release_server(Worker* worker) {

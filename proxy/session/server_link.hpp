@@ -30,11 +30,11 @@ class ServerLink {
 
   /// Adds a message to what will be flushed and its unit to the reply queue.
   /// kPipelineTooLong: the session must close.
-  Status expect(Unit unit, protocol::Disposition disposition);
+  Status expect(Unit&& unit, protocol::Disposition disposition);
 
   /// Writes what was added to out(). The link is broken after an error. Two coroutines of a session
   /// may call it: each returns when what it added was written.
-  Task<Status> flush();
+  Prompt<Status> flush();
 
   [[nodiscard]] bool flushing() const { return flushing_; }
   /// Everything added so far was written: flush() has nothing to do.
@@ -118,6 +118,10 @@ class ServerLink {
   [[nodiscard]] PoolTicket& ticket() { return ticket_; }
 
  private:
+  Task<Status> flush_in_turn();
+  Task<Status> end_later(Prompt<Status> writing);
+  Status flush_ended(Status status);
+
   std::unique_ptr<Transport> transport_;
   std::unique_ptr<ServerFacts> facts_;
   PoolTicket ticket_;
