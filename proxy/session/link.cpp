@@ -166,8 +166,8 @@ const PoolHandle* primary_pool(Session* session, const Endpoint& node) {
 
 std::unique_ptr<ServerLink> make_link(Session* session, std::unique_ptr<Transport> transport,
                                       std::unique_ptr<ServerFacts> facts, PoolTicket ticket) {
-  auto link = std::make_unique<ServerLink>(session->worker(), std::move(transport),
-                                           std::move(facts), std::move(ticket));
+  auto link = std::make_unique<ServerLink>(session->context, std::move(transport), std::move(facts),
+                                           std::move(ticket));
   link->statistics = &session->statistics;
   return link;
 }
