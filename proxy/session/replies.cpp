@@ -110,7 +110,8 @@ Task<Status> round(Session* session, ServerLink* link) {
 // The server is gone or cannot be trusted: the client hears it, and the session ends.
 Task<void> fail_session(Session* session, ServerLink* link, const Error* error) {
   link->broken = true;
-  session->failure = session->timed_out ? make_error(*session->timed_out) : *error;
+  session->failure =
+      std::make_unique<Error>(session->timed_out ? make_error(*session->timed_out) : *error);
   link->transport().close();
   tell_failure(session, *error);
   close_open_executions(session, link, *error);
