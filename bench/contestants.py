@@ -55,6 +55,7 @@ class Bench:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
+        self.under: tuple[str, ...] = ()  # what contestants run under: a profiler
         self._count = 0
         self.server = cluster.start_primary(
             {"max_connections": str(SERVER_CONNECTIONS), "shared_buffers": "128MB"}
@@ -99,6 +100,7 @@ class Bench:
     def postern(self, shape: Shape, name: str = "postern") -> Contestant:
         """One worker. HarnessError, naming the code, where the configuration is refused."""
         server = self.cluster.add_postern(name=self._name(name))
+        server.under = self.under
         server.write("app.password", self.login.password + "\n")
         user = f'[user.{ROLE}]\nscram = "{self.login.verifier}"\n'
         if shape.protected:
@@ -221,7 +223,7 @@ listen relay
         if shutil.which(str(argv[0])) is None:
             raise HarnessError(f"{argv[0]} is not installed: ./dev deps bench")
         process = ManagedProcess(str(folder).rpartition("/")[2], self.cluster.scratch,
-                                 [str(part) for part in argv], cwd=folder)  # fmt: skip
+                                 [*self.under, *map(str, argv)], cwd=folder)  # fmt: skip
         self.cluster.on_close(process.stop)
         process.start(lambda: speaks_postgres(port))
         return Contestant(name, self._through(port, shape), process)

@@ -88,7 +88,8 @@ Task<Status> read_client(Session* session, std::size_t need) {
     session->input.trim();
     const auto idle = session->config().limits.idle_timeout;
     if (idle.count() > 0) session->deadline.arm(SteadyClock::now() + idle);
-    const Status ready = co_await session->client.wait_readable();
+    Transport::Readable readable = session->client.readable();
+    const Status ready = co_await readable;
     session->deadline.disarm();
     if (!ready) co_return ready.error();
     if (session->ending) co_return ok();

@@ -6,13 +6,14 @@ namespace postern::proxy {
 
 void Event::set() {
   set_ = true;
-  if (waiting_) timer_.cancel();
+  if (waiting_) timer_->cancel();
 }
 
 Task<void> Event::wait() {
   while (!set_) {
     waiting_ = true;
-    auto operation = timer_.async_wait(kAwait);
+    if (timer_ == nullptr) timer_ = std::make_unique<Timer>(executor_, Timer::time_point::max());
+    auto operation = timer_->async_wait(kAwait);
     co_await std::move(operation);
     waiting_ = false;
   }

@@ -12,19 +12,15 @@ IdleTransport::IdleTransport(Worker* home, std::unique_ptr<Transport> transport)
 
 IdleTransport& IdleTransport::operator=(IdleTransport&& other) noexcept {
   if (this == &other) return *this;
-  leave();
+  if (bound_ != nullptr) leave();
   home_ = other.home_;
   bound_ = std::move(other.bound_);
   unbound_ = std::move(other.unbound_);
   return *this;
 }
 
-IdleTransport::~IdleTransport() {
-  leave();
-}
-
 void IdleTransport::leave() {
-  if (bound_ != nullptr) home_->post([transport = std::move(bound_)] { transport->close(); });
+  home_->post([transport = std::move(bound_)] { transport->close(); });
 }
 
 bool IdleTransport::encrypted() const {

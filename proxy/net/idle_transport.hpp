@@ -19,7 +19,9 @@ class IdleTransport {
   IdleTransport(IdleTransport&& other) noexcept = default;
   IdleTransport& operator=(IdleTransport&& other) noexcept;
   /// Closes; where a worker has it, on that worker.
-  ~IdleTransport();
+  ~IdleTransport() {
+    if (bound_ != nullptr) leave();
+  }
 
   /// The worker it was left with, or null.
   [[nodiscard]] const Worker* home() const { return bound_ != nullptr ? home_ : nullptr; }

@@ -23,6 +23,8 @@ namespace asio = boost::asio;
 
 template <typename T>
 class Task;
+template <typename T>
+class Prompt;
 
 namespace task_detail {
 
@@ -97,6 +99,10 @@ struct Awaits {
   template <typename T>
   Task<T>&& await_transform(Task<T>&& task) const noexcept {
     return std::move(task);
+  }
+  template <typename T>
+  Prompt<T>&& await_transform(Prompt<T>&& prompt) const noexcept {
+    return std::move(prompt);
   }
   template <std::derived_from<OwnAwaiter> Awaiter>
   Awaiter& await_transform(Awaiter& awaiter) const noexcept {
@@ -195,6 +201,31 @@ class [[nodiscard]] Task {
   friend promise_type;
   explicit Task(std::coroutine_handle<promise_type> handle) : handle_(handle) {}
   std::coroutine_handle<promise_type> handle_;
+};
+
+/// What a function returns that hardly ever has to wait: its result, or else the task that will have
+/// it. Awaited like a task; where the result is there already, no coroutine was made for it.
+template <typename T>
+class [[nodiscard]] Prompt {
+ public:
+  template <typename U>
+    requires std::convertible_to<U, T>
+  Prompt(U&& result) : result_(std::forward<U>(result)) {}
+  Prompt(Task<T> task) : task_(std::move(task)) {}
+
+  [[nodiscard]] bool await_ready() const noexcept { return result_.has_value(); }
+  template <typename Promise>
+  bool await_suspend(std::coroutine_handle<Promise> awaiting) {
+    return task_.await_suspend(awaiting);
+  }
+  T await_resume() { return result_ ? std::move(*result_) : task_.await_resume(); }
+
+  /// The result where it is there; null where it has to be awaited.
+  [[nodiscard]] T* result() { return result_ ? &*result_ : nullptr; }
+
+ private:
+  std::optional<T> result_;
+  Task<T> task_;
 };
 
 namespace task_detail {

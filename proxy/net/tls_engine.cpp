@@ -135,11 +135,14 @@ Result<std::size_t> TlsEngine::decrypt(ByteView more, std::span<char> into) {
   more_ = more;
   std::size_t total = 0;
   int result = 1;
-  while (result == 1 && total < into.size()) {
+  do {
     std::size_t n = 0;
     result = SSL_read_ex(ssl_.get(), into.data() + total, into.size() - total, &n);
     total += n;
-  }
+    // To hear from OpenSSL that it wants more costs as much as a small record.
+    const bool spent = more_.empty() && wants_input();
+    if (spent) break;
+  } while (result == 1 && total < into.size());
   note_read_stop(result);
   const ByteView rest = std::exchange(more_, {});
   if (!rest.empty()) keep(rest);

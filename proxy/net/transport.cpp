@@ -170,21 +170,32 @@ Task<void> Transport::give_turn() {
   co_await std::move(operation);
 }
 
-Task<Status> Transport::wait_readable() {
-  const Busy busy(&reading_);
-  if (!is_open()) co_return closed_here();
-  if (tls_ != nullptr && !tls_->wants_input()) co_return ok();
-  if (left_ == Left::kUnknown) {
-    if (peek_idle(fd()) != IdleState::kQuiet) co_return ok();
-    left_ = Left::kNothing;
+Transport::Readable Transport::readable() {
+  return Readable(this);
+}
+
+bool Transport::Readable::await_ready() {
+  Transport& transport = *transport_;
+  POSTERN_CHECK(!transport.reading_);
+  const bool decrypted = transport.tls_ != nullptr && !transport.tls_->wants_input();
+  if (!transport.is_open() || decrypted) return true;
+  if (transport.left_ == Left::kUnknown) {
+    if (peek_idle(transport.fd()) != IdleState::kQuiet) return true;
+    transport.left_ = Left::kNothing;
   }
-  // As wait_input(), whose frame every idle connection would hold.
-  streak_ = 0;
-  watch();
-  InputWatch::Await wait{{}, watch_.get()};
-  const boost::system::error_code error = co_await wait;
-  interrupted_ = false;
-  co_return heard(error);
+  watches_ = true;
+  transport.reading_ = true;
+  transport.streak_ = 0;
+  transport.watch();
+  return InputWatch::Await{{}, transport.watch_.get()}.await_ready();
+}
+
+Status Transport::Readable::await_resume() {
+  Transport& transport = *transport_;
+  if (!watches_) return transport.is_open() ? ok() : closed_here();
+  transport.reading_ = false;
+  transport.interrupted_ = false;
+  return transport.heard(InputWatch::Await{{}, transport.watch_.get()}.await_resume());
 }
 
 void Transport::interrupt() {
@@ -196,10 +207,20 @@ void Transport::interrupt() {
 
 // ---- reading ---------------------------------------------------------------------------------
 
-Task<Result<std::size_t>> Transport::read_some(char* into, std::size_t size) {
-  POSTERN_CHECK(size > 0);
-  const Busy busy(&reading_);
+Prompt<Result<std::size_t>> Transport::read_some(char* into, std::size_t size) {
+  POSTERN_CHECK(size > 0 && !reading_);
   const std::span<char> room(into, size);
+  if (is_open() && !turn_ends()) {
+    if (auto got = read_now(room)) {
+      ++streak_;
+      return std::move(*got);
+    }
+  }
+  return read_later(room);
+}
+
+Task<Result<std::size_t>> Transport::read_later(std::span<char> room) {
+  const Busy busy(&reading_);
   for (;;) {
     if (!is_open()) co_return closed_here();
     std::optional<Result<std::size_t>> got = read_now(room);
@@ -261,23 +282,45 @@ Result<std::size_t> Transport::tls_end() {
 
 // ---- writing ---------------------------------------------------------------------------------
 
-Task<Status> Transport::write(std::span<const ByteView> views) {
-  const Busy busy(&writing_);
+Prompt<Status> Transport::write(std::span<const ByteView> views) {
+  POSTERN_CHECK(!writing_);
   Gather left(views);
+  if (!turn_ends()) {
+    const Result<Wrote> wrote = write_once(left);
+    if (!wrote) return wrote.error();
+    ++streak_;
+    if (*wrote == Wrote::kAll) return ok();
+  }
+  return write_rest(left);
+}
+
+Task<Status> Transport::write_rest(Gather left) {
+  const Busy busy(&writing_);
   for (;;) {
-    if (!is_open()) co_return closed_here();
-    const Status encrypted = encrypt_batch(left);
-    if (!encrypted) co_return encrypted.error();
-    if (left.done() && (tls_ == nullptr || !tls_->wants_output())) co_return ok();
-    const IoStep step = tls_ != nullptr ? flush_now() : send_views(left);
-    if (step.kind == IoStep::Kind::kFailed) co_return broken(step.error);
-    if (step.kind == IoStep::Kind::kWouldBlock) {
+    const Result<Wrote> wrote = write_once(left);
+    if (!wrote) co_return wrote.error();
+    if (*wrote == Wrote::kBlocked) {
       const Status ready = co_await wait_output();
       if (!ready) co_return ready.error();
     } else if (turn_over()) {
       co_await give_turn();
     }
+    if (*wrote == Wrote::kAll) co_return ok();
   }
+}
+
+bool Transport::written(const Gather& left) const {
+  return left.done() && (tls_ == nullptr || !tls_->wants_output());
+}
+
+Result<Transport::Wrote> Transport::write_once(Gather& left) {
+  if (!is_open()) return closed_here();
+  POSTERN_TRY(encrypt_batch(left));
+  if (written(left)) return Wrote::kAll;
+  const IoStep step = tls_ != nullptr ? flush_now() : send_views(left);
+  if (step.kind == IoStep::Kind::kFailed) return broken(step.error);
+  if (step.kind == IoStep::Kind::kWouldBlock) return Wrote::kBlocked;
+  return written(left) ? Wrote::kAll : Wrote::kPart;
 }
 
 Task<Status> Transport::write(ByteView bytes) {

@@ -34,7 +34,7 @@ struct UnboundTransport {
 };
 
 /// A connection bound to one worker. All members run on that worker's thread. At most one reading
-/// operation (read_some, wait_readable) and one writing operation (write, finish) may be under way
+/// operation (read_some, readable) and one writing operation (write, finish) may be under way
 /// at a time; one of each may. It must stay where it is and outlive its operations.
 ///
 /// Operations never throw and are never cancelled: close() makes those under way return
@@ -54,15 +54,19 @@ class Transport {
   /// Reads 1 to `size` plaintext bytes, or 0 at the peer's orderly end (TLS: close_notify). Tries
   /// without waiting first. `into` must live until the end of the operation.
   /// kTransportBroken, kTransportClosed, kTlsProtocol, kTlsTruncated.
-  Task<Result<std::size_t>> read_some(char* into, std::size_t size);
+  Prompt<Result<std::size_t>> read_some(char* into, std::size_t size);
 
   /// Waits until read_some has something to say, holding no buffer; at once where decrypted bytes
   /// are left. A TLS record that is only partly here makes it return early: read_some then waits.
-  Task<Status> wait_readable();
+  /// Keeps no frame of its own, since every idle connection would:
+  ///     Transport::Readable readable = transport.readable();
+  ///     const Status ready = co_await readable;
+  class Readable;
+  [[nodiscard]] Readable readable();
   /// TLS is in place and both sides agreed on ALPN "postgresql".
   [[nodiscard]] bool alpn_agreed() const { return tls_ != nullptr && tls_->alpn_agreed(); }
 
-  /// Ends a reading operation under way: wait_readable returns as if there were something to read,
+  /// Ends a reading operation under way: readable() returns as if there were something to read,
   /// read_some returns kTransportClosed although is_open() still holds, with nothing read. Writers
   /// go on. The caller tells its reader why by a flag of its own, set before.
   void interrupt();
@@ -70,7 +74,7 @@ class Transport {
   /// Writes all of the views in order, gathered into few calls (plain: up to kMaxGather views a
   /// call; TLS: records of up to 16 KiB filled across views). Views and span must live until the
   /// end of the operation.
-  Task<Status> write(std::span<const ByteView> views);
+  Prompt<Status> write(std::span<const ByteView> views);
   Task<Status> write(ByteView bytes);
 
   /// TLS handshake as server. `early` are bytes already read that belong to the handshake (direct
@@ -117,11 +121,18 @@ class Transport {
   };
 
   void watch();
+  Task<Result<std::size_t>> read_later(std::span<char> room);
+  enum class Wrote : std::uint8_t { kAll, kPart, kBlocked };
+  Result<Wrote> write_once(Gather& left);
+  [[nodiscard]] bool written(const Gather& left) const;
+  Task<Status> write_rest(Gather left);
   Task<Status> wait_input();
   Task<Status> wait_output();
   [[nodiscard]] Status heard(const boost::system::error_code& error);
   [[nodiscard]] Status waited(const boost::system::error_code& error);
   [[nodiscard]] bool turn_over() { return ++streak_ >= kMaxStreak; }
+  /// The next operation is the one after which others get their turn.
+  [[nodiscard]] bool turn_ends() const { return streak_ + 1 >= kMaxStreak; }
   Task<void> give_turn();
   IoStep receive(std::span<char> into);
   std::optional<Result<std::size_t>> read_now(std::span<char> into);
@@ -145,6 +156,23 @@ class Transport {
   bool reading_ = false;
   bool interrupted_ = false;
   bool writing_ = false;
+};
+
+/// One wait for input; to be awaited once, as a named object.
+class Transport::Readable : public task_detail::OwnAwaiter {
+ public:
+  explicit Readable(Transport* transport) : transport_(transport) {}
+
+  [[nodiscard]] bool await_ready();
+  template <typename Promise>
+  void await_suspend(std::coroutine_handle<Promise> waiting) {
+    InputWatch::Await{{}, transport_->watch_.get()}.await_suspend(waiting);
+  }
+  [[nodiscard]] Status await_resume();
+
+ private:
+  Transport* transport_;
+  bool watches_ = false;
 };
 
 }  // namespace postern::proxy

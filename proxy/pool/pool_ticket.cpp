@@ -40,7 +40,7 @@ PoolTicket::PoolTicket(PoolTicket&& other) noexcept
 
 PoolTicket& PoolTicket::operator=(PoolTicket&& other) noexcept {
   if (this != &other) {
-    discard();
+    if (broker_ != nullptr) discard();
     broker_ = std::exchange(other.broker_, nullptr);
     pool_ = other.pool_;
     taker_ = std::move(other.taker_);
@@ -49,10 +49,6 @@ PoolTicket& PoolTicket::operator=(PoolTicket&& other) noexcept {
     server_ = std::move(other.server_);
   }
   return *this;
-}
-
-PoolTicket::~PoolTicket() {
-  discard();
 }
 
 const PoolKey& PoolTicket::key() const {

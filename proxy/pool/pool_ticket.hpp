@@ -40,7 +40,9 @@ class PoolTicket {
   PoolTicket() = default;
   PoolTicket(PoolTicket&& other) noexcept;
   PoolTicket& operator=(PoolTicket&& other) noexcept;
-  ~PoolTicket();
+  ~PoolTicket() {
+    if (broker_ != nullptr) discard();
+  }
   /// It holds a slot.
   explicit operator bool() const { return broker_ != nullptr; }
 

@@ -82,9 +82,13 @@ class Database {
   void remember(const std::string& user, FreshSession session);
 
   /// Null until the catalog keeper published the first snapshot; any thread.
-  [[nodiscard]] std::shared_ptr<const Protection> protection() const { return protection_.load(); }
+  [[nodiscard]] std::shared_ptr<const Protection> protection() const {
+    // It is asked several times a query, and an atomic shared_ptr is dear.
+    return published_.load(std::memory_order_acquire) ? protection_.load() : nullptr;
+  }
   void publish(std::shared_ptr<const Protection> protection) {
     protection_.store(std::move(protection));
+    published_.store(true, std::memory_order_release);
   }
 
  private:
@@ -94,6 +98,7 @@ class Database {
   std::atomic<Cluster*> cluster_;
   const std::string upstream_;
   std::atomic<std::shared_ptr<const Protection>> protection_;
+  std::atomic<bool> published_{false};  // once true, protection_ may be other than null
   mutable std::mutex fresh_mutex_;
   std::map<std::string, std::shared_ptr<const FreshSession>> fresh_;
 };

@@ -23,6 +23,7 @@
 #include "proxy/runtime/deciding.hpp"
 #include "proxy/runtime/key_service.hpp"
 #include "proxy/session/cancel_registry.hpp"
+#include "proxy/session/link_memory.hpp"
 #include "proxy/session/statistics.hpp"
 #include "proxy/session/user_directory.hpp"
 #include "proxy/sinks/metrics.hpp"
@@ -83,6 +84,7 @@ struct WorkerContext {
   Decider decider;        ///< analysis and decision caches
   ColumnCiphers ciphers;  ///< of the protected columns
   AuditWaiters audit_waiters;
+  LinkMemoryPool link_memories;
   StatisticsBook* book;
   std::set<Session*> sessions;
 };

@@ -144,6 +144,10 @@ Task<void> record_end(Session* session) {
   co_await append_event(session, std::move(record));
 }
 
+void note_node(const Session& session, const ServerLink& link, Execution* execution) {
+  if (records(session)) execution->node = link.facts().endpoint.text();
+}
+
 Task<Status> open_intents(Session* session, Execution* execution) {
   const std::size_t count =
       execution->analysed->facts != nullptr ? execution->analysed->facts->statements.size() : 1;
@@ -263,7 +267,7 @@ Result<std::optional<std::uint64_t>> settle(Session* session, Unit& unit,
   const auto elapsed =
       std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - execution.started);
   audit::Outcome outcome;
-  outcome.time_us = now_us();
+  if (records(*session)) outcome.time_us = now_us();
   outcome.rows = execution.rows;
   outcome.bytes = execution.bytes;
   outcome.latency.total_us = static_cast<std::uint64_t>(elapsed.count());
@@ -289,6 +293,7 @@ Result<std::optional<std::uint64_t>> settle(Session* session, Unit& unit,
 }
 
 void end_execution(Session* session, Execution& execution, audit::State state) {
+  if (execution.index >= execution.tickets.size()) return;
   audit::Outcome outcome;
   outcome.state = state;
   outcome.time_us = now_us();

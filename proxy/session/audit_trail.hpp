@@ -29,6 +29,9 @@ inline bool records(const Session& session) {
   return session.context->runtime->audit != nullptr;
 }
 
+/// Where an execution goes, for its records.
+void note_node(const Session& session, const ServerLink& link, Execution* execution);
+
 /// Opens the intents of an execution's statements. Waits while the log's queue is full; where the
 /// log has failed the configured policy decides: kAuditUnavailable refuses the statement.
 Task<Status> open_intents(Session* session, Execution* execution);

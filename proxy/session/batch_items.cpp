@@ -33,11 +33,10 @@ bool acts_for_another(const Session& session, const ServerLink& link) {
 
 Task<Result<ItemResult>> run_item(Session* session, const BatchItem* item) {
   if (session->reading == nullptr) {
-    auto attached = attach_at_once(session);
-    if (!attached) attached = co_await attach_primary(session);
-    if (!*attached) co_return attached->error();
+    const Status attached = co_await attach_primary(session);
+    if (!attached) co_return attached.error();
     session->active = session->primary.get();
-    if (!session->batch_sent && arming_due(*session, *session->primary)) {
+    if (!session->batch_sent) {
       const Status armed = co_await arm_when_due(session);
       if (!armed) co_return armed.error();
     }
@@ -77,9 +76,8 @@ Task<Status> end_batch(Session* session) {
         session->out.pending().own());
     co_return ok();
   }
-  auto attached = attach_at_once(session);
-  if (!attached) attached = co_await attach_primary(session);
-  if (!*attached) co_return attached->error();
+  const Status attached = co_await attach_primary(session);
+  if (!attached) co_return attached.error();
   ServerLink* link = session->primary.get();
   protocol::Sync{}.encode(link->out().own());
   Unit sync = unit_for(Request::kSync);

@@ -23,9 +23,13 @@ class ClientOut {
 
   /// Returns when everything added so far has been written, or writing has failed (then the client
   /// is gone and every later flush fails too).
-  Task<Status> flush();
+  Prompt<Status> flush();
 
  private:
+  Task<Status> flush_in_turn();
+  Task<Status> end_later(Prompt<Status> writing);
+  Status ended(Status status);
+
   Transport* transport_;
   Event idle_;
   Outgoing pending_;

@@ -114,7 +114,7 @@ void end_ending(Session* session, ServerLink* link, const Unit& unit, Completion
 
 void end_bind(Session* session, const Unit& unit, bool success) {
   if (unit.bound == nullptr) return;
-  conclude_name(session->portals, session->confirmed_portals, unit.portal, unit.bound, success);
+  conclude_name(session->portals, session->confirmed_portals, unit.bound->name, unit.bound, success);
 }
 
 }  // namespace

@@ -208,7 +208,7 @@ Task<Status> begin_copy(Session* session, std::shared_ptr<Execution> execution) 
   if (!flushed) co_return flushed;
   ServerLink* link = session->primary.get();
   const bool own = link->queue().transaction_status() == protocol::TransactionStatus::kIdle;
-  execution->node = link->facts().endpoint.text();
+  note_node(*session, *link, execution.get());
   session->runtime().metrics.routed_primary.add();
   note_writes(session, *execution);
   const AnalysedText& analysed = *execution->analysed;

@@ -339,7 +339,7 @@ Task<Result<bool>> serve_query_elsewhere(Session* session, std::shared_ptr<Execu
   const Status encoded = protocol::Query{read.server_text}.encode((*link)->out().own());
   if (!encoded) co_return encoded.error();
   execution->route = "replica";
-  execution->node = (*link)->facts().endpoint.text();
+  note_node(*session, **link, execution.get());
   Unit unit;
   unit.request = Request::kQuery;
   unit.execution = execution;

@@ -40,11 +40,10 @@ Result<ItemResult> bind_unknown(Session* session, const BatchItem& item,
 Status expect_bound(Session* session, const protocol::Bind& bind,
                     std::shared_ptr<PreparedStatement> statement) {
   const auto formats = formats_of(bind.result_formats);
-  auto bound = std::make_shared<Portal>(Portal{statement, formats});
-  session->portals.insert_or_assign(std::string(bind.portal), bound);
+  auto bound = std::make_shared<Portal>(Portal{std::string(bind.portal), statement, formats});
+  session->portals.insert_or_assign(bound->name, bound);
   Unit unit = unit_for(Request::kBind);
   unit.statement = std::move(statement);
-  unit.portal = bind.portal;
   unit.bound = std::move(bound);
   return session->active->expect(std::move(unit), Disposition::kForward);
 }

@@ -50,7 +50,7 @@ std::shared_ptr<Execution> execution_of(Session* session, const Portal& portal) 
   execution->deallocates = portal.statement->deallocates;
   execution->result_formats = portal.result_formats;
   execution->started = Clock::now();
-  execution->node = session->active->facts().endpoint.text();
+  note_node(*session, *session->active, execution.get());
   execution->rows_checked = true;
   if (const auto* decided = execution->analysed->decided(0)) {
     execution->outputs = decided->outputs;
@@ -100,7 +100,7 @@ std::shared_ptr<Execution> opaque_execution(Session* session) {
   auto execution = std::make_shared<Execution>();
   execution->analysed = std::make_shared<const AnalysedText>();
   execution->started = Clock::now();
-  execution->node = session->active->facts().endpoint.text();
+  note_node(*session, *session->active, execution.get());
   return execution;
 }
 

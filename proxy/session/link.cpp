@@ -166,8 +166,8 @@ const PoolHandle* primary_pool(Session* session, const Endpoint& node) {
 
 std::unique_ptr<ServerLink> make_link(Session* session, std::unique_ptr<Transport> transport,
                                       std::unique_ptr<ServerFacts> facts, PoolTicket ticket) {
-  auto link = std::make_unique<ServerLink>(session->worker(), std::move(transport),
-                                           std::move(facts), std::move(ticket));
+  auto link = std::make_unique<ServerLink>(session->context, std::move(transport), std::move(facts),
+                                           std::move(ticket));
   link->statistics = &session->statistics;
   return link;
 }
@@ -235,13 +235,8 @@ bool settled(const Session& session) {
   return !session.primary->awaits_last(Internal::kSettings);
 }
 
-}  // namespace
-
-Task<Result<std::unique_ptr<ServerLink>>> acquire_link(Session* session, Endpoint node) {
-  const PoolHandle pool = find_pool(session, node);
-  co_return co_await acquire(session, &pool, std::move(node));
-}
-
+// What attach_primary() does where nothing has to be waited for: the connection at hand or, under
+// transaction pooling, an idle one of the node used last. nullopt: attach_waiting() has to.
 std::optional<Status> attach_at_once(Session* session) {
   Status attached = ok();
   if (session->primary == nullptr) {
@@ -260,8 +255,6 @@ std::optional<Status> attach_at_once(Session* session) {
   return attached;
 }
 
-namespace {
-
 // On the connection there is.
 Task<Status> settle(Session* session) {
   ServerLink* link = session->primary.get();
@@ -272,10 +265,7 @@ Task<Status> settle(Session* session) {
   co_return co_await drain_primary(session);
 }
 
-}  // namespace
-
-Task<Status> attach_primary(Session* session) {
-  if (auto attached = attach_at_once(session)) co_return std::move(*attached);
+Task<Status> attach_waiting(Session* session) {
   if (session->primary != nullptr) co_return co_await settle(session);
   Error last = make_error(pst::kUpstreamUnavailable);
   const Cluster& cluster = session->database->cluster();
@@ -298,6 +288,18 @@ Task<Status> attach_primary(Session* session) {
     co_return co_await settle(session);
   }
   co_return last;
+}
+
+}  // namespace
+
+Task<Result<std::unique_ptr<ServerLink>>> acquire_link(Session* session, Endpoint node) {
+  const PoolHandle pool = find_pool(session, node);
+  co_return co_await acquire(session, &pool, std::move(node));
+}
+
+Prompt<Status> attach_primary(Session* session) {
+  if (auto attached = attach_at_once(session)) return std::move(*attached);
+  return attach_waiting(session);
 }
 
 bool arming_due(const Session& session, const ServerLink& link) {

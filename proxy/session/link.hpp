@@ -8,11 +8,7 @@ namespace postern::proxy {
 /// Makes sure that session->primary is a usable connection to the primary: takes one from the pool
 /// or opens it, and starts its reply coroutine. kPoolTimeout, kUpstreamUnavailable, kUpstreamLogin
 /// with the server's own reason.
-Task<Status> attach_primary(Session* session);
-
-/// The same where nothing has to be waited for: the connection at hand or, under transaction
-/// pooling, an idle one of the node used last. nullopt: attach_primary() has to.
-std::optional<Status> attach_at_once(Session* session);
+Prompt<Status> attach_primary(Session* session);
 
 /// A connection to the node given, for the length of one read. Not pumped: its caller reads.
 Task<Result<std::unique_ptr<ServerLink>>> acquire_link(Session* session, Endpoint node);

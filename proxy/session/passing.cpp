@@ -32,11 +32,11 @@ void pass_stream(Session* session, ServerLink* link) {
   link->stream_left -= size;
 }
 
-// Begins streaming a message whose header is here. False: it has to be held whole.
+// Begins streaming a large message whose header is here. False: it has to be held whole.
 Result<bool> begin_stream(Session* session, ServerLink* link, const protocol::Header& header) {
   const auto type = static_cast<BackendType>(header.type);
   const bool data = type == BackendType::kDataRow || type == BackendType::kCopyData;
-  if (!data || header.total() <= kStreamAbove || link->held) return false;
+  if (!data || link->held) return false;
   POSTERN_ASSIGN(const Disposal disposal, link->queue().on_backend(type, {}));
   const bool forward = disposal.action == Disposal::Action::kForward;
   const Unit& unit = link->unit(disposal.tag);
@@ -104,10 +104,13 @@ Result<Pause> pass_replies(Session* session, ServerLink* link) {
       continue;
     }
     const ByteView unread = link->input().unread();
+    if (unread.empty()) return need(1);
     POSTERN_ASSIGN(const auto header, link->framer().header(unread));
     if (!header.complete()) return need(header.need);
-    POSTERN_ASSIGN(const bool streaming, begin_stream(session, link, header.item));
-    if (streaming) continue;
+    if (header.item.total() > kStreamAbove) {
+      POSTERN_ASSIGN(const bool streaming, begin_stream(session, link, header.item));
+      if (streaming) continue;
+    }
     if (unread.size() < header.item.total()) return need(header.item.total());
     Frame frame;
     frame.type = header.item.type;

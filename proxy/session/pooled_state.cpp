@@ -187,6 +187,7 @@ bool PooledState::done(Settings& applied) {
 
 std::string settings_change(const Settings& applied, const Settings& wanted) {
   std::string sql;
+  if (applied == wanted) return sql;
   const auto role = wanted.find(kRole);
   const auto applied_role = applied.find(kRole);
   const bool same_role = (role == wanted.end()) == (applied_role == applied.end()) &&

@@ -47,13 +47,10 @@ std::shared_ptr<Execution> begin(Session* session, std::shared_ptr<const Analyse
 Task<Result<std::optional<Error>>> clear_for_primary(Session* session,
                                                      std::shared_ptr<Execution> execution) {
   using Answer = std::optional<Error>;
-  auto attached = attach_at_once(session);
-  if (!attached) attached = co_await attach_primary(session);
-  if (!*attached) co_return attached->error();
-  if (arming_due(*session, *session->primary)) {
-    const Status armed = co_await arm_when_due(session);
-    if (!armed) co_return armed.error();
-  }
+  const Status attached = co_await attach_primary(session);
+  if (!attached) co_return attached.error();
+  const Status armed = co_await arm_when_due(session);
+  if (!armed) co_return armed.error();
   // Writes wait here until what they intend is on disk, where the log is strict.
   if (const auto index = forward_gate(*session, *execution)) {
     const Status durable = co_await wait_durable(session, *index);
@@ -119,7 +116,7 @@ Status send_query(Session* session, std::shared_ptr<Execution> execution,
   if (!splices.empty()) execution->spliced.emplace(text, std::move(splices));
   const std::string_view final_text = execution->spliced ? execution->spliced->text() : text;
   POSTERN_TRY(protocol::Query{final_text}.encode(link->out().own()));
-  execution->node = link->facts().endpoint.text();
+  note_node(*session, *link, execution.get());
   execution->fill = std::exchange(session->pending_fill, nullptr);
   session->runtime().metrics.routed_primary.add();
   note_writes(session, *execution);
@@ -198,17 +195,21 @@ Task<Status> decide_and_send(Session* session, ByteView text, int decisions) {
   co_return send_query(session, std::move(execution), std::move(*splices));
 }
 
+constexpr int kDecisions = 4;
+
+Task<Status> choose_and_decide(Session* session, ByteView text) {
+  const auto chosen = co_await choose_for_query(session, text);
+  if (!chosen) co_return chosen.error();
+  if (*chosen == Chosen::kAnswered) co_return ok();
+  co_return co_await decide_and_send(session, text, kDecisions);
+}
+
 }  // namespace
 
-Task<Status> run_query(Session* session, ByteView text) {
-  constexpr int kDecisions = 4;
+Prompt<Status> run_query(Session* session, ByteView text) {
   // 1: whom is it for?
-  if (session->choice != nullptr) {
-    const auto chosen = co_await choose_for_query(session, text);
-    if (!chosen) co_return chosen.error();
-    if (*chosen == Chosen::kAnswered) co_return ok();
-  }
-  co_return co_await decide_and_send(session, text, kDecisions);
+  if (session->choice != nullptr) return choose_and_decide(session, text);
+  return decide_and_send(session, text, kDecisions);
 }
 
 Task<Status> run_batch(Session* session, FrontendType last) {

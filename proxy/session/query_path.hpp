@@ -7,7 +7,7 @@
 namespace postern::proxy {
 
 /// One Query message. Errors end the session.
-Task<Status> run_query(Session* session, ByteView text);
+Prompt<Status> run_query(Session* session, ByteView text);
 
 /// The extended messages collected so far. `last`: what ended the batch (Sync, or Flush; Execute
 /// where it grew too long to wait). Errors end the session.

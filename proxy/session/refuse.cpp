@@ -21,7 +21,7 @@ Unit refusal_unit(Request request, const Error& error) {
   Unit unit;
   unit.request = request;
   unit.internal = Internal::kRefusal;
-  unit.refusal = error;
+  unit.refusal = std::make_unique<const Error>(error);
   return unit;
 }
 

@@ -17,19 +17,27 @@ namespace {
 
 constexpr std::size_t kReadSize = 8192;
 
-// Reads once, for at least one more byte; more room where a long message is expected.
-Task<Status> read_server(Session* session, ServerLink* link, std::size_t need) {
-  const std::size_t have = link->input().size();
-  const std::size_t missing = need > have ? need - have : 1;
-  Result<std::span<char>> room = link->input().reserve(std::max(missing, kReadSize));
-  if (!room) co_return room.error();
-  char* into = room->data();
-  const std::size_t size = room->size();
-  const Result<std::size_t> got = co_await link->transport().read_some(into, size);
-  if (!got || *got == 0) co_return make_error(pst::kUpstreamLost);
+Status take_input(Session* session, ServerLink* link, const Result<std::size_t>& got) {
+  if (!got || *got == 0) return make_error(pst::kUpstreamLost);
   link->input().commit(*got);
   session->statistics.server_read(*got);
-  co_return ok();
+  return ok();
+}
+
+Task<Status> await_input(Session* session, ServerLink* link, Prompt<Result<std::size_t>> reading) {
+  const Result<std::size_t> got = co_await std::move(reading);
+  co_return take_input(session, link, got);
+}
+
+// Reads once, for at least one more byte; more room where a long message is expected.
+Prompt<Status> read_server(Session* session, ServerLink* link, std::size_t need) {
+  const std::size_t have = link->input().size();
+  const std::size_t missing = need > have ? need - have : 1;
+  const Result<std::span<char>> room = link->input().reserve(std::max(missing, kReadSize));
+  if (!room) return room.error();
+  auto reading = link->transport().read_some(room->data(), room->size());
+  if (const auto* got = reading.result()) return take_input(session, link, *got);
+  return await_input(session, link, std::move(reading));
 }
 
 // Lets the pause's reason pass.
@@ -49,21 +57,31 @@ Task<Status> wait_out(Session* session, const Pause* pause) {
   co_return ok();
 }
 
-// Handles what is buffered and writes what is due. Returns the unread bytes needed to go on.
-Task<Result<std::size_t>> pass_and_flush(Session* session, ServerLink* link) {
+Task<Result<std::size_t>> pass_with_pauses(Session* session, ServerLink* link, Result<Pause> pause,
+                                           Prompt<Status> flushing) {
   for (;;) {
-    const Result<Pause> pause = pass_replies(session, link);
-    if (!session->out.flushed()) {
-      const Status flushed = co_await session->out.flush();
-      session->statistics.client_written(session->out.written());
-      if (pause && !flushed) co_return flushed.error();
-    }
+    const Status flushed = co_await std::move(flushing);
+    session->statistics.client_written(session->out.written());
     if (!pause) co_return pause.error();
+    if (!flushed) co_return flushed.error();
     const Pause& why = *pause;
     if (why.kind == Pause::Kind::kNeedInput) co_return why.bytes;
     const Status again = co_await wait_out(session, &why);
     if (!again) co_return again.error();
+    pause = pass_replies(session, link);
+    flushing = session->out.flush();
   }
+}
+
+// Handles what is buffered and writes what is due. Returns the unread bytes needed to go on.
+Prompt<Result<std::size_t>> pass_and_flush(Session* session, ServerLink* link) {
+  Result<Pause> pause = pass_replies(session, link);
+  Prompt<Status> flushing = session->out.flush();
+  const Status* flushed = flushing.result();
+  const bool goes_on = pause && pause->kind == Pause::Kind::kNeedInput && flushed && *flushed;
+  if (!goes_on) return pass_with_pauses(session, link, std::move(pause), std::move(flushing));
+  session->statistics.client_written(session->out.written());
+  return pause->bytes;
 }
 
 // One round: everything buffered is handled, then more is read.
@@ -79,7 +97,8 @@ Task<Status> round(Session* session, ServerLink* link) {
   if (link->input().empty()) {
     link->input().trim();
     link->pump_waits = true;
-    const Status ready = co_await link->transport().wait_readable();
+    Transport::Readable readable = link->transport().readable();
+    const Status ready = co_await readable;
     link->pump_waits = false;
     if (!ready) co_return make_error(pst::kUpstreamLost);
     if (link->stop_pump && link->queue().empty()) co_return ok();
@@ -91,7 +110,8 @@ Task<Status> round(Session* session, ServerLink* link) {
 // The server is gone or cannot be trusted: the client hears it, and the session ends.
 Task<void> fail_session(Session* session, ServerLink* link, const Error* error) {
   link->broken = true;
-  session->failure = session->timed_out ? make_error(*session->timed_out) : *error;
+  session->failure =
+      std::make_unique<Error>(session->timed_out ? make_error(*session->timed_out) : *error);
   link->transport().close();
   tell_failure(session, *error);
   close_open_executions(session, link, *error);
@@ -113,33 +133,28 @@ Task<void> fail_session(Session* session, ServerLink* link, const Error* error) 
   link->drained.set();
 }
 
-// Between transactions of a pooled session: what it left behind is asked for, or the connection
-// taken from it. Null: it stays.
-Task<Result<std::unique_ptr<ServerLink>>> leave(Session* session, ServerLink* link) {
-  using Answer = std::unique_ptr<ServerLink>;
-  const Result<bool> asked = ask_state(session, link);
-  if (!asked) co_return asked.error();
-  if (!*asked) {
-    session->active = nullptr;
-    co_return std::move(session->primary);
-  }
-  const Status sent = co_await link->flush();
-  if (!sent) co_return make_error(pst::kUpstreamLost);
-  co_return Answer();
-}
-
 Task<void> pump(SessionPtr session) {
   ServerLink* link = session->primary.get();
   link->pumping = true;
   for (;;) {
     Status status = co_await round(session.get(), link);
     if (status && may_let_go(*session)) {
-      Result<std::unique_ptr<ServerLink>> left = co_await leave(session.get(), link);
-      if (left && *left != nullptr) {
-        co_await let_go(session.get(), std::move(*left));
+      // Between transactions of a pooled session: what it left behind is asked for, or the
+      // connection taken from it.
+      const Result<bool> asked = ask_state(session.get(), link);
+      if (asked && !*asked) {
+        session->active = nullptr;
+        std::unique_ptr<ServerLink> left = std::move(session->primary);
+        while (left->cancels > 0) co_await left->cancels_done.wait();
+        let_go(session.get(), std::move(left));
         co_return;
       }
-      if (!left) status = left.error();
+      if (asked) {
+        const Status sent = co_await link->flush();
+        if (!sent) status = make_error(pst::kUpstreamLost);
+      } else {
+        status = asked.error();
+      }
     }
     if (!status) {
       // Asked to stop, a read that was waiting for nothing in particular ends with an error too.

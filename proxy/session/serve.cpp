@@ -100,37 +100,43 @@ bool collect(Session* session, const Frame& frame) {
   }
 }
 
-Task<Status> take_frame(Session* session, const Frame* frame) {
+Prompt<Status> take_frame(Session* session, const Frame* frame);
+
+Task<Status> take_behind_batch(Session* session, const Frame* frame) {
+  const Status left = co_await leave_batch(session);
+  if (!left) co_return left.error();
+  co_return co_await take_frame(session, frame);
+}
+
+// One that collect() left.
+Prompt<Status> take_frame(Session* session, const Frame* frame) {
   const FrontendType type = frame->frontend();
   const bool alone = type == FrontendType::kQuery || type == FrontendType::kFunctionCall;
-  if (alone && in_batch(*session)) {
-    const Status left = co_await leave_batch(session);
-    if (!left) co_return left.error();
-  }
+  if (alone && in_batch(*session)) return take_behind_batch(session, frame);
   switch (type) {
     case FrontendType::kQuery: {
       const auto query = protocol::Query::decode(frame->body);
-      if (!query) co_return query.error();
-      co_return co_await run_query(session, query->text);
+      if (!query) return query.error();
+      return run_query(session, query->text);
     }
     case FrontendType::kParse:
     case FrontendType::kBind:
     case FrontendType::kDescribe:
     case FrontendType::kExecute:
     case FrontendType::kClose:
-      co_return co_await run_batch(session, FrontendType::kExecute);
+      return run_batch(session, FrontendType::kExecute);
     case FrontendType::kSync:
     case FrontendType::kFlush:
-      co_return co_await run_batch(session, type);
+      return run_batch(session, type);
     case FrontendType::kFunctionCall:
-      co_return co_await run_function_call(session, frame);
+      return run_function_call(session, frame);
     case FrontendType::kCopyData:
     case FrontendType::kCopyDone:
     case FrontendType::kCopyFail:
-      if (takes_copy(*session)) co_return co_await take_copy(session, frame);
-      co_return forward_copy(session, *frame);
+      if (takes_copy(*session)) return take_copy(session, frame);
+      return forward_copy(session, *frame);
     default:
-      co_return make_error(pst::kProtocolViolation, "message out of place");
+      return make_error(pst::kProtocolViolation, "message out of place");
   }
 }
 
@@ -200,6 +206,14 @@ Task<Status> await_turn(Session* session, FrontendType type) {
   co_return ok();
 }
 
+// What the client's unread bytes begin with.
+struct Begun {
+  Frame frame;               ///< whole, unless it passes in parts: then only its type is set
+  Header header;
+  bool in_parts = false;
+  std::size_t need = 0;      ///< unread bytes without which it cannot be taken; 0: it can
+};
+
 Frame frame_of(const Session& session, const Header& header) {
   Frame frame;
   frame.type = header.type;
@@ -208,72 +222,103 @@ Frame frame_of(const Session& session, const Header& header) {
   return frame;
 }
 
-// One that collect() left.
-Task<Status> take_message(Session* session, Header header, SessionFsm::Verdict verdict) {
-  const bool in_parts = passes_in_parts(*session, header);
-  if (verdict == SessionFsm::Verdict::kDiscard) {
-    session->drop_left = header.total();
-    co_return ok();
-  }
-  if (in_parts && static_cast<FrontendType>(header.type) == FrontendType::kQuery) {
+Result<Begun> next_message(Session* session) {
+  Begun next;
+  next.need = std::min(pass_long(session), kLongMessage);
+  if (next.need > 0) return next;
+  POSTERN_ASSIGN(const auto framed, session->framer.header(session->input.unread()));
+  next.need = framed.need;
+  if (!framed.complete()) return next;
+  next.header = framed.item;
+  next.in_parts = passes_in_parts(*session, next.header);
+  if (!next.in_parts) POSTERN_TRY(check_length(session, next.header));
+  const std::size_t wanted = next.in_parts ? kLongMessage : next.header.total();
+  next.need = session->input.size() < wanted ? wanted : 0;
+  if (next.need == 0 && !next.in_parts) next.frame = frame_of(*session, next.header);
+  return next;
+}
+
+Task<Status> take_in_parts(Session* session, Header header) {
+  if (static_cast<FrontendType>(header.type) == FrontendType::kQuery) {
     const Status left = co_await leave_batch(session);
     if (!left) co_return left.error();
   }
-  if (in_parts) co_return co_await take_long(session, header);
-  const Frame frame = frame_of(*session, header);
-  const Frame* current = &frame;
-  const Status taken = co_await take_frame(session, current);
-  if (!taken) co_return taken.error();
-  session->input.consume(frame.whole.size());
-  co_return ok();
+  co_return co_await take_long(session, header);
 }
 
-// Takes every complete message of the buffer, and what is here of a long one. Returns the unread
-// bytes needed to go on.
-Task<Result<std::size_t>> take_messages(Session* session) {
-  while (!session->ending) {
-    if (const std::size_t due = pass_long(session)) co_return std::min(due, kLongMessage);
-    const auto framed = session->framer.header(session->input.unread());
-    if (!framed) co_return framed.error();
-    if (!framed->complete()) co_return framed->need;
-    const Header header = framed->item;
-    const bool in_parts = passes_in_parts(*session, header);
-    const Status short_enough = in_parts ? ok() : check_length(session, header);
-    if (!short_enough) co_return short_enough.error();
-    const std::size_t need = in_parts ? kLongMessage : header.total();
-    if (session->input.size() < need) co_return need;
-    const auto type = static_cast<FrontendType>(header.type);
-    if (awaits_turn(*session, type)) {
-      const Status turn = co_await await_turn(session, type);
-      if (!turn) co_return turn.error();
-    }
-    const auto verdict = session->fsm.on_frontend(type);
-    if (!verdict) co_return verdict.error();
-    if (*verdict == SessionFsm::Verdict::kTerminate) {
+Prompt<Status> take_now(Session* session, const Begun* message) {
+  const Header& header = message->header;
+  const auto verdict = session->fsm.on_frontend(static_cast<FrontendType>(header.type));
+  if (!verdict) return verdict.error();
+  switch (*verdict) {
+    case SessionFsm::Verdict::kTerminate:
       session->ending = true;
       session->said_goodbye = true;
-      co_return std::size_t{0};
-    }
-    const bool whole = *verdict == SessionFsm::Verdict::kAccept && !in_parts;
-    if (whole && collect(session, frame_of(*session, header))) {
-      session->input.consume(header.total());
-      continue;
-    }
-    const Status taken = co_await take_message(session, header, *verdict);
-    if (!taken) co_return taken.error();
+      return ok();
+    case SessionFsm::Verdict::kDiscard:
+      if (message->in_parts) session->drop_left = header.total();
+      return ok();
+    default:
+      break;
   }
-  co_return std::size_t{0};
+  if (message->in_parts) return take_in_parts(session, header);
+  if (collect(session, message->frame)) return ok();
+  return take_frame(session, &message->frame);
 }
 
-Task<Status> flush_all(Session* session) {
-  if (session->primary != nullptr && !session->primary->flushed()) {
-    const Status sent = co_await session->primary->flush();
-    if (!sent) co_return make_error(pst::kUpstreamLost);
+Task<Status> take_in_turn(Session* session, const Begun* message) {
+  const Status turn = co_await await_turn(session, static_cast<FrontendType>(message->header.type));
+  if (!turn) co_return turn.error();
+  co_return co_await take_now(session, message);
+}
+
+Prompt<Status> take_message(Session* session, const Begun* message) {
+  if (awaits_turn(*session, static_cast<FrontendType>(message->header.type))) {
+    return take_in_turn(session, message);
   }
+  return take_now(session, message);
+}
+
+Prompt<Status> flush_server(Session* session) {
+  if (session->primary == nullptr) return ok();
+  return session->primary->flush();
+}
+
+void drop_flushed(Session* session) {
   for (BatchItems& items : session->unflushed) session->batch.reuse(std::move(items));
   session->unflushed.clear();
-  if (session->out.flushed()) co_return ok();
-  co_return co_await session->out.flush();
+}
+
+// Between two statements: has the session to end here?
+Status may_stay(Session* session) {
+  if (!session->runtime().stopping) return outdated(session);
+  const auto now = SteadyClock::now();
+  if (session->quiet_since == SteadyClock::time_point{}) session->quiet_since = now;
+  const auto patience = session->config().listen.so_reuseport ? kPatience : SteadyClock::duration{};
+  if (now - session->quiet_since < patience) return ok();
+  return make_error(pst::kShuttingDown);
+}
+
+// Takes every complete message of the buffer, and what is here of a long one; writes what that
+// made. Returns the unread bytes needed to go on.
+Task<Result<std::size_t>> take_messages(Session* session) {
+  std::size_t need = 0;
+  while (!session->ending) {
+    const auto next = next_message(session);
+    if (!next) co_return next.error();
+    need = next->need;
+    if (need > 0) break;
+    const Begun* message = &*next;
+    const Status taken = co_await take_message(session, message);
+    if (!taken) co_return taken.error();
+    if (!message->in_parts) session->input.consume(message->header.total());
+  }
+  const Status sent = co_await flush_server(session);
+  if (!sent) co_return make_error(pst::kUpstreamLost);
+  drop_flushed(session);
+  const Status flushed = co_await session->out.flush();
+  if (!flushed) co_return flushed.error();
+  co_return need;
 }
 
 // The client is waited for without a buffer.
@@ -285,31 +330,25 @@ void settle_down(Session* session) {
   }
 }
 
-// One wait for more from the client; `ending` is set at its end.
+void take_input(Session* session, std::size_t size) {
+  if (size == 0) session->ending = true;
+  session->quiet_since = {};
+  session->input.commit(size);
+  session->statistics.client_read(size);
+}
+
+// More from the client; `ending` is set at its end.
 Task<Status> read_client(Session* session, std::size_t need) {
-  // Before the buffer may be given back: its memory serves other sessions meanwhile.
-  session->batch.detach();
-  if (session->input.empty()) {
-    settle_down(session);
-    const Status ready = co_await session->client.wait_readable();
-    if (!ready) co_return ready.error();
-    if (session->ending || std::exchange(session->woken, false)) co_return ok();
-  }
   const std::size_t have = session->input.size();
   const std::size_t missing = std::max(need > have ? need - have : 1, kReadSize);
-  Result<std::span<char>> room = session->input.reserve(missing);
+  const Result<std::span<char>> room = session->input.reserve(missing);
   if (!room) co_return room.error();
-  char* into = room->data();
-  const std::size_t size = room->size();
-  const Result<std::size_t> got = co_await session->client.read_some(into, size);
+  const Result<std::size_t> got = co_await session->client.read_some(room->data(), room->size());
   const bool interrupted =
       !got && got.error().code == pst::kTransportClosed && session->client.is_open();
   if (interrupted) co_return ok();
   if (!got) co_return got.error();
-  if (*got == 0) session->ending = true;
-  session->quiet_since = {};
-  session->input.commit(*got);
-  session->statistics.client_read(*got);
+  take_input(session, *got);
   co_return ok();
 }
 
@@ -325,45 +364,40 @@ void resume(Session* session) {
   clock_resumed(session);
 }
 
-// Between two statements: has the session to end here?
-Status may_stay(Session* session) {
-  if (!session->runtime().stopping) return outdated(session);
-  const auto now = SteadyClock::now();
-  if (session->quiet_since == SteadyClock::time_point{}) session->quiet_since = now;
-  const auto patience = session->config().listen.so_reuseport ? kPatience : SteadyClock::duration{};
-  if (now - session->quiet_since < patience) return ok();
-  return make_error(pst::kShuttingDown);
+// Something made the session look up from its wait.
+bool looks_up(Session* session) {
+  return session->ending || std::exchange(session->woken, false);
 }
 
-// Few coroutines are suspended while a client is waited for: their frames are what an idle session
-// costs.
+// The only coroutine of those above that is suspended while a client is waited for: its frame is
+// what an idle session costs.
 Task<Status> run(Session* session) {
   session->serving = true;
   session->quiet_since = {};
   // A reload during the login.
-  const Status current = outdated(session);
-  if (!current) co_return current.error();
-  while (!session->ending) {
+  Status status = outdated(session);
+  while (status) {
     const auto need = co_await take_messages(session);
     if (!need) co_return need.error();
-    const Status flushed = co_await flush_all(session);
-    if (!flushed) co_return flushed.error();
     if (session->ending) break;
-    if (server_idle(*session)) {
-      const Status stays = may_stay(session);
-      if (!stays) co_return stays.error();
-    }
+    if (server_idle(*session)) status = may_stay(session);
+    if (!status) break;
     park(session);
-    const Status read = co_await read_client(session, *need);
-    resume(session);
-    if (!read) co_return read.error();
-    if (session->timed_out) co_return make_error(*session->timed_out);
-    if (session->retry.due) {
-      const Status again = co_await run_again(session);
-      if (!again) co_return again.error();
+    // Before the buffer may be given back: its memory serves other sessions meanwhile.
+    session->batch.detach();
+    bool reads = true;
+    if (session->input.empty()) {
+      settle_down(session);
+      Transport::Readable readable = session->client.readable();
+      status = co_await readable;
+      reads = status && !looks_up(session);
     }
+    if (reads) status = co_await read_client(session, *need);
+    resume(session);
+    if (status && session->timed_out) status = make_error(*session->timed_out);
+    if (status && session->retry.due) status = co_await run_again(session);
   }
-  co_return ok();
+  co_return status;
 }
 
 bool client_gone(const Error& error) {

@@ -9,15 +9,15 @@
 #include <unordered_map>
 
 #include "protocol/framer.hpp"
-#include "protocol/reply_queue.hpp"
 #include "proxy/net/codec_buffer.hpp"
 #include "proxy/net/event.hpp"
 #include "proxy/pool/broker.hpp"
-#include "proxy/session/outgoing.hpp"
+#include "proxy/session/link_memory.hpp"
 #include "proxy/session/statistics.hpp"
-#include "proxy/session/unit_queue.hpp"
 
 namespace postern::proxy {
+
+struct WorkerContext;
 
 /// A KnownStatement::id: the server may or may not have a statement of this name.
 inline constexpr std::uint64_t kUnknownStatement = 0;
@@ -25,24 +25,27 @@ inline constexpr std::uint64_t kUnknownStatement = 0;
 /// One worker's thread. Lives from acquire to release or close.
 class ServerLink {
  public:
-  ServerLink(Worker* worker, std::unique_ptr<Transport> transport,
+  ServerLink(WorkerContext* context, std::unique_ptr<Transport> transport,
              std::unique_ptr<ServerFacts> facts, PoolTicket ticket);
+  ServerLink(const ServerLink&) = delete;
+  ServerLink& operator=(const ServerLink&) = delete;
+  ~ServerLink();
 
   /// Adds a message to what will be flushed and its unit to the reply queue.
   /// kPipelineTooLong: the session must close.
-  Status expect(Unit unit, protocol::Disposition disposition);
+  Status expect(Unit&& unit, protocol::Disposition disposition);
 
   /// Writes what was added to out(). The link is broken after an error. Two coroutines of a session
   /// may call it: each returns when what it added was written.
-  Task<Status> flush();
+  Prompt<Status> flush();
 
   [[nodiscard]] bool flushing() const { return flushing_; }
   /// Everything added so far was written: flush() has nothing to do.
-  [[nodiscard]] bool flushed() const { return !flushing_ && out_.empty(); }
-  [[nodiscard]] Outgoing& out() { return out_; }
-  [[nodiscard]] bool out_empty() const { return out_.empty(); }
-  [[nodiscard]] protocol::ReplyQueue& queue() { return queue_; }
-  [[nodiscard]] const protocol::ReplyQueue& queue() const { return queue_; }
+  [[nodiscard]] bool flushed() const { return !flushing_ && memory_->out.empty(); }
+  [[nodiscard]] Outgoing& out() { return memory_->out; }
+  [[nodiscard]] bool out_empty() const { return memory_->out.empty(); }
+  [[nodiscard]] protocol::ReplyQueue& queue() { return memory_->queue; }
+  [[nodiscard]] const protocol::ReplyQueue& queue() const { return memory_->queue; }
   [[nodiscard]] Transport& transport() { return *transport_; }
   [[nodiscard]] ReadBuffer& input() { return input_; }
   [[nodiscard]] const protocol::Framer& framer() const { return framer_; }
@@ -51,27 +54,27 @@ class ServerLink {
 
   /// The unit a disposal or completion names.
   /// Until the next expect() or pop_unit().
-  [[nodiscard]] Unit& unit(std::uint64_t tag) { return units_.at(tag); }
+  [[nodiscard]] Unit& unit(std::uint64_t tag) { return memory_->units.at(tag); }
   /// A reply to a message of this kind is awaited next.
   [[nodiscard]] bool awaits(Internal internal) const {
-    return !units_.empty() && units_.front().internal == internal;
+    return !memory_->units.empty() && memory_->units.front().internal == internal;
   }
   /// What the server is answering now is a message of ours.
   [[nodiscard]] bool answers_us() const {
-    return !units_.empty() && units_.front().internal != Internal::kNone &&
-           units_.front().internal != Internal::kRefusal &&
-           units_.front().internal != Internal::kCopy;
+    return !memory_->units.empty() && memory_->units.front().internal != Internal::kNone &&
+           memory_->units.front().internal != Internal::kRefusal &&
+           memory_->units.front().internal != Internal::kCopy;
   }
   /// The message added last is of this kind.
   [[nodiscard]] bool awaits_last(Internal internal) const {
-    return !units_.empty() && units_.back().internal == internal;
+    return !memory_->units.empty() && memory_->units.back().internal == internal;
   }
   template <typename F>
   void each_unit(F visit) {
-    for (Unit& unit : units_.waiting()) visit(unit);
+    for (Unit& unit : memory_->units.waiting()) visit(unit);
   }
   /// Drops the oldest unit: its completion was handled.
-  Unit pop_unit() { return units_.pop(); }
+  Unit pop_unit() { return memory_->units.pop(); }
 
   /// Statement names known on this server connection.
   [[nodiscard]] std::unordered_map<std::string, KnownStatement>& prepared() {
@@ -122,7 +125,8 @@ class ServerLink {
 
   /// Nothing is owed, and nothing was received that nobody looked at.
   [[nodiscard]] bool quiet() const {
-    return queue_.releasable() && input_.empty() && !held && stream_left == 0 && up_left == 0;
+    return memory_->queue.releasable() && input_.empty() && !held && stream_left == 0 &&
+           up_left == 0;
   }
   /// Takes the connection out for pooling; it stays with the worker, whose thread this is. Nothing
   /// may be under way.
@@ -133,18 +137,20 @@ class ServerLink {
   [[nodiscard]] std::uint64_t answered(const std::string& name) const;
   void set_answered(const std::string& name, std::uint64_t id);
 
+  Task<Status> flush_in_turn();
+  Task<Status> end_later(Prompt<Status> writing);
+  Status flush_ended(Status status);
+
+  LinkMemoryPool* memories_;
+  std::unique_ptr<LinkMemory> memory_;
   std::unique_ptr<Transport> transport_;
   std::unique_ptr<ServerFacts> facts_;
   PoolTicket ticket_;
   ReadBuffer input_;
   protocol::Framer framer_;
-  protocol::ReplyQueue queue_;
-  Outgoing out_;
-  Outgoing writing_;
   bool flushing_ = false;
   bool flush_awaited_ = false;
   Event flushed_;
-  UnitQueue units_;
   /// Where prepared() tells what was sent: what the name stands for by the answers so far.
   std::unordered_map<std::string, std::uint64_t> answered_;
 };

@@ -165,7 +165,7 @@ struct Session : std::enable_shared_from_this<Session> {
   std::size_t notices = 0;                        ///< to a tenant, since the last ReadyForQuery
   bool refused_locally = false;   ///< a batch is skipped to Sync without the server's knowledge
   bool bypass_told = false;       ///< the alert of tell_bypass() was raised
-  std::optional<Error> failure;   ///< why the session ends, where the server's side found out
+  std::unique_ptr<Error> failure;  ///< why the session ends, where the server's side found out
   bool ending = false;            ///< no further client message is taken
   bool said_goodbye = false;      ///< by Terminate: what it sent before is still carried out
   bool settings_changed = false;  ///< SET was used: reads stay on the primary's connection

@@ -80,9 +80,10 @@ Task<Status> settle_settings(Session* session) {
   co_return drained;
 }
 
-Task<Status> arm_when_due(Session* session) {
+namespace {
+
+Task<Status> arm_drained(Session* session) {
   ServerLink* link = session->primary.get();
-  if (!arming_due(*session, *link)) co_return ok();
   // Arming needs to know that no transaction is open: what is under way is waited for.
   const Status drained = co_await drain_primary(session);
   if (!drained) co_return drained.error();
@@ -94,6 +95,13 @@ Task<Status> arm_when_due(Session* session) {
     co_return ok();
   }
   co_return arm_link(session, link);
+}
+
+}  // namespace
+
+Prompt<Status> arm_when_due(Session* session) {
+  if (!arming_due(*session, *session->primary)) return ok();
+  return arm_drained(session);
 }
 
 }  // namespace postern::proxy

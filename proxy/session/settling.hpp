@@ -21,6 +21,6 @@ void heed_unseen(Session* session, ByteView text);
 
 /// Renews the tenant context where that is due and possible now. Waits for what is under way if it
 /// has to.
-Task<Status> arm_when_due(Session* session);
+Prompt<Status> arm_when_due(Session* session);
 
 }  // namespace postern::proxy

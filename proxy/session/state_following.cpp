@@ -192,8 +192,7 @@ Result<bool> ask_state(Session* session, ServerLink* link) {
   return true;
 }
 
-Task<void> let_go(Session* session, std::unique_ptr<ServerLink> link) {
-  while (link->cancels > 0) co_await link->cancels_done.wait();
+void let_go(Session* session, std::unique_ptr<ServerLink> link) {
   const bool fit = !link->mixed && link->transport().glance() == IdleState::kQuiet;
   give_back(session, std::move(link), fit);
 }

@@ -42,8 +42,8 @@ bool may_let_go(const Session& session);
 /// Under may_let_go(): asks the server what the session left behind. False: there is no need.
 Result<bool> ask_state(Session* session, ServerLink* link);
 
-/// Gives the primary, whose reply coroutine this runs in, to the next taker.
-Task<void> let_go(Session* session, std::unique_ptr<ServerLink> link);
+/// Gives what was the primary, with no cancel request under way to it, to the next taker.
+void let_go(Session* session, std::unique_ptr<ServerLink> link);
 
 /// The client's coroutine is about to wait: the primary's is told to look whether it may go.
 void offer_primary(Session* session);

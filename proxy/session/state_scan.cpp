@@ -41,9 +41,19 @@ constexpr std::string_view kAdvisory = "advisory";
 /// Its rules turn an UPDATE into set_config().
 constexpr std::string_view kSettingsView = "pg_settings";
 
+constexpr std::array<bool, 256> word_bytes() {
+  std::array<bool, 256> table{};
+  for (unsigned c = 0; c < table.size(); ++c) {
+    table[c] = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '_' || c == '$' || c >= 0x80U;
+  }
+  return table;
+}
+
+// Every byte of every text passes here.
 bool is_word_byte(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-         c == '$' || (static_cast<unsigned char>(c) & 0x80U) != 0;
+  static constexpr std::array<bool, 256> kTable = word_bytes();
+  return kTable[static_cast<unsigned char>(c)];
 }
 
 char fold(char c) {
@@ -56,7 +66,8 @@ bool starts_with_folded(std::string_view word, std::string_view prefix) {
 }
 
 bool contains_folded(std::string_view word, std::string_view part) {
-  return std::search(word.begin(), word.end(), part.begin(), part.end(),
+  return word.size() >= part.size() &&
+         std::search(word.begin(), word.end(), part.begin(), part.end(),
                      [](char c, char p) { return fold(c) == p; }) != word.end();
 }
 
@@ -66,8 +77,9 @@ bool is_temporary(std::string_view word) {
 }
 
 Hint command_hint(std::string_view word) {
+  const char first = fold(word.front());
   for (const Word& command : kCommands) {
-    if (sql::is_keyword(word, command.text)) return command.hint;
+    if (first == command.text.front() && sql::is_keyword(word, command.text)) return command.hint;
   }
   return Hint::kNone;
 }

@@ -78,6 +78,7 @@ struct PreparedStatement {
 
 /// A portal made by the client's Bind.
 struct Portal {
+  std::string name;
   std::shared_ptr<PreparedStatement> statement;
   std::vector<std::int16_t> result_formats;
 };
@@ -94,7 +95,7 @@ struct Execution {
   std::vector<std::optional<audit::Ticket>> tickets;  ///< parallel to the statements
   std::vector<policy::OutputOp> outputs;              ///< operations of the rows now coming
   bool rows_checked = false;                          ///< RowDescription or Describe was checked
-  std::string node;
+  std::string node;  ///< for the access log, where there is one
   std::string_view route = "primary";
   std::shared_ptr<CacheFill> fill;           ///< collects the answer for the cache
   std::size_t settled = 0;                   ///< statements whose outcome was recorded
@@ -129,10 +130,9 @@ struct Unit {
   Internal internal = Internal::kNone;
   std::shared_ptr<Execution> execution;          ///< Query, Execute, and the portal's Describe
   std::shared_ptr<PreparedStatement> statement;  ///< Parse, Describe, kReparse; what a Close leaves
-  std::optional<Error> refusal;                  ///< kRefusal and synthesised refusals
+  std::unique_ptr<const Error> refusal;          ///< kRefusal and synthesised refusals
   std::shared_ptr<CacheFill> fill;               ///< Describe of a read that is being cached
-  std::string portal;                            ///< Bind: the portal it makes
-  std::shared_ptr<Portal> bound;                 ///< Bind: what it is bound to
+  std::shared_ptr<Portal> bound;                 ///< Bind: the portal it makes
   std::uint64_t ready_number = 0;                ///< Query and Sync: number of its ReadyForQuery
   bool answered = false;                         ///< kArm, kDisarm: the expected row was seen
 };

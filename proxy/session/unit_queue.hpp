@@ -24,7 +24,7 @@ class UnitQueue {
   [[nodiscard]] Unit& at(std::uint64_t tag) { return units_.at(head_ + (tag - first_tag_)); }
   [[nodiscard]] std::span<Unit> waiting() { return std::span<Unit>(units_).subspan(head_); }
 
-  void push(Unit unit) {
+  void push(Unit&& unit) {
     if (head_ >= kMostSpent && head_ >= units_.size() / 2) drop_spent();
     units_.push_back(std::move(unit));
   }

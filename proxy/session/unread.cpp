@@ -36,7 +36,7 @@ Task<Result<std::optional<Error>>> clear_unread(Session* session, Execution* exe
   if (!attached) co_return attached.error();
   execution->analysed = std::make_shared<const AnalysedText>();
   execution->started = Clock::now();
-  execution->node = session->primary->facts().endpoint.text();
+  note_node(*session, *session->primary, execution);
   const Status opened = co_await open_intents(session, execution);
   if (!opened) co_return Answer(opened.error());
   co_await mark_writes(session, execution);
@@ -109,15 +109,15 @@ void send_head(Session* session, const BindNames& names, ByteView server_name, s
 Status bind_in_parts(Session* session, const BindNames& names, std::size_t total) {
   auto statement = find_statement(session, names.statement);
   Unit unit = unit_for(Request::kBind);
-  unit.portal = names.portal;
+  std::string portal(names.portal);
   if (statement == nullptr) {
-    session->portals.erase(unit.portal);
+    session->portals.erase(portal);
     POSTERN_TRY(bar_foreign(session, names.statement));
   } else {
     POSTERN_TRY(ensure_prepared(session->active, statement));
-    unit.bound = std::make_shared<Portal>(Portal{statement, {}});
+    unit.bound = std::make_shared<Portal>(Portal{std::move(portal), statement, {}});
     unit.statement = statement;
-    session->portals.insert_or_assign(unit.portal, unit.bound);
+    session->portals.insert_or_assign(unit.bound->name, unit.bound);
   }
   const ByteView name = statement == nullptr ? names.statement : ByteView(statement->server_name);
   send_head(session, names, name, total);

@@ -138,7 +138,8 @@ Task<Status> do_finish(TransportBox box) {
 }
 
 Task<Status> wait_input(TransportBox box) {
-  co_return co_await box->wait_readable();
+  Transport::Readable readable = box->readable();
+  co_return co_await readable;
 }
 
 Task<Status> do_close(TransportBox box) {

@@ -7,6 +7,7 @@
 #include <boost/asio/post.hpp>
 #include <doctest/doctest.h>
 
+#include "base/result.hpp"
 #include "proxy/net/asio.hpp"
 #include "proxy/net/event.hpp"
 #include "proxy/net/frame_pool.hpp"
@@ -82,7 +83,51 @@ Task<void> outer(Executor executor, int* gone) {
   co_await wait_for_ever(&event, gone);
 }
 
+// Short strings point into themselves: a result that was moved byte by byte would show.
+Result<std::string> outcome_of(int turn) {
+  if (turn % 3 == 0) return make_error(pst::kInternal, "odd " + std::to_string(turn));
+  return "even " + std::to_string(turn);
+}
+
+Task<Result<std::string>> outcome_later(Executor executor, int turn) {
+  (void)co_await after_a_turn(executor, turn);
+  co_return outcome_of(turn);
+}
+
+Prompt<Result<std::string>> prompt_or_later(Executor executor, int turn) {
+  if (turn % 2 == 0) return outcome_of(turn);
+  return outcome_later(executor, turn);
+}
+
+bool as_expected(const Result<std::string>& got, int turn) {
+  const Result<std::string> expected = outcome_of(turn);
+  if (got.has_value() != expected.has_value()) return false;
+  return got ? *got == *expected : got.error().what == expected.error().what;
+}
+
+Task<void> await_prompts(Executor executor, int times, int* right) {
+  for (int i = 0; i < times; ++i) {
+    const Result<std::string> at_once = co_await prompt_or_later(executor, i);
+    Prompt<Result<std::string>> kept = prompt_or_later(executor, i);
+    const bool has_result = kept.result() != nullptr;
+    Prompt<Result<std::string>> moved = std::move(kept);
+    const Result<std::string> later = co_await std::move(moved);
+    const bool same = as_expected(at_once, i) && as_expected(later, i);
+    if (same && has_result == (i % 2 == 0)) ++*right;
+  }
+}
+
 }  // namespace
+
+TEST_CASE("a prompt gives its result at once or after a wait") {
+  constexpr int kTimes = 60;
+  Loop loop;
+  int right = 0;
+  loop.start(await_prompts(loop.io.get_executor(), kTimes, &right));
+  loop.io.run();
+  CHECK(loop.ended);
+  CHECK(right == kTimes);
+}
 
 TEST_CASE("a million tasks that do not wait need no stack") {
   Loop loop;

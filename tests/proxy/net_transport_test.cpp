@@ -22,7 +22,8 @@ struct Rig {
 Task<Status> echo(TransportBox box) {
   std::vector<char> buffer(9000);
   for (;;) {
-    const Status ready = co_await box->wait_readable();
+    Transport::Readable readable = box->readable();
+    const Status ready = co_await readable;
     if (!ready) co_return ready.error();
     const Result<std::size_t> got = co_await box->read_some(buffer.data(), buffer.size());
     if (!got) co_return got.error();

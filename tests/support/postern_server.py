@@ -65,6 +65,7 @@ class PosternServer:
         self._binary = self.folder / "postern"
         shutil.copyfile(binary or postern_binary(), self._binary)
         self._binary.chmod(0o755)
+        self.under: tuple[str, ...] = ()  # what the serving process runs under: a profiler
         self._process: ManagedProcess | None = None
 
     @property
@@ -117,7 +118,7 @@ class PosternServer:
                 self.ports = Ports(free_port(), free_port())
 
     def _serve(self) -> None:
-        argv = [self._binary, "serve", "-c", self.config]
+        argv = [*self.under, self._binary, "serve", "-c", self.config]
         self._process = ManagedProcess(self.name, self._scratch, argv, cwd=self.folder)
         self._process.start(lambda: speaks_postgres(self.ports.clients))
 
