@@ -36,6 +36,7 @@ StatementDecision judge(const Judged& j, bool is_alone, Decision& decision) {
     open_outputs(j, out);
   }
   if (shapes_plan(j)) out.outputs = {{0, OutputAction::kPlan, {}}};
+  shape_numbers(j, out);
   out.copy_as_insert = copy_as_insert(j, is_alone);
   out.touches_pii = touches_protected(j);
   if (out.touches_pii) out.rules.emplace_back(j.decrypts ? "encrypt" : "ciphertext");

@@ -48,6 +48,9 @@ enum class OutputAction : std::uint8_t {
   kDecrypt,
   kCiphertext,
   kPlan,  ///< a line of EXPLAIN: only what says nothing of other tenants' rows
+  // Numbers of a whole table (pg_class), as of one that was never analysed:
+  kNoRows,   ///< reltuples: -1
+  kNoPages,  ///< relpages, relallvisible: 0
 };
 
 /// Changes one result column. `output` is the 0-based position in the RowDescription.
@@ -86,10 +89,16 @@ struct StatementDecision {
   bool unknown_write_set = false;   ///< any table may change: the cache's global mark
   bool touches_pii = false;
   std::vector<OutputOp> outputs;
+  /// Reads pg_class, whose numbers of whole tables are hidden: each column that comes is checked.
+  bool hides_numbers = false;
   /// COPY FROM STDIN that PostgreSQL refuses under row security: its rows are to be inserted.
   bool copy_as_insert = false;
   std::vector<std::string> rules;  ///< rules that took part, for audit
 };
+
+/// How a column of pg_catalog that holds a number of a whole table, all tenants' rows included, is
+/// shown; nothing for every other column.
+std::optional<OutputAction> number_of_whole_table(const sql::Catalog& catalog, ColumnRef column);
 
 /// The decision on one whole Query string or one Parse.
 struct Decision {

@@ -133,6 +133,7 @@ void gate_statement(const Judged& judged) {
   gate_settings(judged);
   gate_functions(judged);
   gate_relations(judged);
+  gate_numbers(judged);
 }
 
 }  // namespace postern::policy

@@ -19,6 +19,7 @@ void gate_statement(const Judged& judged);
 void gate_functions(const Judged& judged);
 void gate_settings(const Judged& judged);
 void gate_relations(const Judged& judged);
+void gate_numbers(const Judged& judged);
 
 /// The whole text: settings that decide what statements mean change only by themselves.
 void gate_mixing(const sql::Facts& facts, const Ruleset& rules, Profile profile,
@@ -30,11 +31,16 @@ void gate_mixing(const sql::Facts& facts, const Ruleset& rules, Profile profile,
 /// EXPLAIN whose lines tell nothing of other tenants once they are shaped (OutputAction::kPlan).
 [[nodiscard]] bool shapes_plan(const Judged& judged);
 
+/// Numbers of whole tables among the results (gate_numbers.cpp): appends the operations that hide
+/// them, and says whether the columns that come have to be checked.
+void shape_numbers(const Judged& judged, StatementDecision& out);
+
 /// Whether pg_catalog's or an extension's function reaches around policies or sessions.
 enum class FunctionRisk : std::uint8_t {
   kNone,
-  kDenied,  ///< refused to app and analyst
-  kShared,  ///< reaches what tenants share: refused to logins with a tenant
+  kDenied,   ///< refused to app and analyst
+  kShared,   ///< reaches what tenants share: refused to logins with a tenant
+  kUnknown,  ///< of a newer server, and not known to be harmless: refused to app and analyst
 };
 FunctionRisk function_risk(const sql::Routine& routine);
 

@@ -5,6 +5,7 @@
 #include "base/codes/gate.hpp"
 #include "policy/gate.hpp"
 #include "policy/glob.hpp"
+#include "policy/known_builtins.hpp"
 
 namespace postern::policy {
 namespace {
@@ -15,7 +16,6 @@ constexpr std::string_view kDeniedBuiltins[] = {
     "pg_read_file*",
     "pg_read_binary_file",
     "pg_ls_*",
-    "pg_stat_file",
     "pg_current_logfile",
     "pg_file_*",
     "pg_rotate_logfile*",
@@ -39,15 +39,15 @@ constexpr std::string_view kDeniedBuiltins[] = {
     // other sessions, their statements and locks
     "pg_terminate_backend",
     "pg_cancel_backend",
-    "pg_stat_get_*",
-    "pg_stat_reset*",
-    "pg_stat_clear_*",
-    "pg_stat_force_next_flush",
+    "pg_stat_*",
     "pg_lock_status",
     "pg_blocking_pids",
     "pg_safe_snapshot_blocking_pids",
     "pg_prepared_xact",
-    "pg_log_backend_memory_contexts",
+    "pg_log_*",
+    "pg_get_backend_memory_contexts",
+    "pg_get_process_memory_contexts",
+    "pg_get_aios",
     "pg_notification_queue_usage",
     "pg_isolation_test_session_is_blocked",
     // the write-ahead log, replication, snapshots
@@ -60,7 +60,9 @@ constexpr std::string_view kDeniedBuiltins[] = {
     "pg_show_replication_origin_status",
     "pg_current_wal_*",
     "pg_walfile_*",
-    "pg_last_wal_*",
+    "pg_last_*",
+    "pg_sync_replication_slots",
+    "pg_available_wal_summaries",
     "pg_wal_*",
     "pg_switch_wal",
     "pg_create_restore_point",
@@ -77,7 +79,11 @@ constexpr std::string_view kDeniedBuiltins[] = {
     "pg_current_xact_id*",
     "pg_current_snapshot",
     "pg_xact_*",
-    "pg_last_committed_xact",
+    "pg_get_multixact_*",
+    "mxid_age",
+    "currtid2",
+    "pg_sequence_last_value",
+    "pg_get_sequence_data",
     "pg_relation_size",
     "pg_table_size",
     "pg_total_relation_size",
@@ -87,7 +93,11 @@ constexpr std::string_view kDeniedBuiltins[] = {
     "pg_relation_filepath",
     "pg_relation_filenode",
     "pg_filenode_relation",
-    "pg_get_shmem_allocations",
+    "pg_get_shmem_*",
+    "pg_set_*_stats",
+    "pg_restore_*_stats",
+    "pg_clear_*_stats",
+    "pg_mcv_list_items",
     "brin_*",
     "gin_clean_pending_list",
     "binary_upgrade_*",
@@ -110,6 +120,7 @@ constexpr std::string_view kSharedBuiltins[] = {"pg_advisory_*", "pg_try_advisor
 // pg_catalog's own operators may stand for functions that the snapshot leaves out; functions called
 // by name are always in it.
 constexpr Oid kFirstUserOid = 16384;
+constexpr Oid kXidOid = 28;
 
 template <typename List>
 bool matches(const List& list, std::string_view name) {
@@ -171,11 +182,17 @@ void refuse(const Judged& j, Pst code, const sql::Routine& routine) {
                     j.statement.span.begin);
 }
 
-/// pg_dump reads large objects and hands snapshots to its workers.
+/// age(xid) tells how many transactions all tenants made since another one; its namesakes do not.
+bool counts_transactions(const sql::Routine& routine) {
+  return routine.name == "age" && routine.arguments.size() == 1 && routine.arguments[0] == kXidOid;
+}
+
+/// pg_dump reads large objects and sequences, and hands snapshots to its workers.
 bool backup_needs(const sql::Routine& routine) {
-  return routine.schema == "pg_catalog" && (routine.name == "pg_export_snapshot" ||
-                                            matches(std::array{"lo_*", "loread"}, routine.name) ||
-                                            matches(std::array{"pg_*_size"}, routine.name));
+  return routine.schema == "pg_catalog" &&
+         (routine.name == "pg_export_snapshot" ||
+          matches(std::array{"lo_*", "loread"}, routine.name) ||
+          routine.name == "pg_get_sequence_data" || matches(std::array{"pg_*_size"}, routine.name));
 }
 
 }  // namespace
@@ -197,8 +214,12 @@ FunctionRisk function_risk(const sql::Routine& routine) {
     if (matches(kDeniedSchemas, routine.schema)) return FunctionRisk::kDenied;
     return matches(kDeniedExtensions, routine.name) ? FunctionRisk::kDenied : FunctionRisk::kNone;
   }
-  if (matches(kDeniedBuiltins, routine.name)) return FunctionRisk::kDenied;
-  return matches(kSharedBuiltins, routine.name) ? FunctionRisk::kShared : FunctionRisk::kNone;
+  const bool denied = matches(kDeniedBuiltins, routine.name) || counts_transactions(routine);
+  if (denied) return FunctionRisk::kDenied;
+  if (matches(kSharedBuiltins, routine.name)) return FunctionRisk::kShared;
+  // A function of a newer server: whatever it does besides computing has to be looked at first.
+  const bool computes = routine.volatility == 'i';
+  return computes || is_known_function(routine.name) ? FunctionRisk::kNone : FunctionRisk::kUnknown;
 }
 
 void gate_functions(const Judged& j) {
@@ -212,6 +233,10 @@ void gate_functions(const Judged& j) {
     }
     const FunctionRisk risk = function_risk(*routine);
     if (risk == FunctionRisk::kNone || freed(j, *routine)) continue;
+    if (risk == FunctionRisk::kUnknown) {
+      if (j.profile == Profile::kBackup) continue;  // pg_dump of a newer server; it reads all rows
+      return refuse(j, pst::kFunctionNotAllowed, *routine);
+    }
     if (risk == FunctionRisk::kDenied) {
       if (j.profile == Profile::kBackup && backup_needs(*routine)) continue;
       return refuse(j, pst::kFunctionNotAllowed, *routine);

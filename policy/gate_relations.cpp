@@ -7,6 +7,7 @@
 #include "policy/closure.hpp"
 #include "policy/gate.hpp"
 #include "policy/glob.hpp"
+#include "policy/known_builtins.hpp"
 
 namespace postern::policy {
 namespace {
@@ -34,10 +35,17 @@ constexpr std::string_view kDeniedViews[] = {
     "pg_backend_memory_contexts",
     "pg_buffercache*",
     "pg_sequences",
+    "pg_aios",
 };
+
+// Relations of the server have smaller oids than any that were made later.
+constexpr Oid kFirstUserOid = 16384;
 
 bool denied_view(const sql::Relation& relation) {
   if (relation.schema == "postern" || relation.schema == "cron") return true;
+  // One of a newer server has to be looked at first.
+  const bool builtin = relation.schema == "pg_catalog" && relation.oid < kFirstUserOid;
+  if (builtin && !is_known_relation(relation.name)) return true;
   const bool candidate = relation.schema == "pg_catalog" || relation.name.starts_with("pg_");
   return candidate && std::any_of(std::begin(kDeniedViews), std::end(kDeniedViews),
                                   [&](std::string_view g) { return glob_match(g, relation.name); });

@@ -125,6 +125,17 @@ std::string tenant_policy_sql(const WalledTable& table) {
          ")\n  WITH CHECK (" + table.expression + ");\n";
 }
 
+bool is_tenant_policy_on(std::string_view column, std::string_view text) {
+  const std::string found = squeeze(text);
+  for (const TenantType type : {TenantType::kText, TenantType::kBpchar, TenantType::kInt2,
+                                TenantType::kInt4, TenantType::kInt8, TenantType::kUuid}) {
+    for (const std::string& form : printed_forms(column, type)) {
+      if (found == "restrictive|*|public|" + form + "|" + form) return true;
+    }
+  }
+  return false;
+}
+
 std::string allow_policy_sql(const WalledTable& table, Allow allow) {
   if (allow == Allow::kNone) return "";
   const std::string policy(allow == Allow::kPublic ? kAllowPolicy : kAllowOwnerPolicy);

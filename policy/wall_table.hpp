@@ -43,6 +43,9 @@ Result<std::vector<WalledTable>> walled_tables(const Ruleset& rules);
 std::vector<const sql::Relation*> walled_views(const Ruleset& rules);
 
 std::string tenant_policy_sql(const WalledTable& table);
+/// Whether a policy's text (kPolicyTextSql) is exactly that of the wall over a column of this name,
+/// of whichever type a tenant column may be.
+bool is_tenant_policy_on(std::string_view column, std::string_view text);
 /// Empty for Allow::kNone.
 std::string allow_policy_sql(const WalledTable& table, Allow allow);
 

@@ -110,6 +110,10 @@ constexpr std::string_view kRaise = R"(
                   ELSE 'postern_allow' END;
     EXECUTE format('CREATE POLICY postern_tenant ON %s AS RESTRICTIVE FOR ALL TO PUBLIC '
                    'USING (%s) WITH CHECK (%s)', target.name, same, same);
+    -- What wall_record() notes for a rollback: a table may have had row security of its own.
+    EXECUTE format('COMMENT ON POLICY postern_tenant ON %s IS %L', target.name,
+                   format('before the wall: enabled=%s forced=%s', target.relrowsecurity,
+                          target.relforcerowsecurity));
     FOR rule IN )";
 
 constexpr std::string_view kRaised = R"(
@@ -237,14 +241,18 @@ BEGIN
     RETURN;
   END IF;
   FOR target IN
-    SELECT c.oid, pg_get_userbyid(c.relowner) AS owner
+    SELECT c.oid, pg_get_userbyid(c.relowner) AS owner,
+           obj_description(p.oid, 'pg_policy') AS before
     FROM pg_class AS c JOIN pg_policy AS p ON p.polrelid = c.oid
     WHERE p.polname = 'postern_tenant'
       AND NOT EXISTS (SELECT FROM postern.wall_state AS s WHERE s.relation = c.oid)
   LOOP
     INSERT INTO postern.wall_state (relation, had_row_security, had_force, had_invoker, allow,
                                     owner, rule_source)
-    SELECT target.oid, found.word = 'owner', false, '', found.word, target.owner,
+    -- Where nothing is said, row security stays on behind a rollback unless it was surely off.
+    SELECT target.oid, COALESCE(target.before LIKE '% enabled=t %', found.word <> 'public'),
+           COALESCE(target.before LIKE '% forced=t', found.word = 'none'), '', found.word,
+           target.owner,
            ARRAY(SELECT r.source FROM ()" +
          std::string(kFamily) + rule_rows(rules) + std::string(kMatching) + R"() AS r)
     FROM (SELECT CASE WHEN bool_or(p.polname = 'postern_allow') THEN 'public'

@@ -357,7 +357,7 @@ class Comparison {
         return walled.contains(parent.second);
       });
       // Made and walled in one transaction since: the next snapshot has it verified in full.
-      if (is_walled_meanwhile(object)) continue;
+      if (is_walled_meanwhile(object, tables)) continue;
       if (below || (properties.contains("tenant column") && !is_shared(properties))) {
         differ(object, "table has tenants' rows but no wall", std::string(kReapply));
       }
@@ -382,12 +382,48 @@ class Comparison {
     }
   }
 
-  bool is_walled_meanwhile(const std::string& object) {
+  /// Exactly as policy apply would wall it, on the column that the configuration or a parent names;
+  /// a policy that merely speaks of postern.tenant() is none.
+  bool is_walled_meanwhile(const std::string& object, const std::vector<WalledTable>& tables) {
     const std::string* flags = value("table", object, "security");
     const std::string* tenant = value("policy", object, std::string(kTenantPolicy));
-    return flags != nullptr && *flags == "enabled=t forced=t" && tenant != nullptr &&
-           tenant->starts_with("restrictive|*|public|") &&
-           tenant->find("postern.tenant()") != std::string::npos;
+    if (flags == nullptr || *flags != "enabled=t forced=t" || tenant == nullptr) return false;
+    if (value("table", object, "nondeterministic") != nullptr) return false;
+    std::set<std::string> columns;
+    add_tenant_columns(object, tables, columns, 0);
+    return std::any_of(columns.begin(), columns.end(), [&](const std::string& column) {
+      return is_tenant_policy_on(column, *tenant);
+    });
+  }
+
+  /// The names that the tenant column of a table may have which the ruleset does not know.
+  void add_tenant_columns(const std::string& object, const std::vector<WalledTable>& tables,
+                          std::set<std::string>& out, int depth) {
+    constexpr int kDeepest = 32;
+    const auto known = std::find_if(tables.begin(), tables.end(),
+                                    [&](const WalledTable& t) { return t.name == object; });
+    if (known != tables.end()) {
+      out.insert(rules_.tenant_tables.at(known->relation->oid).column);
+      return;
+    }
+    if (const std::string* name = value("table", object, "name")) {
+      const std::string column = configured_column(*name);
+      if (!column.empty()) out.insert(column);
+    }
+    const auto [first, last] = values("table", object).equal_range("parent");
+    for (auto parent = first; parent != last && depth < kDeepest; ++parent) {
+      add_tenant_columns(parent->second, tables, out, depth + 1);
+    }
+  }
+
+  /// As compile_ruleset() chooses it: the last rule's that matches, else the common one.
+  std::string configured_column(const std::string& name) const {
+    const TableRule* found = nullptr;
+    for (const TableRule& rule : rules_.options.tables) {
+      if (glob_match(rule.table, name)) found = &rule;
+    }
+    const bool own = found != nullptr && !found->tenant_column.empty();
+    return own ? found->tenant_column : rules_.options.tenant_column;
   }
 
   bool is_shared(const Values& properties) const {

@@ -76,8 +76,7 @@ Status forward_row(Session* session, Unit& unit, const Frame& frame) {
   if (unit.execution == nullptr) return make_error(pst::kServerProtocol, "a row out of turn");
   Execution& execution = *unit.execution;
   const bool checked = execution.rows_checked || execution.analysed->decision == nullptr ||
-                       execution.analysed->protection->rules == nullptr ||
-                       execution.analysed->protection->rules->columns.empty();
+                       !checks_columns(*execution.analysed, execution.index);
   if (!checked) return make_error(pst::kColumnCheckFailed, "rows that nobody described");
   ++execution.rows;
   execution.bytes += frame.whole.size();
@@ -89,7 +88,7 @@ Status forward_row(Session* session, Unit& unit, const Frame& frame) {
   if (execution.outputs.front().action == policy::OutputAction::kPlan) {
     return append_plan_row(frame.body, session->out.pending().own());
   }
-  return decrypt_row(session, execution, frame.body, session->out.pending().own());
+  return rewrite_row(session, execution, frame.body, session->out.pending().own());
 }
 
 std::uint32_t parse_position(ByteView text) {

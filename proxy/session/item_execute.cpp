@@ -10,6 +10,7 @@
 #include "proxy/session/items.hpp"
 #include "proxy/session/position.hpp"
 #include "proxy/session/publish.hpp"
+#include "proxy/session/rows.hpp"
 #include "proxy/session/state_following.hpp"
 #include "proxy/session/tracking.hpp"
 
@@ -19,12 +20,6 @@ namespace {
 using protocol::Disposition;
 using protocol::Request;
 
-/// Rows of protected columns can only come out where the catalog has some.
-bool checks_columns(const AnalysedText& analysed) {
-  return analysed.protection != nullptr && analysed.protection->rules != nullptr &&
-         !analysed.protection->rules->columns.empty();
-}
-
 // The columns that come out are checked before a row is shown: by the client's own Describe, or by
 // one that the client does not see.
 Status ensure_described(Session* session, const Portal& portal, ByteView name) {
@@ -32,7 +27,7 @@ Status ensure_described(Session* session, const Portal& portal, ByteView name) {
   auto& described = session->described_in_batch;
   const bool under_way =
       std::find(described.begin(), described.end(), statement.id) != described.end();
-  if (statement.described || under_way || !checks_columns(*statement.analysed)) return ok();
+  if (statement.described || under_way || !checks_columns(*statement.analysed, 0)) return ok();
   ServerLink* link = session->active;
   const protocol::Describe describe{protocol::Target::kPortal, name};
   POSTERN_TRY(describe.encode(link->out().own()));

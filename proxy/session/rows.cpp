@@ -27,12 +27,35 @@ Error check_failed(const protocol::Field& field, const char* why) {
   return make_error(pst::kColumnCheckFailed, "\"" + std::string(field.name) + "\": " + why);
 }
 
+constexpr Oid kFloat4Oid = 700;
+constexpr Oid kInt4Oid = 23;
+
+bool hides_number(const OutputOp* op) {
+  return op != nullptr &&
+         (op->action == OutputAction::kNoRows || op->action == OutputAction::kNoPages);
+}
+
+// A number of a whole table comes where one is hidden, and nowhere else.
+Status check_number(const protocol::Field& field, const OutputOp* op,
+                    const policy::Ruleset& rules) {
+  const auto number =
+      policy::number_of_whole_table(*rules.catalog, {field.table_oid, field.attnum});
+  if (!hides_number(op)) {
+    return number ? Status(check_failed(field, "a number of a whole table where none was expected"))
+                  : ok();
+  }
+  const Oid type = op->action == OutputAction::kNoRows ? kFloat4Oid : kInt4Oid;
+  const bool other = field.type_oid != type || (field.table_oid != 0 && number != op->action);
+  return other ? Status(check_failed(field, "not the number of a table that it should be")) : ok();
+}
+
 // The column as the client may see it: logical type where it is decrypted.
 Result<protocol::Field> checked(const protocol::Field& field, const OutputOp* op,
-                                const AnalysedText& analysed) {
+                                const AnalysedText& analysed, bool hides_numbers) {
   const policy::Ruleset& rules = *analysed.protection->rules;
+  if (hides_numbers) POSTERN_TRY(check_number(field, op, rules));
   const ProtectedColumn* source = rules.protected_column({field.table_oid, field.attnum});
-  if (op == nullptr) {
+  if (op == nullptr || hides_number(op)) {
     const bool shows_ciphertext = !analysed.decrypts;
     if (source == nullptr || shows_ciphertext) return field;
     return check_failed(field, "an encrypted column where none was expected");
@@ -77,13 +100,25 @@ Result<Secret> open_container(Session* session, const policy::Ruleset& rules,
   }
 }
 
+std::int16_t format_of(const Execution& execution, const OutputOp& op) {
+  const auto formats = std::span<const std::int16_t>(execution.result_formats);
+  return formats.empty()       ? protocol::kTextFormat
+         : formats.size() == 1 ? formats.front()
+                               : formats[op.output];
+}
+
+// What PostgreSQL answers of a table that was never analysed.
+ByteView never_analysed(const Execution& execution, const OutputOp& op) {
+  using namespace std::string_view_literals;
+  const bool text = format_of(execution, op) == protocol::kTextFormat;
+  if (op.action == OutputAction::kNoRows) return text ? "-1"sv : "\xbf\x80\0\0"sv;
+  return text ? "0"sv : "\0\0\0\0"sv;
+}
+
 Status append_plain(Session* session, const Execution& execution, const OutputOp& op,
                     ByteView value, Bytes& out) {
   const policy::Ruleset& rules = *execution.analysed->protection->rules;
-  const auto formats = std::span<const std::int16_t>(execution.result_formats);
-  const std::int16_t format = formats.empty()       ? protocol::kTextFormat
-                              : formats.size() == 1 ? formats.front()
-                                                    : formats[op.output];
+  const std::int16_t format = format_of(execution, op);
   POSTERN_ASSIGN(const Bytes container, container_of(value, format));
   POSTERN_ASSIGN(const Secret plain, open_container(session, rules, op.column, container));
   const auto& type = rules.columns.at(op.column.index).type;
@@ -95,13 +130,18 @@ Status append_plain(Session* session, const Execution& execution, const OutputOp
 
 }  // namespace
 
+bool checks_columns(const AnalysedText& analysed, std::size_t index) {
+  if (analysed.protection == nullptr || analysed.protection->rules == nullptr) return false;
+  const policy::StatementDecision* decision = analysed.decided(index);
+  return !analysed.protection->rules->columns.empty() ||
+         (decision != nullptr && decision->hides_numbers);
+}
+
 Result<bool> describe_rows(const AnalysedText& analysed, std::size_t index, ByteView body,
                            Bytes& out) {
   const policy::StatementDecision* decision = analysed.decided(index);
-  if (analysed.protection == nullptr || analysed.protection->rules == nullptr ||
-      analysed.protection->rules->columns.empty()) {
-    return false;
-  }
+  if (!checks_columns(analysed, index)) return false;
+  const bool hides_numbers = decision != nullptr && decision->hides_numbers;
   static const std::vector<OutputOp> kNone;
   const auto& ops = decision != nullptr ? decision->outputs : kNone;
   POSTERN_ASSIGN(const auto description, protocol::RowDescription::decode(body));
@@ -112,7 +152,7 @@ Result<bool> describe_rows(const AnalysedText& analysed, std::size_t index, Byte
   protocol::RowDescriptionWriter writer(message, static_cast<std::uint16_t>(description.size()));
   std::size_t i = 0;
   for (const protocol::Field field : description) {
-    POSTERN_ASSIGN(const auto shown, checked(field, op_of(ops, i++), analysed));
+    POSTERN_ASSIGN(const auto shown, checked(field, op_of(ops, i++), analysed, hides_numbers));
     writer.field(shown);
   }
   POSTERN_TRY(writer.finish());
@@ -148,13 +188,17 @@ Result<bool> describe_parameters(const PreparedStatement& statement, ByteView bo
   return true;
 }
 
-Status decrypt_row(Session* session, const Execution& execution, ByteView body, Bytes& out) {
+Status rewrite_row(Session* session, const Execution& execution, ByteView body, Bytes& out) {
   POSTERN_ASSIGN(const auto row, protocol::DataRow::decode(body));
   protocol::DataRowWriter writer(out, static_cast<std::uint16_t>(row.values.size()));
   Bytes plain;
   std::size_t i = 0;
   for (const protocol::Value value : row.values) {
     const OutputOp* op = op_of(execution.outputs, i++);
+    if (value && hides_number(op)) {
+      writer.value(never_analysed(execution, *op));
+      continue;
+    }
     if (op == nullptr || op->action != OutputAction::kDecrypt || !value) {
       writer.value(value);
       continue;

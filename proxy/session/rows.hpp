@@ -1,4 +1,5 @@
-// Step 9 of a query's path: descriptions checked and retyped, values decrypted row by row.
+// Step 9 of a query's path: descriptions checked and retyped, values decrypted or hidden row by
+// row.
 #pragma once
 
 #include <vector>
@@ -7,6 +8,10 @@
 #include "proxy/session/session.hpp"
 
 namespace postern::proxy {
+
+/// The columns that a statement's rows have are to be checked before a row is shown: protected ones
+/// can be among them, or numbers that are hidden.
+bool checks_columns(const AnalysedText& analysed, std::size_t index);
 
 /// Checks a RowDescription of statement `index` against its decision, column by column, and appends
 /// what the client is told to `out` where that differs. False: the server's own message is right as
@@ -19,8 +24,9 @@ Result<bool> describe_rows(const AnalysedText& analysed, std::size_t index, Byte
 /// of stored ones, hidden parameters left out. False: the server's own message is right.
 Result<bool> describe_parameters(const PreparedStatement& statement, ByteView body, Bytes& out);
 
-/// Appends the row with every operation of `execution.outputs` applied. Errors: the cipher's, and
-/// kNotAContainer where a stored value is not a container at all.
-Status decrypt_row(Session* session, const Execution& execution, ByteView body, Bytes& out);
+/// Appends the row, values decrypted and numbers of whole tables hidden, with every operation of
+/// `execution.outputs` applied. Errors: the cipher's, and kNotAContainer where a stored value is
+/// not a container at all.
+Status rewrite_row(Session* session, const Execution& execution, ByteView body, Bytes& out);
 
 }  // namespace postern::proxy

@@ -93,16 +93,34 @@ def prepared_of_another(stage: Stage) -> str:
     return "; ".join(told)
 
 
+NUMBERS = "SELECT reltuples, relpages, relallvisible FROM pg_class"
+NEVER_ANALYSED = ("-1", "0", "0")
+
+
 def seen_statistics(stage: Stage) -> str:
-    """Numbers of the whole table are not shown."""
+    """Numbers of whole tables are those of a table never analysed, however they are asked for."""
+    stage.world.superuser(stage.database).execute("ANALYZE cust")
     told = []
-    for sql in ("SELECT reltuples FROM pg_class WHERE relname = 'cust'",
-                "SELECT relpages FROM pg_class WHERE oid = 'cust'::regclass"):  # fmt: skip
-        stage.world.superuser(stage.database).execute("ANALYZE cust")
-        answer = stage.say(sql)
-        if any(row[0] == "40" for row in answer.rows()):
-            told.append(f"LEAK: {sql} gave {answer.rows()}")
+    for sql in (NUMBERS, f"SELECT x.* FROM ({NUMBERS}) x", f"WITH x AS ({NUMBERS}) TABLE x",
+                f"{NUMBERS} UNION ALL {NUMBERS}"):  # fmt: skip
+        for answer in (stage.say(sql), stage.say_bound(sql, ())):
+            if set(answer.rows()) != {NEVER_ANALYSED}:
+                told.append(f"LEAK: {sql} gave {answer.rows()[:3]} {answer.told()}")
+    whole = stage.say("SELECT * FROM pg_class WHERE relname = 'cust'").rows()
+    if not whole or "40" in whole[0]:
+        told.append(f"LEAK: a row of pg_class is {whole}")
     return "; ".join(told)
+
+
+def index_info(stage: Stage) -> str:
+    """What JDBC asks of indexes is answered, sizes left out."""
+    answer = stage.say(
+        "SELECT tmp.name, tmp.cardinality, tmp.pages FROM (SELECT ci.relname AS name, ci.reltuples"
+        " AS cardinality, ci.relpages AS pages FROM pg_class ct JOIN pg_index i ON ct.oid ="
+        " i.indrelid JOIN pg_class ci ON ci.oid = i.indexrelid WHERE ct.relname = 'cust') AS tmp"
+        " ORDER BY name")
+    good = answer.rows() and all(row[1:] == ("-1", "0") for row in answer.rows())
+    return "" if good else f"gave {answer.told()} {answer.rows()[:3]}"
 
 
 ITEMS = [
@@ -113,12 +131,25 @@ ITEMS = [
         own("SELECT min(id), max(id), count(DISTINCT name) FROM cust")), "bad_leaf"),
     Item(56, "sizes and row counts of whole tables", steps(
         call(seen_statistics),
+        refused("SELECT 1 FROM pg_class WHERE reltuples > 30", "SELECT sum(relpages) FROM pg_class",
+                "SELECT relname FROM pg_class ORDER BY reltuples",
+                "SELECT reltuples::bigint FROM pg_class", "SELECT c FROM pg_class c",
+                "SELECT row_to_json(c) FROM pg_class c", "COPY pg_class TO STDOUT",
+                "SELECT CASE WHEN relpages > 1 THEN 1 END FROM pg_class",
+                "SELECT DISTINCT relpages FROM pg_class",
+                "DECLARE c CURSOR WITH HOLD FOR SELECT reltuples FROM pg_class",
+                "PREPARE p AS SELECT reltuples FROM pg_class",
+                "SELECT age(relfrozenxid) FROM pg_class", "SELECT age(xmin) FROM cust"),
+        either("SELECT relname, reltuples FROM pg_class WHERE relname IN ('cust', 'ord', 'part')"
+               " ORDER BY relname", "SELECT relpages, relallvisible FROM pg_class WHERE relname ="
+               " 'cust_pkey'"),
         refused("SELECT pg_relation_size('cust')", "SELECT pg_total_relation_size('cust')",
                 "SELECT pg_table_size('cust')", "SELECT pg_indexes_size('cust')",
                 "SELECT pg_database_size(current_database())"),
         absent("SELECT * FROM pgstattuple('cust')")), steps(
-        own("SELECT relname, relkind FROM pg_class WHERE oid = 'cust'::regclass"),
-        equal("SELECT count(*) FROM cust", 20))),
+        own("SELECT relname, relkind FROM pg_class WHERE oid = 'cust'::regclass",
+            "SELECT * FROM pg_class WHERE relname = 'cust'", "SELECT age(now())"),
+        call(index_info), equal("SELECT count(*) FROM cust", 20))),
     Item(57, "activity counters", steps(
         refused("SELECT * FROM pg_stat_user_tables", "SELECT * FROM pg_statio_user_tables",
                 "SELECT * FROM pg_stat_database", "SELECT * FROM pg_stat_all_indexes",

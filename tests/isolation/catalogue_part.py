@@ -9,6 +9,7 @@ import cat_proxy
 import cat_read
 import cat_session
 import cat_shared
+import cat_tokens
 import cat_write
 from items import Item, Step
 from report import Report
@@ -22,7 +23,7 @@ SPOILS_CONNECTIONS = (44, 45, 99, 103)
 ITEMS: list[Item] = [
     item
     for module in (cat_read, cat_hidden, cat_shared, cat_write, cat_session, cat_oracle,
-                   cat_protocol, cat_proxy)
+                   cat_protocol, cat_proxy, cat_tokens)
     for item in module.ITEMS
 ]  # fmt: skip
 

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+import cat_tokens
 import data
 import psycopg
 from cluster import Cluster
@@ -53,6 +54,7 @@ class World:
         self.cluster = Cluster("postern-isolation-")
         self.passwords = {name: secrets.token_hex(8) for name in {*LOGINS, *ROLES}}
         self.victim_rows = 20
+        self.sockets = self.cluster.scratch.path / "sockets"  # where clients may send tokens
         self.heard = 0  # bytes that attackers received
         self._spoilt = spoilt
         self._superusers: dict[str, psycopg.Connection[tuple]] = {}
@@ -121,7 +123,10 @@ class World:
             f'profile = "{profile}"\n' + (f'upstream_user = "{name}"\n' if own_name else "")
             for name, (tenant, profile, own_name) in LOGINS.items()
         )
+        users += f'[user.{cat_tokens.LOGIN}]\ntenants = ["1", "2"]\nprofile = "app"\n'
         self.postern.write("users.toml", users)
+        self.cluster.scratch.folder("sockets")
+        self.keys = cat_tokens.Keys.make(self)
         self.postern.configure(self.toml)
         self.postern.cli_checked("keys", "init", "-c", "postern.toml")
         self.postern.cli_checked("keys", "tenant", "add", "1", "2", "-c", "postern.toml")
@@ -162,6 +167,7 @@ class World:
         return f"""\
 [listen]
 port = {ports.clients}
+unix_socket_dir = "{self.sockets}"
 workers = 2
 [cluster.main]
 nodes = ["127.0.0.1:{self.cluster.primary.port}"]
@@ -170,6 +176,7 @@ user = "svc"
 password_file = "svc.password"
 [auth]
 users_file = "users.toml"
+failure_burst = 0
 [metrics]
 port = {ports.admin}
 [admin]
@@ -196,7 +203,7 @@ anchor_file = "../anchor/postern.anchor"
 key_file = "audit.key"
 [log]
 level = "info"
-"""
+{cat_tokens.toml()}"""
 
     # --- rows -----------------------------------------------------------------------------------
 

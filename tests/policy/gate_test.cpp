@@ -103,8 +103,9 @@ TEST_CASE("functions that reach around policies or sessions") {
 }
 
 TEST_CASE("risks by name: families, schemas and neighbours that are harmless") {
-  const auto risk = [](const char* schema, const char* name) {
+  const auto risk = [](const char* schema, const char* name, char volatility = 'v') {
     sql::Routine routine;
+    routine.volatility = volatility;
     routine.schema = schema;
     routine.name = name;
     return policy::function_risk(routine);
@@ -140,10 +141,68 @@ TEST_CASE("risks by name: families, schemas and neighbours that are harmless") {
   }
   CHECK(risk("cron", "schedule") == FunctionRisk::kDenied);
   CHECK(risk("pg_catalog", "pg_try_advisory_xact_lock") == FunctionRisk::kShared);
-  for (const char* name : {"pg_get_viewdef", "pg_typeof", "pg_sleep", "log", "to_tsvector",
-                           "pg_table_is_visible", "pg_backend_pid", "lower", "xmlagg"}) {
+  for (const char* name : {"pg_get_viewdef", "pg_typeof", "pg_sleep", "to_tsvector",
+                           "pg_table_is_visible", "pg_backend_pid"}) {
     CHECK(risk("pg_catalog", name) == FunctionRisk::kNone);
   }
+  for (const char* name : {"log", "lower", "xmlagg", "of_a_newer_server"}) {
+    CHECK(risk("pg_catalog", name, 'i') == FunctionRisk::kNone);
+  }
+}
+
+TEST_CASE("what newer servers have besides is refused until it was looked at") {
+  const auto risk = [](const char* name, char volatility, Oid oid) {
+    sql::Routine routine;
+    routine.oid = oid;
+    routine.schema = "pg_catalog";
+    routine.name = name;
+    routine.volatility = volatility;
+    return policy::function_risk(routine);
+  };
+  using policy::FunctionRisk;
+  // PostgreSQL 16 to 18, and one that nobody has heard of.
+  for (const char* name :
+       {"pg_log_standby_snapshot", "pg_stat_get_backend_subxact", "pg_split_walfile_name",
+        "pg_sync_replication_slots", "pg_get_wal_summarizer_state", "pg_available_wal_summaries",
+        "pg_wal_summary_contents", "pg_set_relation_stats", "pg_restore_relation_stats",
+        "pg_clear_attribute_stats", "pg_restore_attribute_stats", "pg_get_aios",
+        "pg_get_sequence_data", "pg_get_loaded_modules", "pg_numa_available",
+        "pg_get_shmem_allocations_numa", "pg_stat_get_backend_io", "pg_stat_reset_backend_stats",
+        "pg_of_the_year_2040"}) {
+    CAPTURE(name);
+    for (const char volatility : {'v', 's'}) {
+      const FunctionRisk found = risk(name, volatility, 9000);
+      CHECK((found == FunctionRisk::kDenied || found == FunctionRisk::kUnknown));
+    }
+  }
+  CHECK(risk("pg_of_the_year_2040", 's', 9000) == FunctionRisk::kUnknown);
+  // An extension's, installed into pg_catalog by the administrator.
+  CHECK(risk("pg_of_the_year_2040", 's', 16500) == FunctionRisk::kNone);
+  check(kTenantApp, {{"SELECT pg_new_reader()", "PST-1502 gate.function"},
+                     {"SELECT pg_new_sum(1)", ""},
+                     {"SELECT * FROM pg_new_view", "PST-1505 gate.relation"},
+                     {"SET createrole_self_grant = 'set'", "PST-1503 gate.setting"},
+                     {"SET restrict_nonsystem_relation_kind = ''", "PST-1503 gate.setting"},
+                     {"SET event_triggers = off", "PST-1503 gate.setting"},
+                     {"SET allow_alter_system = off", "PST-1503 gate.setting"},
+                     {"SET scram_iterations = 1", "PST-1503 gate.setting"},
+                     {"SET extension_control_path = '/tmp'", "PST-1503 gate.setting"},
+                     {"SET transaction_timeout = '5s'", ""}});
+  check({Profile::kMigrator, false, true}, {{"SET event_triggers = off", "PST-1503 gate.setting"}});
+  check({Profile::kBackup, false, false}, {{"SELECT pg_new_reader()", ""}});
+  auto changed = options();
+  changed.columns.clear();
+  changed.permits.functions = {"pg_catalog.pg_new_reader"};
+  const auto ruleset = policy::compile_ruleset(changed, catalog());
+  REQUIRE(ruleset);
+  CHECK(refusal_of(decide_sql("SELECT pg_new_reader()", **ruleset)) == "");
+}
+
+TEST_CASE("age of a transaction counts everybody's; of a time it does not") {
+  check(kTenantApp, {{"SELECT age('3'::xid)", "PST-1502 gate.function"},
+                     {"SELECT age(xmin) FROM orders", "PST-1502 gate.function"},
+                     {"SELECT mxid_age('3'::xid)", "PST-1502 gate.function"},
+                     {"SELECT age($1::timestamptz)", ""}});
 }
 
 TEST_CASE("settings") {

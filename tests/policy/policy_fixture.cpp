@@ -1,5 +1,7 @@
 #include "tests/policy/policy_fixture.hpp"
 
+#include <tuple>
+
 #include <doctest/doctest.h>
 
 #include "sql/analyzer.hpp"
@@ -115,20 +117,25 @@ void add_views(sql::CatalogBuilder& b) {
             .relation);
   for (const auto& [oid, name] : {std::pair<Oid, const char*>{1259, "pg_class"},
                                   {12001, "pg_settings"},
-                                  {12002, "pg_stat_activity"}}) {
+                                  {12002, "pg_stat_activity"},
+                                  {12003, "pg_new_view"}}) {  // of a newer server
     auto system = Made(oid, name, oid == 1259 ? Kind::kTable : Kind::kView)
                       .with("oid", 26)
                       .with("setting", kText)
                       .with("query", kText)
                       .with("name", kText);
+    if (oid == 1259) {
+      std::move(system).with("reltuples", 700).with("relpages", kInt4).with("relallvisible", kInt4);
+    }
     system.relation.schema = "pg_catalog";
     b.add(system.relation);
   }
 }
 
 void add_routine(sql::CatalogBuilder& b, Oid oid, std::string schema, std::string name, int args,
-                 char volatility, char parallel) {
+                 char volatility, char parallel, std::vector<Oid> arguments = {}) {
   sql::Routine routine;
+  routine.arguments = std::move(arguments);
   routine.oid = oid;
   routine.schema = std::move(schema);
   routine.name = std::move(name);
@@ -161,6 +168,13 @@ void add_routines(sql::CatalogBuilder& b) {
   add_routine(b, 1081, "pg_catalog", "pg_get_expr", 2, 's', 's');
   add_routine(b, 65, "pg_catalog", "int4eq", 2, 'i', 's');
   add_routine(b, 67, "pg_catalog", "texteq", 2, 'i', 's');
+  add_routine(b, 9001, "pg_catalog", "pg_new_reader", 0, 's', 's');
+  add_routine(b, 9002, "pg_catalog", "pg_new_sum", 1, 'i', 's');
+  for (const auto& [oid, name, argument] : {std::tuple<Oid, const char*, Oid>{1181, "age", 28},
+                                            {1386, "age", 1184},
+                                            {3939, "mxid_age", 28}}) {
+    add_routine(b, oid, "pg_catalog", name, 1, 's', 's', {argument});
+  }
   add_routine(b, 20501, "public", "risk", 1, 's', 's');
   add_routine(b, 20502, "public", "touch", 1, 'v', 'u');
   add_routine(b, 20503, "ext", "dblink", 2, 'v', 'r');
@@ -168,6 +182,8 @@ void add_routines(sql::CatalogBuilder& b) {
   add_routine(b, 20505, "public", "score", 1, 'i', 's');
   b.add(sql::Operator{96, "pg_catalog", "=", kInt4, kInt4, 65});
   b.add(sql::Operator{98, "pg_catalog", "=", kText, kText, 67});
+  b.add(sql::Type{28, "pg_catalog", "xid", 'b', 0, 1011, 0});
+  b.add(sql::Type{1184, "pg_catalog", "timestamptz", 'b', 0, 1185, 0});
   b.add(sql::Type{kText, "pg_catalog", "text", 'b', 0, 0, 1009});
   b.add(sql::Type{1009, "pg_catalog", "_text", 'b', 0, kText, 0});
   b.add(sql::Type{1007, "pg_catalog", "_int4", 'b', 0, kInt4, 0});

@@ -102,6 +102,35 @@ TEST_CASE("the event trigger walls what is new, or refuses it") {
   CHECK(f.admin.run("SELECT count(*) FROM pg_policy WHERE polname LIKE 'postern%'") == "0");
 }
 
+TEST_CASE("a rollback leaves the row security a table had before the event trigger walled it") {
+  WallFixture f;
+  apply(f);
+  f.policy_options.refuse_new_tables = false;
+  apply(f);
+  // Two with row security of their own, one where it was prepared but off, one without any.
+  REQUIRE(f.admin.run("CREATE TABLE strict (v int); CREATE TABLE plain_own (v int); CREATE TABLE "
+                      "dormant (v int); CREATE TABLE bare (v int); GRANT SELECT ON strict, "
+                      "plain_own, dormant, bare TO app") == "");
+  REQUIRE(f.admin.run("CREATE POLICY none ON strict USING (v > 5); ALTER TABLE strict ENABLE ROW "
+                      "LEVEL SECURITY; ALTER TABLE strict FORCE ROW LEVEL SECURITY") == "");
+  REQUIRE(f.admin.run("CREATE POLICY none ON plain_own USING (v > 5); ALTER TABLE plain_own ENABLE "
+                      "ROW LEVEL SECURITY") == "");
+  REQUIRE(f.admin.run("CREATE POLICY none ON dormant USING (v > 5)") == "");
+  const std::string flags =
+      "SELECT string_agg(concat_ws(' ', relname, relrowsecurity, relforcerowsecurity), ', ' "
+      "ORDER BY relname) FROM pg_class WHERE relname IN ('strict', 'plain_own', 'dormant', 'bare')";
+  const std::string before = f.admin.run(flags);
+  CHECK(before == "bare f f, dormant f f, plain_own t f, strict t t");
+  for (const char* table : {"strict", "plain_own", "dormant", "bare"}) {
+    REQUIRE(f.admin.run(std::string("ALTER TABLE ") + table + " ADD tenant int") == "");
+  }
+  CHECK(f.admin.run(flags) == "bare t t, dormant t t, plain_own t t, strict t t");
+  INFO(listed(f.differences()));
+  CHECK(f.differences().empty());
+  REQUIRE(f.admin.run(policy::wall_rollback(f.options)).find("ERROR") == std::string::npos);
+  CHECK(f.admin.run(flags) == before);
+}
+
 TEST_CASE("business policies are installed, verified, changed and taken back") {
   WallFixture f;
   const std::string before =

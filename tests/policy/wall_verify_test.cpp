@@ -156,6 +156,82 @@ TEST_CASE("tables and partitions made after the wall are named") {
   CHECK(f.differences().empty());
 }
 
+TEST_CASE("a table made after the ruleset counts as walled only where its policy is the wall's") {
+  WallFixture f;
+  REQUIRE(f.apply().find("ERROR") == std::string::npos);
+  const auto rules = f.rules();  // compiled before the new tables
+  const auto found = [&] {
+    std::vector<policy::WallRow> rows;
+    REQUIRE(f.admin.run("SET search_path = ''") == "");
+    for (const auto& row : f.admin.rows(policy::wall_verify_sql(*rules, f.options))) {
+      rows.push_back({row.at(0), row.at(1), row.at(2), row.at(3)});
+    }
+    REQUIRE(f.admin.run("RESET search_path") == "");
+    return policy::verify_wall(*rules, f.options, rows);
+  };
+  // By the event trigger, of each type a tenant column may have, and below a table that is new too.
+  REQUIRE(f.admin.run("CREATE TABLE late (id int, tenant int, other int); "
+                      "CREATE TABLE late_v (tenant varchar(9)); "
+                      "CREATE TABLE late_p (tenant uuid) PARTITION BY LIST (tenant); "
+                      "CREATE TABLE late_p1 PARTITION OF late_p DEFAULT; "
+                      "CREATE TABLE part_a4 PARTITION OF part_a FOR VALUES IN (4)") == "");
+  INFO(listed(found()));
+  CHECK(found().empty());
+  const std::string wall = "(tenant = (SELECT postern.tenant()::int4))";
+  for (const std::string& policy :
+       {std::string("(true OR tenant = (SELECT postern.tenant()::int4))"),
+        std::string("(postern.tenant() IS NOT NULL)"),
+        std::string("(other = (SELECT postern.tenant()::int4))"),
+        std::string("(tenant <> (SELECT postern.tenant()::int4))"),
+        "(" + wall + ") WITH CHECK (postern.tenant() = postern.tenant())"}) {
+    CAPTURE(policy);
+    const bool both = policy.find("WITH CHECK") != std::string::npos;
+    REQUIRE(f.admin.run("ALTER POLICY postern_tenant ON late USING " + policy +
+                        (both ? "" : " WITH CHECK " + policy)) == "");
+    CHECK(names(found(), "\"public\".\"late\"", "no wall"));
+  }
+  REQUIRE(f.admin.run("ALTER POLICY postern_tenant ON late USING " + wall + " WITH CHECK " +
+                      wall) == "");
+  CHECK(found().empty());
+  REQUIRE(f.admin.run("ALTER POLICY postern_tenant ON late TO app") == "");
+  CHECK(names(found(), "\"public\".\"late\"", "no wall"));
+}
+
+TEST_CASE("a table that was walled and lost it is named, whatever it lost") {
+  WallFixture f;
+  REQUIRE(f.admin.run("CREATE TABLE lost (id int, tenant int); CREATE TABLE gone (tenant int)") ==
+          "");
+  REQUIRE(f.apply().find("ERROR") == std::string::npos);
+  REQUIRE(f.differences().empty());
+  // With the column goes the policy that reads it; compiled anew the ruleset does not know it.
+  REQUIRE(f.admin.run("ALTER TABLE lost DROP COLUMN tenant CASCADE").find("ERROR") ==
+          std::string::npos);
+  CHECK(names(f.differences(), "\"public\".\"lost\"", "has lost its wall"));
+  REQUIRE(f.admin.run("ALTER TABLE lost RENAME TO found").find("ERROR") == std::string::npos);
+  CHECK(names(f.differences(), "\"public\".\"found\"", "has lost its wall"));
+  f.policy_options.shared.push_back("public.found");  // said to have no tenant from now on
+  REQUIRE(f.apply().find("ERROR") == std::string::npos);
+  INFO(listed(f.differences()));
+  CHECK(f.differences().empty());
+  REQUIRE(f.admin.run("DROP TABLE gone").find("ERROR") == std::string::npos);
+  CHECK(f.differences().empty());
+}
+
+TEST_CASE("a role that reaches one beyond the wall is named, through any number of others") {
+  WallFixture f;
+  REQUIRE(f.apply().find("ERROR") == std::string::npos);
+  REQUIRE(f.differences().empty());
+  REQUIRE(f.admin.run("CREATE ROLE far_one BYPASSRLS; CREATE ROLE far_two; GRANT far_one TO "
+                      "far_two") == "");
+  CHECK(f.differences().empty());
+  // Without inheriting it, SET ROLE still goes there.
+  REQUIRE(f.admin.run("ALTER ROLE app NOINHERIT; GRANT far_two TO app") == "");
+  CHECK(names(f.differences(), "app", "SET ROLE leaves the wall"));
+  REQUIRE(f.admin.run("ALTER ROLE far_one NOBYPASSRLS") == "");
+  CHECK(f.differences().empty());
+  REQUIRE(f.admin.run("REVOKE far_two FROM app; DROP ROLE far_two, far_one") == "");
+}
+
 TEST_CASE("the plan may be applied twice and taken back entirely") {
   WallFixture f;
   const std::string before = f.admin.run(kState);
