@@ -1,5 +1,6 @@
 #include "app/role_passwords.hpp"
 
+#include "base/codes/auth.hpp"
 #include "policy/sql_quote.hpp"
 #include "policy/wall_verify.hpp"
 #include "protocol/scram_secret.hpp"

@@ -11,6 +11,7 @@
 #include "protocol/simple.hpp"
 #include "proxy/session/items.hpp"
 #include "proxy/session/link.hpp"
+#include "proxy/session/tenant_role.hpp"
 #include "proxy/session/tracking.hpp"
 
 namespace postern::proxy {
