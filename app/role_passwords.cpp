@@ -1,6 +1,7 @@
 #include "app/role_passwords.hpp"
 
 #include "base/codes/auth.hpp"
+#include "crypto/init.hpp"
 #include "policy/sql_quote.hpp"
 #include "policy/wall_verify.hpp"
 #include "protocol/scram_secret.hpp"
@@ -27,6 +28,7 @@ Status set_password(schema::Connection& connection, const std::string& role,
 Result<std::vector<std::string>> set_role_passwords(schema::Connection& connection,
                                                     const policy::Ruleset& rules,
                                                     const Secret& password) {
+  POSTERN_TRY(crypto::init());
   POSTERN_ASSIGN(const schema::Rows rows, connection.query(policy::tenant_roles_sql(rules)));
   std::vector<std::string> roles;
   for (const schema::Row& row : rows) roles.push_back(row.at(0).value_or(""));

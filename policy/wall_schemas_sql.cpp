@@ -115,7 +115,8 @@ SELECT format('%s.%I', r.name, a.attname),
          string_agg(format('%s (%I)', x.privilege_type, a.attname), ', '), r.name, w.who),
   format('GRANT %s ON TABLE %s TO %s',
          string_agg(format('%s (%I)', x.privilege_type, a.attname), ', '), r.name, w.who)
-FROM rel r JOIN pg_attribute a ON a.attrelid = r.oid, aclexplode(a.attacl) x
+FROM rel r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attacl IS NOT NULL,
+  aclexplode(a.attacl) x
 LEFT JOIN reach k ON k.role = x.grantee
 CROSS JOIN LATERAL (SELECT CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END)
   AS w (who)

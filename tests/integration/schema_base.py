@@ -106,7 +106,6 @@ class SchemaTest(ClusterTest):
             for name, more in users.items()
         ))  # fmt: skip
         cls.postern.configure(cls.toml)
-        cls.postern.cli_checked("keys", "init", "-c", "postern.toml")
         cls.applied = cls.policy("apply", "--json")
         cls.postern.start(cls.toml)
 

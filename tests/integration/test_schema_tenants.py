@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 
 import psycopg
 
@@ -266,9 +268,6 @@ class SessionPoolTest(HonestAndHostile, SchemaTest):
         wait_until(served, "the new tenant's table", 15)
 
     def reload(self) -> None:
-        import os
-        import signal
-
         os.kill(self.postern.process.pid, signal.SIGHUP)
 
 
