@@ -42,7 +42,11 @@ class WallChecks {
     if (differences->empty()) {
       out_.push_back(
           {Level::kGood, where(), "wall",
-           "stands, " + std::to_string((*rules)->tenant_tables.size()) + " tenant tables", "", ""});
+           (*rules)->options.schemas
+               ? "stands, tenants' schemas"
+               : "stands, " + std::to_string((*rules)->tenant_tables.size()) + " tenant tables",
+           "", ""});
+      if ((*rules)->options.schemas) return;
       event_triggers();
       return guard_key();
     }
@@ -112,7 +116,7 @@ schema::NodeNeeds needs_of(const config::Config& config, const config::ClusterOp
   out.routing = config.routing.has_value();
   out.tls_configured = cluster.tls.mode > config::UpstreamTlsMode::kPrefer;
   out.local = config::is_loopback(node.host);
-  out.tenant = config.tenant.has_value();
+  out.tenant = config.tenant && !config.tenant->by_schema();
   for (const DatabaseName& database : databases) {
     out.pool_size += database.options->pool_size;
     const policy::WallOptions wall = proxy::wall_options(config, database.name);
@@ -138,7 +142,7 @@ bool check_node(const config::Config& config, const config::ClusterOptions& clus
     return false;
   }
   const auto facts = schema::ask_node(*connection, needs.app_roles,
-                                      config.tenant ? config.tenant->column : std::string());
+                                      needs.tenant ? config.tenant->column : std::string());
   if (!facts) {
     out.push_back({Level::kMissing, needs.where, "catalogs", facts.error().message(),
                    "the node cannot be judged", std::string(facts.error().effective_hint())});

@@ -4,6 +4,7 @@
 #include "app/guard_key_install.hpp"
 #include "app/policy_task.hpp"
 #include "app/printable.hpp"
+#include "app/role_passwords.hpp"
 #include "config/guard_key.hpp"
 
 namespace postern::app {
@@ -12,7 +13,8 @@ namespace {
 constexpr Flag kFlags[] = {kConfigFlag, kDatabaseFlag, kDsnFlag, kJsonFlag};
 
 struct Applied {
-  std::string kid;  ///< empty: no guard key is configured
+  std::string kid;                 ///< empty: no guard key is configured
+  std::vector<std::string> roles;  ///< tenants' logins that got the configured password
   std::vector<policy::WallDifference> differences;
   std::vector<std::string> notices;
 };
@@ -36,6 +38,10 @@ Result<Applied> apply(PolicyTask& task) {
       out.kid += ", " + other;
     }
   }
+  if (task.rules->options.schemas && !task.config.tenant->role_password.empty()) {
+    POSTERN_ASSIGN(out.roles, set_role_passwords(*task.connection, *task.rules,
+                                                 task.config.tenant->role_password));
+  }
   // What other sessions did meanwhile, and what the plan could not mend, shows here.
   POSTERN_ASSIGN(auto catalog, load_catalog(*task.connection));
   POSTERN_ASSIGN(task.rules, policy::compile_ruleset(task.rules->options, std::move(catalog)));
@@ -43,12 +49,21 @@ Result<Applied> apply(PolicyTask& task) {
   return out;
 }
 
-void print_text(const PolicyTask& task, const Applied& applied) {
+void print_walled(const PolicyTask& task, const Applied& applied) {
   print_line("wall applied to " + printable(task.database.name) + ": " +
              std::to_string(task.rules->tenant_tables.size()) + " tenant tables, " +
              std::to_string(task.rules->columns.size()) + " encrypted columns");
   print_line(applied.kid.empty() ? "no guard key: [tenant] guard_key_file is not given"
                                  : "guard key " + applied.kid + " installed");
+}
+
+void print_text(const PolicyTask& task, const Applied& applied) {
+  if (task.rules->options.schemas) {
+    print_line("wall applied to " + printable(task.database.name) + ": tenants' schemas, " +
+               std::to_string(applied.roles.size()) + " roles with the configured password");
+  } else {
+    print_walled(task, applied);
+  }
   for (const std::string& notice : applied.notices) print_line("server: " + printable(notice));
   for (const policy::ProtectedColumn& column : task.rules->columns) {
     if (column.stored_sealed) continue;
@@ -66,6 +81,7 @@ nlohmann::ordered_json as_json(const PolicyTask& task, const Applied& applied) {
                              {"tenant_tables", task.rules->tenant_tables.size()},
                              {"encrypted_columns", task.rules->columns.size()},
                              {"kid", applied.kid},
+                             {"tenant_roles", applied.roles},
                              {"notices", applied.notices}};
   out["differences"] = nlohmann::ordered_json::array();
   for (const auto& d : applied.differences) {

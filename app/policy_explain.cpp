@@ -45,11 +45,16 @@ Result<policy::Principal> principal_of(const PolicyTask& task, const Arguments& 
   POSTERN_ASSIGN(const TenantId tenant,
                  tenant_of(known ? &user->second : nullptr, arguments.value("--tenant")));
   out.has_tenant = !tenant.is_none();
+  if (task.rules->options.schemas && out.has_tenant) {
+    POSTERN_ASSIGN(out.schema, task.rules->options.schemas->schema.name_of(tenant));
+  }
   out.decrypts = out.profile != policy::Profile::kAdmin && out.profile != policy::Profile::kBackup;
   return out;
 }
 
-std::vector<std::string> search_path_of(const PolicyTask& task, const std::string& login) {
+std::vector<std::string> search_path_of(const PolicyTask& task, const std::string& login,
+                                        const std::string& schema) {
+  if (!schema.empty()) return policy::tenant_search_path(schema, task.rules->options.shared);
   const auto user = task.config.users.find(login);
   std::string upstream = task.database.options->user;
   if (user != task.config.users.end() && !user->second.upstream_user.empty()) {
@@ -67,7 +72,7 @@ Result<Explanation> explain(const PolicyTask& task, const Arguments& arguments) 
   POSTERN_ASSIGN(out.principal, principal_of(task, arguments));
   sql::AnalysisContext context;
   context.catalog = task.rules->catalog;
-  context.search_path = search_path_of(task, out.login);
+  context.search_path = search_path_of(task, out.login, out.principal.schema);
   out.facts = sql::analyze(out.text, context, {});
   out.decision = policy::decide(*out.facts, out.text, *task.rules, out.principal);
   config::PolicyOptions pinning = task.config.policy;
@@ -104,7 +109,7 @@ const Command kPolicyExplainCommand{
     1,
     "say what would happen to a statement of a login: tables, rules, encryption, route",
     "Runs nothing: the text is only analysed against the catalog, under the search path\n"
-    "\"$user\", public. Exit code 1 where it would be refused.",
+    "\"$user\", public, or that of the tenant's schema. Exit code 1 where it would be refused.",
     kFlags,
     run,
 };

@@ -30,6 +30,10 @@ std::vector<std::string> names(const Explanation& e, const sql::RelationUse& use
 
 std::string table_kind(const Explanation& e, Oid oid) {
   if (e.rules->tenant_tables.contains(oid)) return "tenant table";
+  const sql::Relation* relation = e.rules->catalog->relation(oid);
+  if (relation != nullptr && e.rules->is_tenant_schema(relation->schema)) {
+    return relation->schema == e.principal.schema ? "the tenant's own" : "another tenant's";
+  }
   return e.rules->unwallable.contains(oid) ? "shows all tenants' rows" : "shared";
 }
 
@@ -232,6 +236,7 @@ Json explain_json(const Explanation& e) {
   out["login"] = e.login;
   out["profile"] = policy::to_word(e.principal.profile);
   out["tenant_in_force"] = e.principal.has_tenant;
+  if (!e.principal.schema.empty()) out["tenant_schema"] = e.principal.schema;
   out["verdict"] = verdict(e);
   out["refusal"] = refusal_json(e);
   out["normalized"] = e.facts->normalized;
@@ -244,7 +249,8 @@ Json explain_json(const Explanation& e) {
 
 void explain_print(const Explanation& e) {
   print_line("login " + printable(e.login) + ", profile " + policy::to_word(e.principal.profile) +
-             (e.principal.has_tenant ? ", a tenant in force" : ", no tenant in force"));
+             (e.principal.has_tenant ? ", a tenant in force" : ", no tenant in force") +
+             (e.principal.schema.empty() ? "" : ", schema " + printable(e.principal.schema)));
   print_line("text " + e.facts->fingerprint + "  " + printable(e.facts->normalized));
   print_line("verdict: " + verdict(e));
   if (e.decision.refusal) {

@@ -40,10 +40,12 @@ Result<std::shared_ptr<const sql::Catalog>> load_catalog(schema::Connection& con
 Result<std::vector<policy::WallDifference>> wall_differences(schema::Connection& connection,
                                                              const policy::Ruleset& rules,
                                                              const policy::WallOptions& wall) {
-  // The verification query reads the wall's own tables.
-  POSTERN_ASSIGN(const bool raised,
-                 connection.truth("SELECT pg_catalog.to_regclass('postern.wall_state') IS NOT NULL "
-                                  "AND pg_catalog.to_regclass('postern.context_key') IS NOT NULL"));
+  // The verification query reads the wall's own tables, where tenants are rows.
+  const char* const raised_sql =
+      rules.options.schemas ? "SELECT true"
+                            : "SELECT pg_catalog.to_regclass('postern.wall_state') IS NOT NULL "
+                              "AND pg_catalog.to_regclass('postern.context_key') IS NOT NULL";
+  POSTERN_ASSIGN(const bool raised, connection.truth(raised_sql));
   if (!raised) {
     return std::vector<policy::WallDifference>{
         {"postern", "the wall has not been applied", "-- run: postern policy apply"}};

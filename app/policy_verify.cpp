@@ -10,10 +10,12 @@ using Differences = std::vector<policy::WallDifference>;
 
 void print_text(const PolicyTask& task, const Differences& differences, const std::string& guard) {
   print_line("guard: " + printable(guard));
-  const std::string tables = std::to_string(task.rules->tenant_tables.size());
+  const std::string apart =
+      task.rules->options.schemas
+          ? "tenants' schemas"
+          : std::to_string(task.rules->tenant_tables.size()) + " tenant tables";
   if (differences.empty()) {
-    return print_line("the wall of " + printable(task.database.name) + " stands: " + tables +
-                      " tenant tables");
+    return print_line("the wall of " + printable(task.database.name) + " stands: " + apart);
   }
   print_line("the wall of " + printable(task.database.name) +
              " is not as configured: " + std::to_string(differences.size()) + " differences");

@@ -46,7 +46,9 @@ void validate_network(Findings& findings);     // validate_network.cpp
 void validate_logins(Findings& findings);      // validate_auth.cpp
 void validate_identity(Findings& findings);    // validate_identity.cpp
 void validate_protection(Findings& findings);  // validate_protection.cpp
-void validate_policy(Findings& findings);      // validate_policy.cpp
-void validate_services(Findings& findings);    // validate.cpp
+/// Called by it where tenants have schemas.
+void validate_schema_tenants(Findings& findings);  // validate_schemas.cpp
+void validate_policy(Findings& findings);          // validate_policy.cpp
+void validate_services(Findings& findings);        // validate.cpp
 
 }  // namespace postern::config

@@ -39,6 +39,15 @@ KeyRows keys_of(TenantOptions& o) {
        "key that signs the tenant context; required unless [policy] mode is `observe`"},
       {"expiry", DurationKey{&o.expiry, Millis(1'000), Millis(86'400'000)}, kYes,
        "life of a signed context; renewed at half of it"},
+      {"schema", TextKey{&o.schema, 63}, kNo,
+       "instead of `column`: the schema of each tenant, such as \"tenant_{tenant}\""},
+      {"role", TextKey{&o.role, 63}, kNo,
+       "with `schema`: the login on the server of each tenant; empty is the name of its schema"},
+      {"role_password", SecretKey{&o.role_password}, kNo, "password of those logins"},
+      {"role_password_file", SecretFileKey{&o.role_password}, kNo, "file with that password"},
+      {"trusted", TextsKey{&o.trusted}, kYes,
+       "with `schema`: views and SECURITY DEFINER functions that are meant to reach several "
+       "tenants' schemas, as \"schema.name\" with `*` and `?`"},
   };
 }
 

@@ -24,13 +24,20 @@ enum class PolicyKind : std::uint8_t { kPermissive, kRestrictive };
 enum class NewTables : std::uint8_t { kRefuse, kAllow };
 
 /// [tenant]. Present: every table that has `column` is a tenant table, in every database, unless
-/// its name is in `shared`.
+/// its name is in `shared`; or, where `schema` is given, every tenant has a schema and a role of
+/// its own.
 struct TenantOptions {
   std::string column = "tenant_id";
-  std::string type = "text";        ///< type of the column: text, uuid, int4, int8
-  std::vector<std::string> shared;  ///< "schema.table" with globs (* and ?)
-  FilePath guard_key_file;          ///< key that signs the tenant context
-  Millis expiry{300'000};           ///< life of a signed context
+  std::string type = "text";         ///< type of the column: text, uuid, int4, int8
+  std::vector<std::string> shared;   ///< "schema.table" with globs (* and ?)
+  FilePath guard_key_file;           ///< key that signs the tenant context
+  Millis expiry{300'000};            ///< life of a signed context
+  std::string schema;                ///< "tenant_{tenant}"; empty: tenants are rows, not schemas
+  std::string role;                  ///< likewise: the login on the server; empty: as `schema`
+  Secret role_password;              ///< of all those logins
+  std::vector<std::string> trusted;  ///< views and functions meant to reach several schemas
+
+  [[nodiscard]] bool by_schema() const { return !schema.empty(); }
 };
 
 /// [[table.policies]]: a further row policy, SQL as CREATE POLICY takes it.

@@ -56,9 +56,23 @@ void check_database(Findings& findings, const std::string& path, const std::stri
   findings.conflict(path + ".database", "there is no [database." + database + "]");
 }
 
+void validate_shared(Findings& findings, const char* path, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (!is_qualified(name)) {
+      findings.add(pst::kConfigBadValue, path, "\"" + name + "\" is not schema.table");
+    }
+  }
+}
+
 void validate_tenant(Findings& findings) {
   const auto& tenant = findings.config().tenant;
   if (!tenant) return;
+  validate_shared(findings, "tenant.shared", tenant->shared);
+  if (tenant->by_schema()) return validate_schema_tenants(findings);
+  for (const char* key : {"role", "role_password", "role_password_file", "trusted"}) {
+    const std::string path = std::string("tenant.") + key;
+    if (findings.written(path)) findings.conflict(path, "has no meaning without tenant.schema");
+  }
   if (tenant->column.empty()) findings.conflict("tenant.column", "is empty");
   if (!contains(kTenantTypes, tenant->type)) {
     findings.add(pst::kConfigBadValue, "tenant.type", "is none of text, varchar, uuid, int4, int8");
@@ -67,11 +81,6 @@ void validate_tenant(Findings& findings) {
   if (tenant->guard_key_file.empty() && !observes) {
     findings.missing("tenant.guard_key_file",
                      "signs the tenant context; only [policy] mode \"observe\" does without");
-  }
-  for (const std::string& name : tenant->shared) {
-    if (!is_qualified(name)) {
-      findings.add(pst::kConfigBadValue, "tenant.shared", "\"" + name + "\" is not schema.table");
-    }
   }
 }
 
@@ -91,7 +100,11 @@ void validate_table(Findings& findings, const std::string& path, const TableOpti
   if (!table.name.empty() && !is_qualified(table.name)) {
     findings.add(pst::kConfigBadValue, path + ".name", "is not \"schema.table\"");
   }
-  if (!findings.config().tenant) findings.conflict(path, "has no effect without [tenant]");
+  const auto& tenant = findings.config().tenant;
+  if (!tenant) findings.conflict(path, "has no effect without [tenant]");
+  if (tenant && tenant->by_schema()) {
+    findings.conflict(path, "has no meaning beside tenant.schema: tenants are no rows there");
+  }
   check_database(findings, path, table.database);
   std::set<std::string> names;
   for (std::size_t i = 0; i < table.policies.size(); ++i) {

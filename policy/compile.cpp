@@ -84,7 +84,8 @@ Status check_scope(const Ruleset& rules, const ColumnRule& rule, const sql::Rela
   if (column.generated) return bad_column(rule, "a generated column is made by the server");
   const auto tenant = rules.tenant_tables.find(table.oid);
   if (tenant == rules.tenant_tables.end()) {
-    if (rule.scope == KeyScope::kGlobal) return ok();
+    const bool one_tenants = rules.is_tenant_schema(table.schema);
+    if (rule.scope == KeyScope::kGlobal || one_tenants) return ok();
     return bad_column(rule,
                       "the table has no tenant column to choose the key by; set key_scope = "
                       "\"global\"");
@@ -182,7 +183,7 @@ Result<std::shared_ptr<const Ruleset>> compile_ruleset(
   rules->options = options;
   POSTERN_TRY(compile_tenants(*rules));
   POSTERN_TRY(compile_columns(*rules));
-  rules->is_protected = !rules->tenant_tables.empty() || !rules->columns.empty();
+  rules->is_protected = rules->separates_tenants() || !rules->columns.empty();
   return std::shared_ptr<const Ruleset>(std::move(rules));
 }
 

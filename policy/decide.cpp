@@ -41,8 +41,9 @@ StatementDecision judge(const Judged& j, bool is_alone, Decision& decision) {
   out.touches_pii = touches_protected(j);
   if (out.touches_pii) out.rules.emplace_back(j.decrypts ? "encrypt" : "ciphertext");
   const bool walled = std::any_of(
-      j.statement.relations.begin(), j.statement.relations.end(),
-      [&](const sql::RelationUse& use) { return j.rules.tenant_tables.contains(use.oid); });
+      j.statement.relations.begin(), j.statement.relations.end(), [&](const sql::RelationUse& use) {
+        return j.rules.tenant_tables.contains(use.oid) || in_tenant_schema(j, use.oid);
+      });
   if (walled) out.rules.emplace_back("wall");
   out.route = route_of(j, is_alone);
   out.cache = cache_of(j, out.route);
@@ -67,7 +68,8 @@ Decision decide(const sql::Facts& facts, std::string_view text, const Ruleset& r
                         sees_plaintext(principal, rules),
                         principal.chooses,
                         findings,
-                        is_alone};
+                        is_alone,
+                        principal.schema};
     decision.statements.push_back(judge(judged, is_alone, decision));
   }
   gate_mixing(facts, rules, effective_profile(rules, principal.profile), findings);

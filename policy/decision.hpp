@@ -13,13 +13,14 @@
 
 namespace postern::policy {
 
-/// Who asks, as far as a decision may depend on it. The tenant itself is not part of it: only
-/// whether one is in force.
+/// Who asks, as far as a decision may depend on it. The tenant itself is not part of it, only
+/// whether one is in force; where tenants have schemas, the name of its schema is.
 struct Principal {
   Profile profile = Profile::kApp;
   bool has_tenant = false;
   bool decrypts = true;  ///< false: sees and writes ciphertext; profiles backup and admin never do
   bool chooses = false;  ///< may name tenant, subject and purpose by SET
+  std::string schema = {};  ///< of its tenant; empty: none
 };
 
 /// Encrypts one literal of a simple Query: the bytes of `span` are replaced by a literal of the

@@ -60,7 +60,8 @@ struct Judged {
   bool decrypts = true;  ///< false for profiles that see ciphertext
   bool chooses = false;  ///< SET may name tenant, subject and purpose
   Findings& findings;
-  bool alone = false;  ///< the only statement of its text
+  bool alone = false;            ///< the only statement of its text
+  std::string_view schema = {};  ///< of its tenant, where tenants have schemas
 
   [[nodiscard]] const sql::Catalog& catalog() const { return *rules.catalog; }
 };

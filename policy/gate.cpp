@@ -63,7 +63,7 @@ void gate_copy_end(const Judged& j) {
 
 /// Names all tenants share on one database: not kept apart, so refused to a tenant.
 void gate_shared_names(const Judged& j) {
-  if (!j.has_tenant || j.rules.tenant_tables.empty()) return;
+  if (!j.has_tenant || !j.rules.separates_tenants()) return;
   switch (j.statement.kind) {
     case Kind::kListen:
     case Kind::kNotify:
@@ -134,6 +134,7 @@ void gate_statement(const Judged& judged) {
   gate_functions(judged);
   gate_relations(judged);
   gate_numbers(judged);
+  gate_schemas(judged);
 }
 
 }  // namespace postern::policy

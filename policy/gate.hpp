@@ -20,6 +20,11 @@ void gate_functions(const Judged& judged);
 void gate_settings(const Judged& judged);
 void gate_relations(const Judged& judged);
 void gate_numbers(const Judged& judged);
+/// Where tenants have schemas: what is neither the session's own nor shared.
+void gate_schemas(const Judged& judged);
+
+/// The relation stands in some tenant's schema.
+[[nodiscard]] bool in_tenant_schema(const Judged& judged, Oid relation);
 
 /// The whole text: settings that decide what statements mean change only by themselves.
 void gate_mixing(const sql::Facts& facts, const Ruleset& rules, Profile profile,

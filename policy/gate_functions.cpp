@@ -241,7 +241,7 @@ void gate_functions(const Judged& j) {
       if (j.profile == Profile::kBackup && backup_needs(*routine)) continue;
       return refuse(j, pst::kFunctionNotAllowed, *routine);
     }
-    if (j.has_tenant && !j.rules.tenant_tables.empty()) {
+    if (j.has_tenant && j.rules.separates_tenants()) {
       return refuse(j, pst::kSharedAcrossTenants, *routine);
     }
   }

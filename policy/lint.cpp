@@ -5,6 +5,7 @@
 #include "policy/closure.hpp"
 #include "policy/glob.hpp"
 #include "policy/sql_quote.hpp"
+#include "policy/wall_schemas.hpp"
 #include "policy/wall_table.hpp"
 
 namespace postern::policy {
@@ -56,10 +57,15 @@ std::string tenant_tables(const Ruleset& rules) {
   return sql + "), ";
 }
 
-std::string logins(const WallOptions& options) {
+/// Logins of the configuration and, where tenants have schemas, the tenants' roles.
+std::string logins(const Ruleset& rules, const WallOptions& options) {
   std::string sql = "login_name (name) AS (SELECT NULL::text WHERE false";
   for (const std::string& role : options.app_roles) {
     sql += " UNION ALL SELECT " + quote_literal(role);
+  }
+  if (rules.options.schemas) {
+    sql += " UNION ALL SELECT r.rolname::text FROM pg_roles r WHERE " +
+           template_matches_sql(rules.options.schemas->role, "r.rolname::text");
   }
   return sql + "), wall_owner (name) AS (SELECT " + quote_literal(options.owner_role) + "::text), ";
 }
@@ -77,9 +83,15 @@ std::vector<Oid> undeclared(const Ruleset& rules) {
     const bool counts = is_table(relation) && !in_system_schema(relation) &&
                         relation.persistence != sql::Persistence::kTemporary;
     const bool known = rules.tenant_tables.contains(oid) || rules.unwallable.contains(oid);
-    if (counts && !known && !is_shared(rules, relation)) out.push_back(oid);
+    const bool one_tenants = rules.is_tenant_schema(relation.schema);
+    if (counts && !known && !one_tenants && !is_shared(rules, relation)) out.push_back(oid);
   }
   return out;
+}
+
+/// Event triggers wall new tables; where tenants have schemas a new one is nobody else's.
+bool is_moot(const LintRule& rule, const Ruleset& rules) {
+  return rules.options.schemas && rule.id == "L50";
 }
 
 std::vector<Oid> views_of(const Ruleset& rules) {
@@ -112,8 +124,10 @@ std::string lint_sql(const LintRule& rule, const Ruleset& rules, const WallOptio
   const std::vector<Oid> unwallable(rules.unwallable.begin(), rules.unwallable.end());
   return "WITH " + tenant_tables(rules) + oid_list("unwallable", unwallable) +
          oid_list("undeclared", undeclared(rules)) + oid_list("tenant_view", views_of(rules)) +
-         logins(options) + std::string(kPrefix) + "SELECT f.object, f.reason, f.repair FROM (" +
-         std::string(rule.sql) + ") AS f (object, reason, repair) ORDER BY f.object, f.reason";
+         logins(rules, options) + std::string(kPrefix) +
+         "SELECT f.object, f.reason, f.repair FROM (" + std::string(rule.sql) +
+         ") AS f (object, reason, repair) WHERE " + (is_moot(rule, rules) ? "false" : "true") +
+         " ORDER BY f.object, f.reason";
 }
 
 std::vector<LintFinding> lint_version(int version) {

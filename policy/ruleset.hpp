@@ -9,12 +9,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "policy/schema_tenants.hpp"
 #include "sql/catalog.hpp"
 #include "types/logical_type.hpp"
 
@@ -124,10 +126,11 @@ struct TableRule {
 /// The policy part of the configuration, as plain data.
 struct PolicyOptions {
   Mode mode = Mode::kEnforce;
-  std::string tenant_column;        ///< covers every table that has it; empty = none
-  std::vector<std::string> shared;  ///< globs of tables declared to have no tenant
-  std::vector<TableRule> tables;    ///< the last rule that matches a table names its column; the
-                                    ///< policies of all that match it or a parent of it apply
+  std::string tenant_column;             ///< covers every table that has it; empty = none
+  std::vector<std::string> shared;       ///< globs of tables declared to have no tenant
+  std::optional<SchemaTenants> schemas;  ///< tenants have schemas; excludes tenant columns
+  std::vector<TableRule> tables;  ///< the last rule that matches a table names its column; the
+                                  ///< policies of all that match it or a parent of it apply
   /// New tables with neither tenant column nor place in `shared` are refused by the database.
   bool refuse_new_tables = true;
   std::vector<ColumnRule> columns;
@@ -151,6 +154,14 @@ struct Ruleset {
   PolicyOptions options;  ///< what was compiled
 
   [[nodiscard]] const ProtectedColumn* protected_column(ColumnRef ref) const;
+  /// By row or by schema.
+  [[nodiscard]] bool separates_tenants() const {
+    return !tenant_tables.empty() || options.schemas.has_value();
+  }
+  /// The schema of some tenant, where tenants have schemas.
+  [[nodiscard]] bool is_tenant_schema(std::string_view schema) const {
+    return options.schemas && options.schemas->schema.matches(schema);
+  }
   [[nodiscard]] const Permits& permits_of(Profile profile) const {
     return options.profile_permits.at(static_cast<std::size_t>(profile));
   }

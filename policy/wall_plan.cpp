@@ -5,6 +5,7 @@
 #include "policy/wall_functions.hpp"
 #include "policy/wall_grants.hpp"
 #include "policy/wall_rules.hpp"
+#include "policy/wall_schemas.hpp"
 #include "policy/wall_state.hpp"
 #include "policy/wall_table.hpp"
 #include "policy/wall_trigger.hpp"
@@ -177,6 +178,7 @@ Status check_names(const std::vector<WalledTable>& tables) {
 }  // namespace
 
 Result<std::string> wall_plan(const Ruleset& rules, const WallOptions& options) {
+  if (rules.options.schemas) return schema_wall_plan(rules, options);
   POSTERN_ASSIGN(const std::vector<WalledTable> tables, walled_tables(rules));
   POSTERN_TRY(check_names(tables));
   POSTERN_TRY(check_rules(rules));
@@ -210,7 +212,7 @@ Result<std::string> wall_plan(const Ruleset& rules, const WallOptions& options) 
 std::string wall_rollback(const WallOptions& options) {
   const std::string owner = quote_ident(options.owner_role);
   return std::string(kOpen) + drop_event_triggers_sql() + std::string(kRestoreSql) +
-         std::string(kRestoreGrantsSql) +
+         std::string(kRestoreGrantsSql) + std::string(kRestoreSchemasSql) +
          "\nDROP FUNCTION IF EXISTS postern.has_role(text), postern.subject(), postern.tenant(),\n"
          "  postern.context(), postern.guard_keys(), postern.wall_new(), postern.wall_record(),\n"
          "  postern.wall_column(oid);\n"

@@ -9,6 +9,7 @@
 #include "policy/sql_quote.hpp"
 #include "policy/wall_functions.hpp"
 #include "policy/wall_rules.hpp"
+#include "policy/wall_schemas.hpp"
 #include "policy/wall_state.hpp"
 #include "policy/wall_table.hpp"
 #include "policy/wall_trigger.hpp"
@@ -451,6 +452,7 @@ class Comparison {
 
 std::vector<WallDifference> verify_wall(const Ruleset& rules, const WallOptions& options,
                                         const std::vector<WallRow>& rows) {
+  if (rules.options.schemas) return schema_differences(rows);
   return Comparison(rules, options, rows).run();
 }
 

@@ -35,6 +35,9 @@ std::string wall_verify_sql(const Ruleset& rules, const WallOptions& options);
 std::vector<WallDifference> verify_wall(const Ruleset& rules, const WallOptions& options,
                                         const std::vector<WallRow>& rows);
 
+/// Where tenants have schemas: a SELECT of their roles that exist, one text each, ascending.
+std::string tenant_roles_sql(const Ruleset& rules);
+
 /// A single SELECT of one text: which form of the context's functions is installed. "sql", or
 /// "extension" with the version of the library that is loaded (none where it is not).
 std::string guard_form_sql();

@@ -1,5 +1,6 @@
 // The query of the verification: everything the wall consists of, as the server's catalogs have it.
 #include "policy/sql_quote.hpp"
+#include "policy/wall_schemas.hpp"
 #include "policy/wall_state.hpp"
 #include "policy/wall_verify.hpp"
 
@@ -179,6 +180,7 @@ std::string domain_and_grants() {
 }  // namespace
 
 std::string wall_verify_sql(const Ruleset& rules, const WallOptions& options) {
+  if (rules.options.schemas) return schema_verify_sql(rules, options);
   std::string sql =
       "SELECT v.section, v.object, v.property, COALESCE(v.value, '') AS value FROM (" +
       roles(options);

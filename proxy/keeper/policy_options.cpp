@@ -132,6 +132,18 @@ policy::Profile policy_profile(config::Profile profile) {
   return policy::Profile::kApp;
 }
 
+Result<std::optional<policy::SchemaTenants>> schema_tenants(const config::Config& config) {
+  using Tenants = std::optional<policy::SchemaTenants>;
+  if (!config.tenant || !config.tenant->by_schema()) return Tenants();
+  const config::TenantOptions& tenant = *config.tenant;
+  policy::SchemaTenants out;
+  POSTERN_ASSIGN(out.schema, policy::NameTemplate::parse(tenant.schema));
+  POSTERN_ASSIGN(out.role,
+                 policy::NameTemplate::parse(tenant.role.empty() ? tenant.schema : tenant.role));
+  out.trusted = tenant.trusted;
+  return Tenants(std::move(out));
+}
+
 Result<policy::PolicyOptions> policy_options(const config::Config& config,
                                              std::string_view database) {
   policy::PolicyOptions options;
@@ -139,8 +151,9 @@ Result<policy::PolicyOptions> policy_options(const config::Config& config,
   options.refuse_new_tables = config.policy.new_tables == config::NewTables::kRefuse;
   take_permits(config.policy, options);
   if (config.tenant) {
-    options.tenant_column = config.tenant->column;
+    if (!config.tenant->by_schema()) options.tenant_column = config.tenant->column;
     options.shared = config.tenant->shared;
+    POSTERN_ASSIGN(options.schemas, schema_tenants(config));
   }
   for (const config::TableOptions& table : config.tables) {
     if (!config::rule_applies(config, table.database, database)) continue;
@@ -163,6 +176,8 @@ policy::WallOptions wall_options(const config::Config& config, std::string_view 
   std::set<std::string> roles;
   for (const auto& [name, user] : config.users) {
     if (!is_bound_by_wall(config::effective_profile(config, name, database))) continue;
+    // A tenant's role is known by its name, whichever login it serves.
+    if (config.tenant && config.tenant->by_schema() && !user.tenant.is_none()) continue;
     roles.insert(upstream_role(options, name, user));
   }
   const bool lists_all = !config::admits_strangers(config);

@@ -1,6 +1,7 @@
 // What the configuration says of one database, in the words of policy/. Pure.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "base/result.hpp"
@@ -18,6 +19,9 @@ policy::Profile policy_profile(config::Profile profile);
 /// columns): to leave it out would show what it hides.
 Result<policy::PolicyOptions> policy_options(const config::Config& config,
                                              std::string_view database);
+
+/// Where tenants have schemas: how those and their roles are named.
+Result<std::optional<policy::SchemaTenants>> schema_tenants(const config::Config& config);
 
 /// 32 hex digits that stand for a link group's name, the same on every instance and for ever: they
 /// are part of key derivation. A UUID stands for itself. Empty for an empty name.

@@ -112,8 +112,9 @@ Task<Result<std::vector<policy::WallDifference>>> read_wall(
 Task<Result<NodeWall>> read_node_wall(ServiceConnection* connection,
                                       std::shared_ptr<const policy::Ruleset> rules,
                                       policy::WallOptions options) {
-  std::string text = "SELECT (" + policy::wall_hash_sql(*rules, options) + "), (" +
-                     std::string(policy::kGuardKeysSql) + ")";
+  // Where tenants have schemas nothing is signed.
+  const std::string keys_sql = rules->options.schemas ? "''" : std::string(policy::kGuardKeysSql);
+  std::string text = "SELECT (" + policy::wall_hash_sql(*rules, options) + "), (" + keys_sql + ")";
   const Result<Rows> rows = co_await connection->query(std::move(text));
   if (!rows) co_return unreadable(rows.error());
   const bool whole = rows->size() == 1 && rows->front().size() == 2 && rows->front()[0];

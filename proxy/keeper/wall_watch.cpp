@@ -37,7 +37,7 @@ bool same(const std::optional<Error>& a, const std::optional<Error>& b) {
 }  // namespace
 
 bool WatchedDatabase::needs_wall() const {
-  return rules_ != nullptr && !rules_->tenant_tables.empty();
+  return rules_ != nullptr && rules_->separates_tenants();
 }
 
 bool WatchedDatabase::enforces() const {

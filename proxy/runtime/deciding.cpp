@@ -24,7 +24,7 @@ bool cached(std::string_view text, const DecisionScope& scope) {
 
 bool equal(const policy::Principal& a, const policy::Principal& b) {
   return a.profile == b.profile && a.has_tenant == b.has_tenant && a.decrypts == b.decrypts &&
-         a.chooses == b.chooses;
+         a.chooses == b.chooses && a.schema == b.schema;
 }
 
 std::size_t footprint(const policy::Decision& decision) {
@@ -84,14 +84,16 @@ std::uint64_t Decider::scope_id(const DecisionScope& scope) {
   return scopes_.front().id;
 }
 
-/// Scopes of the database's former policies go at once: each holds a catalog in memory.
+/// Scopes of the database's former policies go at once: each holds a catalog in memory. Where there
+/// are too many, the quarter that was not used for the longest time goes.
 std::uint64_t Decider::add_scope(const DecisionScope& scope) {
-  const bool full = scopes_.size() >= kMaxScopes;
+  const std::size_t kept = scopes_.size() >= kMaxScopes ? kMaxScopes / 4 * 3 : kMaxScopes;
   std::vector<std::uint64_t> gone;
-  for (const Scope& known : scopes_) {
+  for (std::size_t i = 0; i < scopes_.size(); ++i) {
+    const Scope& known = scopes_[i];
     const bool former =
         known.database == scope.database && known.protection->epoch < scope.protection->epoch;
-    if (full || former) gone.push_back(known.id);
+    if (former || i >= kept) gone.push_back(known.id);
   }
   if (!gone.empty()) drop_scopes(gone);
   Scope added;

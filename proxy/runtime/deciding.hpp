@@ -63,7 +63,7 @@ class Decider {
 
   /// Longer texts are analysed every time.
   static constexpr std::size_t kMaxCachedBytes = 16 * 1024;
-  /// Combinations of database, policy, profile and search path kept apart; one more starts afresh.
+  /// Combinations of database, policy, profile, search path and tenant's schema kept apart.
   static constexpr std::size_t kMaxScopes = 256;
   /// Analyses kept of texts of one shape whose fixed literals differ.
   static constexpr std::size_t kMaxVariants = 4;

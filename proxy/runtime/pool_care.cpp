@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "proxy/pool/identity.hpp"
+#include "proxy/session/tenant_role.hpp"
 #include "proxy/sinks/log.hpp"
 
 namespace postern::proxy {
@@ -18,7 +19,8 @@ std::shared_ptr<const Secret> password_of(Runtime& runtime, const Database& data
   if (user == options.user && !options.password.empty()) {
     return std::make_shared<const Secret>(options.password.clone());
   }
-  return runtime.users.password(user);
+  auto password = tenant_role_password(*runtime.config, user);
+  return password != nullptr ? password : runtime.users.password(user);
 }
 
 std::optional<UpstreamTarget> target_of(Runtime& runtime, const PoolTicket& ticket) {

@@ -18,6 +18,7 @@ DecisionScope scope_of(Session* session, std::shared_ptr<const Protection> prote
   scope.protection = std::move(protection);
   scope.principal.profile = session->identity.profile;
   scope.principal.has_tenant = !session->identity.tenant.is_none();
+  scope.principal.schema = session->identity.schema;
   scope.principal.chooses = session->choice != nullptr && session->choice->rights().by_set;
   scope.principal.decrypts = sees_plaintext(session->identity.profile);
   scope.text_bytes = session->config().limits.query_bytes.bytes;

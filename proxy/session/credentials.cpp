@@ -5,6 +5,7 @@
 #include "base/codes/auth.hpp"
 #include "base/codes/session.hpp"
 #include "proxy/session/audit_record.hpp"
+#include "proxy/session/tenant_role.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -145,7 +146,10 @@ void give_credentials(Session* session, UpstreamTarget* target) {
     target->password = std::make_shared<const Secret>(database.password.clone());
     return;
   }
-  target->password = session->runtime().users.password(who.upstream_user);
+  target->password = tenant_role_password(session->config(), who.upstream_user);
+  if (target->password == nullptr) {
+    target->password = session->runtime().users.password(who.upstream_user);
+  }
   // Who was let in without proof gets nothing that others proved.
   if (target->password != nullptr || who.upstream_user != who.login || who.proof == nullptr) return;
   target->proof = session->runtime().auth->proofs.find(who.login);

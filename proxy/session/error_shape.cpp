@@ -71,7 +71,7 @@ bool shapes_messages(const Session& session) {
     return false;
   }
   const policy::Ruleset& rules = *protection->rules;
-  if (rules.tenant_tables.empty()) return false;
+  if (!rules.separates_tenants()) return false;
   policy::Profile profile = session.identity.profile;
   if (profile == policy::Profile::kTransparent) profile = policy::Profile::kApp;
   const bool confined = profile == policy::Profile::kApp || profile == policy::Profile::kAnalyst;

@@ -12,6 +12,7 @@
 #include "proxy/session/acting.hpp"
 #include "proxy/session/credentials.hpp"
 #include "proxy/session/login.hpp"
+#include "proxy/session/tenant_role.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -201,11 +202,26 @@ Status resolve(Session* session, const config::UserOptions& user, const OwnOptio
   who.roles = std::move(found.roles);
   who.valid_until_us = found.valid_until_us;
   POSTERN_TRY(still_valid(*session));
+  POSTERN_TRY(take_tenant_role(session, found));
   if (found.rights.by_set || found.rights.by_comment || who.valid_until_us != 0) {
     session->choice = std::make_unique<Choice>(found.acts_for, std::move(found.rights));
   }
   act_for(session, std::move(found.acts_for));
   return ok();
+}
+
+bool tenants_have_roles(const Session& session) {
+  const auto& tenant = session.context->runtime->config->tenant;
+  return tenant && tenant->by_schema();
+}
+
+// Of a login that no file names nobody knows whether the wall holds it; its tenant's role it does.
+Status check_stranger(Session* session) {
+  const Identity& who = session->identity;
+  const bool known = session->runtime().users.lists(who.login) || !who.schema.empty() ||
+                     who.upstream_user == session->database->options().user;
+  if (known || !gate_applies(*session)) return ok();
+  return make_error(pst::kStrangerRefused);
 }
 
 }  // namespace
@@ -230,15 +246,13 @@ Status identify(Session* session, protocol::LoginRequest request) {
   who.upstream_user = !user.upstream_user.empty() ? user.upstream_user
                       : !database.user.empty()    ? database.user
                                                   : who.login;
-  if (gate_applies(*session) && !session->runtime().users.lists(who.login) &&
-      who.upstream_user != database.user) {
-    return make_error(pst::kStrangerRefused);
-  }
+  if (!tenants_have_roles(*session)) POSTERN_TRY(check_stranger(session));
   POSTERN_ASSIGN(const OwnOptions own, read_parameters(session, request));
   session->pooled = database.pool_mode != config::PoolMode::kSession;
   session->per_statement = database.pool_mode == config::PoolMode::kStatement;
   if (session->pooled) session->state.start(take_settings(who));
   POSTERN_TRY(resolve(session, user, own));
+  if (tenants_have_roles(*session)) POSTERN_TRY(check_stranger(session));
   const ClientLimits limits = client_limits(session->config().limits, database, user);
   POSTERN_ASSIGN(session->place, session->runtime().registry.admit(place_of(session, limits)));
   return ok();

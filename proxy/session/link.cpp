@@ -19,6 +19,7 @@
 #include "proxy/session/search_path.hpp"
 #include "proxy/session/settling.hpp"
 #include "proxy/session/state_following.hpp"
+#include "proxy/session/tenant_role.hpp"
 #include "proxy/session/violations.hpp"
 #include "proxy/session/wait_notice.hpp"
 #include "proxy/sinks/log.hpp"
@@ -120,7 +121,7 @@ Task<Result<std::unique_ptr<Transport>>> adopt_or_open(Session* session, PoolTic
   ticket->opened(*server.facts, server.transport.tls() != nullptr);
   *facts = std::move(server.facts);
   // Only without settings of one client's own is it what every other one would see.
-  if (session->identity.startup.empty() && !(*facts)->standby) {
+  if (fresh_startup(session->identity) && !(*facts)->standby) {
     session->database->remember(session->identity.upstream_user,
                                 {(*facts)->parameters, (*facts)->search_path});
   }
@@ -304,6 +305,8 @@ Prompt<Status> attach_primary(Session* session) {
 
 bool arming_due(const Session& session, const ServerLink& link) {
   const auto protection = session.database->protection();
+  // Where tenants have schemas the role of the connection says whose it is.
+  if (!session.identity.schema.empty()) return false;
   const bool wanted =
       protection != nullptr && protection->is_protected && !session.identity.tenant.is_none();
   if (!wanted) return link.context().issued != 0 && session.identity.tenant.is_none();

@@ -35,6 +35,7 @@ struct Identity {
   std::string address;  ///< host:port of the client
   std::string upstream_user;
   TenantId tenant;                  ///< none() where no tenant is in force
+  std::string schema;               ///< of the tenant, where tenants have schemas; else empty
   std::string subject;              ///< the end user it acts for; empty: not known
   std::string purpose;              ///< as asserted, for the access log
   std::vector<std::string> roles;   ///< of the end user, from a token

@@ -11,6 +11,7 @@
 #include "protocol/simple.hpp"
 #include "proxy/session/items.hpp"
 #include "proxy/session/link.hpp"
+#include "proxy/session/tenant_role.hpp"
 #include "proxy/session/tracking.hpp"
 
 namespace postern::proxy {
@@ -129,7 +130,7 @@ bool runs_unseen_code(const AnalysedText& analysed) {
 }
 
 bool welcome_from_memory(Session* session) {
-  if (!session->pooled || !session->identity.startup.empty()) return false;
+  if (!session->pooled || !fresh_startup(session->identity)) return false;
   const auto fresh = session->database->fresh_session(session->identity.upstream_user);
   if (fresh == nullptr) return false;
   const auto encoding = fresh->parameters.find("client_encoding");

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "base/codes/config.hpp"
+#include "base/codes/wall.hpp"
 #include "tests/config/files.hpp"
 
 using namespace postern;
@@ -85,6 +86,25 @@ const Case kProtectionCases[] = {
     {"[tenant]\n[[table]]\nname = 'ab'\n", pst::kConfigBadValue, 7, "schema.table"},
     {"[tenant]\n[[table]]\nname = 'a.b'\n[[table.policies]]\nname = 'p'\n", pst::kConfigMissingKey,
      8, "neither using nor check"},
+    {"[tenant]\nschema = 'tenant'\n", pst::kBadTenantTemplate, 6, "lacks {tenant}"},
+    {"[tenant]\nschema = 't_{tenant}'\nrole = 'postgres{tenant}'\n", pst::kBadTenantTemplate, 7,
+     "to Postern"},
+    {"[tenant]\nschema = 't_{tenant}'\ncolumn = 'tenant_id'\n", pst::kConfigConflict, 7,
+     "rows or schemas"},
+    {"[tenant]\nschema = 't_{tenant}'\nguard_key_file = 'k'\n", pst::kConfigConflict, 7,
+     "rows or schemas"},
+    {"[tenant]\nschema = 't_{tenant}'\ntrusted = ['f']\n", pst::kConfigBadValue, 7,
+     "is not schema.name"},
+    {"[tenant]\nschema = 't_{tenant}'\nshared = ['t_common.*']\n", pst::kConfigConflict, 7,
+     "would be a tenant's schema"},
+    {"[tenant]\nrole = 't_{tenant}'\n", pst::kConfigConflict, 6, "without tenant.schema"},
+    {"[tenant]\nrole_password = 'p'\n", pst::kConfigConflict, 6, "without tenant.schema"},
+    {"[tenant]\ntrusted = ['a.f']\n", pst::kConfigConflict, 6, "without tenant.schema"},
+    {"[tenant]\nschema = 't_{tenant}'\n[[table]]\nname = 'a.b'\n", pst::kConfigConflict, 7,
+     "beside tenant.schema"},
+    {"[tenant]\nschema = 't_{tenant}'\nrole = 's{tenant}x'\n[database.sox]\ncluster = 'main'\n"
+     "user = 'sox'\n",
+     pst::kConfigConflict, 10, "would also be the login of a tenant"},
     {"[[column]]\ntable = 'a.b'\nname = 'c'\n", pst::kConfigMissingKey, 5, "neither scheme"},
     {"[[column]]\ntable = 'a.*'\nname = 'c'\nmask = 'fixed'\n", pst::kConfigBadValue, 6,
      "is not one"},
@@ -128,6 +148,16 @@ TEST_CASE("rules of tenants, tables and columns") {
     CAPTURE(messages(report));
     CHECK(only_error(report, c.code, c.line, c.part));
   }
+}
+
+TEST_CASE("tenants that have schemas need no key, and their columns no tenant column") {
+  const std::string tenants =
+      std::string(kService) +
+      "[tenant]\nschema = 't_{tenant}'\nrole = 'r_{tenant}'\nrole_password = 'p'\n"
+      "trusted = ['shared.*']\nshared = ['shared.*']\n";
+  const LoadReport report = load_more(tenants);
+  CAPTURE(messages(report));
+  CHECK(report.errors.empty());
 }
 
 TEST_CASE("an encrypted column needs keys, type, uuid and a type its scheme can hold") {

@@ -137,7 +137,7 @@ class WholeTableNumbersTest(ProtectedTest):
             with self.subTest(sql), self.assertRaises(psycopg.Error) as caught:
                 client.execute(sql)
             self.assertEqual(caught.exception.sqlstate, "0A000", sql)
-            self.assertIn("PST-1509", caught.exception.diag.message_detail or "", sql)
+            self.assertIn("PST-1524", caught.exception.diag.message_detail or "", sql)
             self.assertIn("count(*)", caught.exception.diag.message_hint or "", sql)
 
     def test_ages(self) -> None:

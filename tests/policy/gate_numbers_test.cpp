@@ -12,7 +12,7 @@ using policy::Profile;
 
 namespace {
 
-constexpr const char* kRefused = "PST-1509 gate.numbers";
+constexpr const char* kRefused = "PST-1524 gate.numbers";
 
 std::vector<std::pair<int, OutputAction>> shaped(const char* text,
                                                  const Principal& principal = kTenantApp) {

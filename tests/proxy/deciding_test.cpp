@@ -89,13 +89,15 @@ TEST_CASE("a new policy of the database lets go of everything under the former")
   CHECK(rig.decider.bytes() == 0);
 }
 
-TEST_CASE("one scope past the limit starts afresh") {
+TEST_CASE("one scope past the limit takes the place of those unused for the longest time") {
   Rig rig;
   const std::string text = "SELECT note FROM t WHERE id = 1";
   rig.learn(text);
   std::vector<std::vector<std::string>> paths;
   for (std::size_t i = 1; i < Decider::kMaxScopes; ++i) paths.push_back({std::to_string(i)});
-  for (const auto& path : paths) {
+  rig.scope.search_path = paths.back();
+  rig.learn(text);
+  for (const auto& path : std::span(paths).first(paths.size() - 1)) {
     rig.scope.search_path = path;
     CHECK(rig.source(text) == Source::kNone);
   }
@@ -104,8 +106,11 @@ TEST_CASE("one scope past the limit starts afresh") {
   const std::vector<std::string> more = {"more"};
   rig.scope.search_path = more;
   CHECK(rig.source(text) == Source::kNone);
-  rig.scope.search_path = rig.path;
   CHECK(rig.source(text) == Source::kNone);  // one past it
+  rig.scope.search_path = rig.path;
+  CHECK(rig.source(text) == Source::kBytes);  // just used
+  rig.scope.search_path = paths.back();
+  CHECK(rig.source(text) == Source::kNone);  // used before all others
 }
 
 TEST_CASE("texts up to 16 KB are kept, and no more bytes than allowed") {
