@@ -20,6 +20,7 @@ void gate_functions(const Judged& judged);
 void gate_settings(const Judged& judged);
 void gate_relations(const Judged& judged);
 void gate_numbers(const Judged& judged);
+void gate_definitions(const Judged& judged);
 
 /// The whole text: settings that decide what statements mean change only by themselves.
 void gate_mixing(const sql::Facts& facts, const Ruleset& rules, Profile profile,
