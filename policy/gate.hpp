@@ -25,6 +25,7 @@ void gate_schemas(const Judged& judged);
 
 /// The relation stands in some tenant's schema.
 [[nodiscard]] bool in_tenant_schema(const Judged& judged, Oid relation);
+void gate_definitions(const Judged& judged);
 
 /// The whole text: settings that decide what statements mean change only by themselves.
 void gate_mixing(const sql::Facts& facts, const Ruleset& rules, Profile profile,

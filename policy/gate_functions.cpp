@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/codes/gate.hpp"
+#include "policy/extension_risks.hpp"
 #include "policy/gate.hpp"
 #include "policy/glob.hpp"
 #include "policy/known_builtins.hpp"
@@ -103,16 +104,8 @@ constexpr std::string_view kDeniedBuiltins[] = {
     "binary_upgrade_*",
 };
 
-// Of extensions, in whatever schema they are installed.
-constexpr std::string_view kDeniedExtensions[] = {
-    "dblink*",      "crosstab*",      "connectby*",     "xpath_table",       "plproxy*",
-    "pgstat*",      "pg_stat_*",      "get_raw_page",   "heap_page_*",       "page_header",
-    "bt_page_*",    "bt_metap",       "brin_page_*",    "fsm_page_contents", "tuple_data_split",
-    "pg_dirtyread", "pg_visibility*", "pgrowlocks",     "pg_buffercache*",   "pg_freespace*",
-    "pg_prewarm",   "bt_index_*",     "verify_heapam",  "heap_force_*",      "lo_oid",
-    "pg_file_*",    "pg_logdir_ls",   "postgres_fdw_*", "file_fdw_*",        "http*",
-};
-constexpr std::string_view kDeniedSchemas[] = {"cron", "timetable", "dbms_job", "adminpack"};
+constexpr std::string_view kDeniedSchemas[] = {"cron",      "timetable",  "dbms_job", "adminpack",
+                                               "dbms_pipe", "dbms_alert", "utl_file"};
 
 constexpr std::string_view kSharedBuiltins[] = {"pg_advisory_*", "pg_try_advisory_*", "pg_notify",
                                                 "setval"};
@@ -155,9 +148,6 @@ constexpr std::string_view kNeverBuiltins[] = {
     "pg_promote",
     "pg_import_system_collations",
 };
-constexpr std::string_view kNeverExtensions[] = {
-    "dblink*",      "crosstab*", "connectby*", "xpath_table",    "plproxy*",  "get_raw_page",
-    "pg_dirtyread", "heap_*",    "lo_oid",     "postgres_fdw_*", "pg_file_*", "http*"};
 
 /// PostgreSQL's own; an extension may be installed into pg_catalog as well.
 bool is_builtin(const sql::Routine& routine) {
@@ -167,7 +157,7 @@ bool is_builtin(const sql::Routine& routine) {
 bool is_never(const sql::Routine& routine) {
   if (matches(kDeniedSchemas, routine.schema) || routine.schema == "postern") return true;
   return is_builtin(routine) ? matches(kNeverBuiltins, routine.name)
-                             : matches(kNeverExtensions, routine.name);
+                             : extension_risk(routine) == ExtensionRisk::kNever;
 }
 
 bool freed(const Judged& j, const sql::Routine& routine) {
@@ -203,6 +193,7 @@ std::string why_never_function(std::string_view glob) {
   sql::Routine routine;
   routine.schema = glob.substr(0, dot);
   routine.name = glob.substr(dot + 1);
+  routine.native = true;  // of which extension it is only the catalog tells: here by its name
   if (has_glob(routine.schema)) return "its schema has to be named";
   if (routine.name == "*" && routine.schema == "pg_catalog") return "it names every function";
   if (!is_never(routine)) return "";
@@ -212,7 +203,8 @@ std::string why_never_function(std::string_view glob) {
 FunctionRisk function_risk(const sql::Routine& routine) {
   if (!is_builtin(routine)) {
     if (matches(kDeniedSchemas, routine.schema)) return FunctionRisk::kDenied;
-    return matches(kDeniedExtensions, routine.name) ? FunctionRisk::kDenied : FunctionRisk::kNone;
+    const bool harmless = extension_risk(routine) == ExtensionRisk::kNone;
+    return harmless ? FunctionRisk::kNone : FunctionRisk::kDenied;
   }
   const bool denied = matches(kDeniedBuiltins, routine.name) || counts_transactions(routine);
   if (denied) return FunctionRisk::kDenied;

@@ -41,14 +41,23 @@ constexpr std::string_view kDeniedViews[] = {
 // Relations of the server have smaller oids than any that were made later.
 constexpr Oid kFirstUserOid = 16384;
 
+// Passwords for other servers, as far as the pool's role may see them.
+constexpr std::string_view kDeniedStandardViews[] = {"user_mapping*", "_pg_user_mapping*"};
+
+template <typename List>
+bool listed(const List& list, std::string_view name) {
+  return std::any_of(std::begin(list), std::end(list),
+                     [&](std::string_view glob) { return glob_match(glob, name); });
+}
+
 bool denied_view(const sql::Relation& relation) {
+  if (relation.schema == "information_schema") return listed(kDeniedStandardViews, relation.name);
   if (relation.schema == "postern" || relation.schema == "cron") return true;
   // One of a newer server has to be looked at first.
   const bool builtin = relation.schema == "pg_catalog" && relation.oid < kFirstUserOid;
   if (builtin && !is_known_relation(relation.name)) return true;
   const bool candidate = relation.schema == "pg_catalog" || relation.name.starts_with("pg_");
-  return candidate && std::any_of(std::begin(kDeniedViews), std::end(kDeniedViews),
-                                  [&](std::string_view g) { return glob_match(g, relation.name); });
+  return candidate && listed(kDeniedViews, relation.name);
 }
 
 bool is_walled(const Judged& j, const sql::Relation& relation) {
@@ -133,6 +142,7 @@ void gate_relations(const Judged& j) {
     if (use.written && in_system_schema(*relation) && !relation->schema.starts_with("pg_temp_")) {
       return refuse(j, pst::kRelationNotAllowed, *relation, "gate.relation");
     }
+    // What a migrator may not define is judged in gate_definitions().
     if (j.profile == Profile::kMigrator) continue;
     if (j.profile == Profile::kBackup) {
       gate_uncovered(j, *relation);

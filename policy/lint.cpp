@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "policy/closure.hpp"
+#include "policy/extension_risks.hpp"
 #include "policy/glob.hpp"
 #include "policy/sql_quote.hpp"
 #include "policy/wall_schemas.hpp"
@@ -70,6 +71,14 @@ std::string logins(const Ruleset& rules, const WallOptions& options) {
   return sql + "), wall_owner (name) AS (SELECT " + quote_literal(options.owner_role) + "::text), ";
 }
 
+std::string extensions() {
+  std::string sql = "reported_extension (name) AS (SELECT NULL::text WHERE false";
+  for (const std::string_view name : reported_extensions()) {
+    sql += " UNION ALL SELECT " + quote_literal(name);
+  }
+  return sql + "), ";
+}
+
 bool is_shared(const Ruleset& rules, const sql::Relation& relation) {
   return std::any_of(
       rules.options.shared.begin(), rules.options.shared.end(),
@@ -124,7 +133,7 @@ std::string lint_sql(const LintRule& rule, const Ruleset& rules, const WallOptio
   const std::vector<Oid> unwallable(rules.unwallable.begin(), rules.unwallable.end());
   return "WITH " + tenant_tables(rules) + oid_list("unwallable", unwallable) +
          oid_list("undeclared", undeclared(rules)) + oid_list("tenant_view", views_of(rules)) +
-         logins(rules, options) + std::string(kPrefix) +
+         logins(rules, options) + extensions() + std::string(kPrefix) +
          "SELECT f.object, f.reason, f.repair FROM (" + std::string(rule.sql) +
          ") AS f (object, reason, repair) WHERE " + (is_moot(rule, rules) ? "false" : "true") +
          " ORDER BY f.object, f.reason";

@@ -57,11 +57,7 @@ WHERE p.proowner <> r.relowner AND NOT o.rolsuper)sql"},
     {"L46", "extension that reaches around row security",
      "it reads pages, files or other servers, or runs statements outside Postern", R"sql(
 SELECT format('%I', e.extname), 'installed', format('DROP EXTENSION %I;', e.extname)
-FROM pg_extension e WHERE e.extname IN ('dblink', 'postgres_fdw', 'file_fdw', 'adminpack',
-  'pageinspect', 'pg_visibility', 'pgrowlocks', 'pgstattuple', 'amcheck', 'pg_surgery',
-  'pg_buffercache', 'pg_freespacemap', 'pg_walinspect', 'pg_dirtyread', 'pg_cron', 'pg_timetable',
-  'pg_background', 'plproxy', 'xml2', 'http', 'pg_net', 'aws_s3', 'pg_logicalinspect',
-  'old_snapshot'))sql"},
+FROM pg_extension e JOIN reported_extension r ON r.name = e.extname)sql"},
     {"L47", "untrusted language", "its functions run as the server's operating system user", R"sql(
 SELECT format('%I', l.lanname), 'functions in it are bound by nothing',
        format('DROP LANGUAGE %I;', l.lanname)

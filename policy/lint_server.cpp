@@ -24,12 +24,15 @@ WHERE s.source NOT IN ('default', 'database', 'user', 'database user', 'client')
 SELECT 'large objects', format('%s in the database', count(*)),
        '-- SELECT lo_unlink(oid) FROM pg_largeobject_metadata; -- or columns of type bytea'
 FROM pg_largeobject_metadata HAVING count(*) > 0)sql"},
-    {"L50", "event trigger for new tables absent or disabled",
-     "a new table passes without a wall until the next verification", R"sql(
+    {"L50", "event trigger absent or disabled",
+     "a new table passes without a wall until the next verification, and an owner's code may open "
+     "one",
+     R"sql(
 SELECT w.name, CASE WHEN e.oid IS NULL THEN 'missing' ELSE 'disabled' END,
        CASE WHEN e.oid IS NULL THEN '-- run as superuser: postern policy apply'
             ELSE format('ALTER EVENT TRIGGER %I ENABLE ALWAYS;', w.name) END
-FROM (VALUES ('postern_wall_1'), ('postern_wall_2')) AS w (name)
+FROM (VALUES ('postern_wall_1'), ('postern_wall_2'), ('postern_wall_3'), ('postern_wall_4'))
+  AS w (name)
 LEFT JOIN pg_event_trigger e ON e.evtname = w.name
 WHERE e.oid IS NULL OR e.evtenabled <> 'A')sql"},
 };

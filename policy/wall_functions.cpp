@@ -141,6 +141,7 @@ std::vector<WallFunction> wall_functions(const Ruleset& rules) {
        wall_column_body(rules)},
       {"wall_new", "", "", "event_trigger", false, true, wall_new_body(rules), "", true, 'v'},
       {"wall_record", "", "", "event_trigger", true, true, wall_record_body(rules), "", true, 'v'},
+      {"wall_kept", "", "", "event_trigger", true, true, wall_kept_body(), "", true, 'v'},
   };
 }
 

@@ -215,7 +215,7 @@ std::string wall_rollback(const WallOptions& options) {
          std::string(kRestoreGrantsSql) + std::string(kRestoreSchemasSql) +
          "\nDROP FUNCTION IF EXISTS postern.has_role(text), postern.subject(), postern.tenant(),\n"
          "  postern.context(), postern.guard_keys(), postern.wall_new(), postern.wall_record(),\n"
-         "  postern.wall_column(oid);\n"
+         "  postern.wall_kept(), postern.wall_column(oid);\n"
          "DROP TABLE IF EXISTS postern.wall_state, postern.context_key, postern.wall_grant;\n"
          "-- Encrypted columns still need the domain, other databases the role.\n"
          "DO $postern$\nBEGIN\n"

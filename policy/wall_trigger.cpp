@@ -128,8 +128,9 @@ constexpr std::string_view kRaised = R"(
                      CASE WHEN narrowed THEN 'false' ELSE 'true' END,
                      CASE WHEN narrowed THEN 'false' ELSE 'true' END);
     END IF;
-    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', target.name);
-    EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', target.name);
+    -- In one: postern.wall_kept() looks behind each command.
+    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY',
+                   target.name);
   END LOOP;
 )";
 
@@ -163,6 +164,12 @@ constexpr std::string_view kMadeTable = R"(
     ELSIF made.relkind IN ('r', 'p') AND made.tenant IS NULL
         AND made.command_tag IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO') THEN
       )";
+
+constexpr std::string_view kEnable =
+    "  ALTER EVENT TRIGGER postern_wall_1 ENABLE ALWAYS;\n"
+    "  ALTER EVENT TRIGGER postern_wall_2 ENABLE ALWAYS;\n"
+    "  ALTER EVENT TRIGGER postern_wall_3 ENABLE ALWAYS;\n"
+    "  ALTER EVENT TRIGGER postern_wall_4 ENABLE ALWAYS;\n";
 
 }  // namespace
 
@@ -278,8 +285,12 @@ std::string create_event_triggers_sql() {
          "  CREATE EVENT TRIGGER postern_wall_2 ON ddl_command_end WHEN TAG IN ('CREATE TABLE',\n"
          "    'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE', 'CREATE SCHEMA')\n"
          "    EXECUTE FUNCTION postern.wall_record();\n"
-         "  ALTER EVENT TRIGGER postern_wall_1 ENABLE ALWAYS;\n"
-         "  ALTER EVENT TRIGGER postern_wall_2 ENABLE ALWAYS;\n"
+         "  CREATE EVENT TRIGGER postern_wall_3 ON ddl_command_end WHEN TAG IN ('ALTER TABLE',\n"
+         "    'ALTER POLICY')\n"
+         "    EXECUTE FUNCTION postern.wall_kept();\n"
+         "  CREATE EVENT TRIGGER postern_wall_4 ON sql_drop EXECUTE FUNCTION "
+         "postern.wall_kept();\n" +
+         std::string(kEnable) +
          "EXCEPTION\n"
          "  WHEN insufficient_privilege THEN\n"
          "    RAISE WARNING 'no event trigger: that takes a superuser. A new table closes the "
@@ -292,6 +303,8 @@ std::string drop_event_triggers_sql() {
   return "DO $postern$\nBEGIN\n"
          "  DROP EVENT TRIGGER IF EXISTS postern_wall_1;\n"
          "  DROP EVENT TRIGGER IF EXISTS postern_wall_2;\n"
+         "  DROP EVENT TRIGGER IF EXISTS postern_wall_3;\n"
+         "  DROP EVENT TRIGGER IF EXISTS postern_wall_4;\n"
          "EXCEPTION WHEN insufficient_privilege THEN\n  NULL;  -- they stay as a superuser made "
          "them\n"
          "END\n$postern$;\n";

@@ -109,6 +109,10 @@ class Comparison {
              "member of a role that is a superuser or has BYPASSRLS: SET ROLE leaves the wall",
              "-- revoke that role from " + quote_ident(role) + "; postern policy lint names it");
     }
+    if (role_has(role, "tables=t")) {
+      differ(role, "member of a role that owns walled tables: SET ROLE opens the wall",
+             "-- revoke that role from " + quote_ident(role) + "; postern policy lint names it");
+    }
     if (role_has(role, "owner=t")) {
       differ(role, "member of the wall's owner: can read its keys",
              "REVOKE " + quote_ident(options_.owner_role) + " FROM " + quote_ident(role) + ";");
@@ -228,7 +232,7 @@ class Comparison {
     for (const std::string_view name : kEventTriggers) {
       const std::string* enabled = value("event", std::string(name), "enabled");
       if (enabled == nullptr || *enabled == "A") continue;
-      differ(std::string(name), "event trigger for new tables is disabled",
+      differ(std::string(name), "event trigger of the wall is disabled",
              "ALTER EVENT TRIGGER " + std::string(name) + " ENABLE ALWAYS;");
     }
   }

@@ -37,7 +37,10 @@ std::string roles(const WallOptions& options) {
          "pg_catalog.pg_has_role(r.oid, 'pg_read_all_stats', 'USAGE'), ' owner=', EXISTS (SELECT "
          "FROM pg_catalog.pg_roles AS o WHERE o.rolname = " +
          quote_literal(options.owner_role) +
-         " AND pg_catalog.pg_has_role(r.oid, o.oid, 'MEMBER'))) FROM pg_catalog.pg_roles AS r "
+         " AND pg_catalog.pg_has_role(r.oid, o.oid, 'MEMBER')), ' tables=', EXISTS (SELECT FROM "
+         "pg_catalog.pg_policy AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid WHERE "
+         "p.polname = 'postern_tenant' AND c.relowner <> r.oid AND pg_catalog.pg_has_role(r.oid, "
+         "c.relowner, 'MEMBER'))) FROM pg_catalog.pg_roles AS r "
          "WHERE r.rolname IN (" +
          name_list(names) + ")";
 }

@@ -109,6 +109,8 @@ struct Routine {
   char volatility = 'v';  ///< i s v
   char parallel = 'u';    ///< s r u
   bool security_definer = false;
+  bool native = false;    ///< written in C, or the server's own
+  std::string extension;  ///< that it is a member of; empty: of none
   std::int16_t min_args = 0;
   std::int16_t max_args = 0;  ///< -1 = variadic
   Oid return_type = kInvalidOid;

@@ -157,6 +157,14 @@ std::string dotted(const ast::RangeVar* range) {
 
 }  // namespace
 
+const Relation* Resolver::known_relation(const ast::RangeVar* range) const {
+  if (range == nullptr || context_.catalog == nullptr) return nullptr;
+  const std::string_view schema = ast::text(range->schemaname);
+  const std::string_view name = ast::text(range->relname);
+  return schema.empty() ? context_.catalog->resolve(name, context_.search_path)
+                        : context_.catalog->relation(schema, name);
+}
+
 /// LOCK and TRUNCATE must know their tables; a table unknown to DDL may be one just made.
 void Resolver::named_relation(const ast::RangeVar* range, bool written) {
   if (range == nullptr) return;
@@ -165,11 +173,8 @@ void Resolver::named_relation(const ast::RangeVar* range, bool written) {
   const Relation* relation = nullptr;
   if (must_know) {
     relation = find_relation(range);
-  } else if (context_.catalog != nullptr) {
-    const std::string_view schema = ast::text(range->schemaname);
-    const std::string_view name = ast::text(range->relname);
-    relation = schema.empty() ? context_.catalog->resolve(name, context_.search_path)
-                              : context_.catalog->relation(schema, name);
+  } else {
+    relation = known_relation(range);
   }
   if (relation == nullptr) return;
   RelationUse& used = relation_use(relation->oid);
@@ -195,6 +200,7 @@ bool Resolver::ddl_statement(const ast::Node* node) {
   if (const ast::RangeVar* subject = subject_of(node)) {
     named_relation(subject, row->kind != StatementKind::kMaintenance);
   }
+  guard_change(node);
   return true;
 }
 
@@ -221,6 +227,9 @@ void Resolver::object_names(const ast::Node* node) {
       out_.name = ast::text(node->create_schema_stmt->schemaname);
       return;
     case PG_QUERY__NODE__NODE_DROP_STMT:
+      if (node->drop_stmt->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_POLICY) {
+        return dropped_policies(node->drop_stmt);
+      }
       for (const ast::Node* object : POSTERN_LIST(node->drop_stmt, objects)) {
         if (!ast::is(object, PG_QUERY__NODE__NODE_LIST)) continue;
         const ast::RangeVar name = range_of(POSTERN_LIST(object->list, items));

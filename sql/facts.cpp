@@ -58,7 +58,8 @@ std::size_t bytes_of(const std::vector<T>& list) {
 std::size_t bytes_of(const Statement& s) {
   std::size_t bytes = bytes_of(s.relations) + bytes_of(s.routines) + bytes_of(s.literals) +
                       bytes_of(s.params) + bytes_of(s.uses) + bytes_of(s.outputs) +
-                      s.name.capacity() + s.value.capacity();
+                      s.name.capacity() + s.value.capacity() + bytes_of(s.guard.policies) +
+                      bytes_of(s.guard.columns) + bytes_of(s.guard.joins);
   for (const RelationUse& use : s.relations) {
     bytes += bytes_of(use.columns_read) + bytes_of(use.columns_written);
   }

@@ -197,6 +197,20 @@ struct Opaque {
   std::uint32_t position = 0;  ///< byte offset, 0 if unknown
 };
 
+/// What a definition does to how rows are guarded; policy decides whether that may be.
+struct GuardChange {
+  bool opens_rows = false;  ///< ALTER TABLE: DISABLE or NO FORCE ROW LEVEL SECURITY
+  /// ALTER TABLE ... INHERIT or ATTACH PARTITION; kInvalidOid where the table is not known.
+  struct Join {
+    Oid child = kInvalidOid;
+    Oid parent = kInvalidOid;
+  };
+  std::vector<Join> joins;
+  std::vector<std::string> policies;  ///< row policies made, changed, renamed (both names), dropped
+  std::vector<std::string> columns;   ///< dropped
+  std::optional<std::string> owner;   ///< the new one; empty: not named
+};
+
 struct Statement {
   StatementKind kind = StatementKind::kEmpty;
   Span span;  ///< without leading blanks and the semicolon
@@ -228,7 +242,8 @@ struct Statement {
                        ///< May be secret: not for logs
   bool local = false;  ///< SET LOCAL
   bool computed_value =
-      false;  ///< set_config() of a literal name: the value is known to the server
+      false;          ///< set_config() of a literal name: the value is known to the server
+  GuardChange guard;  ///< CREATE, ALTER, DROP
   std::optional<Opaque> opaque;  ///< set = not understood in full; policy must assume the worst
 
   [[nodiscard]] bool understood() const { return !opaque.has_value(); }

@@ -214,6 +214,10 @@ class Resolver {
   void create_table_as(const PgQuery__CreateTableAsStmt* stmt);
   void create_view(const PgQuery__ViewStmt* stmt);
   void object_names(const ast::Node* node);
+  void guard_change(const ast::Node* node);  // guard_change.cpp
+  void table_command(const ast::RangeVar* table, const PgQuery__AlterTableCmd* command);
+  const Relation* known_relation(const ast::RangeVar* range) const;
+  void dropped_policies(const PgQuery__DropStmt* stmt);
   void into_new_table(const QueryOutput& output, const ast::RangeVar* created);
   void named_relation(const ast::RangeVar* range, bool written);
   void name_statement(std::string name);

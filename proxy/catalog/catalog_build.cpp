@@ -237,6 +237,8 @@ Status read_routines(const Rows& rows, sql::CatalogBuilder& builder) {
     r.volatility = in.letter();
     r.parallel = in.letter();
     r.security_definer = in.boolean();
+    r.native = in.boolean();
+    r.extension = in.text();
     const auto args = in.number<std::int16_t>();
     const auto defaults = in.number<std::int16_t>();
     const bool variadic = in.boolean();

@@ -80,6 +80,7 @@ WHERE w.ev_action::pg_catalog.text OPERATOR(pg_catalog.~) 'SQLVALUEFUNCTION')sql
 
 constexpr std::string_view kRoutinesSql = R"sql(
 SELECT p.oid, n.nspname, p.proname, p.prokind, p.provolatile, p.proparallel, p.prosecdef,
+       p.prolang OPERATOR(pg_catalog.<=) 13, COALESCE(e.extname, ''),
        p.pronargs, p.pronargdefaults, p.provariadic OPERATOR(pg_catalog.<>) 0, p.prorettype,
        p.proretset, pg_catalog.array_to_string(p.proargtypes, ','),
        COALESCE((SELECT pg_catalog.string_agg(
@@ -89,7 +90,11 @@ SELECT p.oid, n.nspname, p.proname, p.prokind, p.provolatile, p.proparallel, p.p
                  FROM pg_catalog.unnest(p.proallargtypes) WITH ORDINALITY t (type, place)
                  WHERE p.proargmodes[t.place] IN ('o', 'b', 't')), '')
 FROM pg_catalog.pg_proc p
-JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace)sql";
+JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
+LEFT JOIN pg_catalog.pg_depend d ON d.classid OPERATOR(pg_catalog.=)
+       'pg_catalog.pg_proc'::pg_catalog.regclass::pg_catalog.oid
+  AND d.objid OPERATOR(pg_catalog.=) p.oid AND d.deptype OPERATOR(pg_catalog.=) 'e'
+LEFT JOIN pg_catalog.pg_extension e ON e.oid OPERATOR(pg_catalog.=) d.refobjid)sql";
 
 constexpr std::string_view kOperatorsSql = R"sql(
 SELECT o.oid, n.nspname, o.oprname, o.oprleft, o.oprright, o.oprcode::pg_catalog.oid

@@ -8,6 +8,7 @@ import cat_protocol
 import cat_proxy
 import cat_read
 import cat_session
+import cat_shadow
 import cat_shared
 import cat_tokens
 import cat_write
@@ -23,7 +24,7 @@ SPOILS_CONNECTIONS = (44, 45, 99, 103)
 ITEMS: list[Item] = [
     item
     for module in (cat_read, cat_hidden, cat_shared, cat_write, cat_session, cat_oracle,
-                   cat_protocol, cat_proxy, cat_tokens)
+                   cat_protocol, cat_proxy, cat_shadow, cat_tokens)
     for item in module.ITEMS
 ]  # fmt: skip
 

@@ -36,6 +36,14 @@ SPOILT = {
          "CREATE FOREIGN TABLE f_cust (tenant int, ssn text) SERVER files"
          " OPTIONS (program 'echo 2,T2-00000000ff', format 'csv')",
          "GRANT SELECT ON f_cust TO app"), "f_cust"),
+    "bad_shadow": Spoilt(
+        ("CREATE SCHEMA shade", "GRANT USAGE ON SCHEMA shade TO app", "SET row_security = on",
+         "CREATE MATERIALIZED VIEW shade.cust AS SELECT * FROM public.cust",
+         "GRANT SELECT ON shade.cust TO app", "ALTER MATERIALIZED VIEW shade.cust OWNER TO own",
+         "CREATE EXTENSION file_fdw", "CREATE SERVER files FOREIGN DATA WRAPPER file_fdw",
+         "CREATE FOREIGN TABLE shade.ord (tenant int, memo text) SERVER files"
+         " OPTIONS (program 'echo 2,T2-00000000fe', format 'csv')",
+         "GRANT SELECT ON shade.ord TO app"), "shade.cust"),
     "bad_definer": Spoilt(
         ("CREATE FUNCTION sd(q text) RETURNS SETOF text LANGUAGE plpgsql SECURITY DEFINER AS"
          " 'BEGIN RETURN QUERY EXECUTE q; END'", "GRANT SELECT ON ALL TABLES IN SCHEMA public"

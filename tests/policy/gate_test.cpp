@@ -108,6 +108,7 @@ TEST_CASE("risks by name: families, schemas and neighbours that are harmless") {
     routine.volatility = volatility;
     routine.schema = schema;
     routine.name = name;
+    routine.native = true;
     return policy::function_risk(routine);
   };
   using policy::FunctionRisk;

@@ -130,6 +130,13 @@ void add_views(sql::CatalogBuilder& b) {
     system.relation.schema = "pg_catalog";
     b.add(system.relation);
   }
+  for (const auto& [oid, name] : {std::pair<Oid, const char*>{13001, "user_mapping_options"},
+                                  {13002, "user_mappings"},
+                                  {13003, "tables"}}) {
+    auto view = Made(oid, name, Kind::kView).with("option_value", kText).with("table_name", kText);
+    view.relation.schema = "information_schema";
+    b.add(view.relation);
+  }
 }
 
 void add_routine(sql::CatalogBuilder& b, Oid oid, std::string schema, std::string name, int args,
@@ -143,6 +150,7 @@ void add_routine(sql::CatalogBuilder& b, Oid oid, std::string schema, std::strin
   routine.volatility = volatility;
   routine.parallel = parallel;
   routine.return_type = kText;
+  if (routine.schema == "ext") routine.extension = routine.name;
   b.add(std::move(routine));
 }
 
@@ -179,6 +187,7 @@ void add_routines(sql::CatalogBuilder& b) {
   add_routine(b, 20502, "public", "touch", 1, 'v', 'u');
   add_routine(b, 20503, "ext", "dblink", 2, 'v', 'r');
   add_routine(b, 20504, "postern", "tenant", 0, 's', 'r');
+  add_routine(b, 20506, "public", "http_status_text", 1, 'i', 's');
   add_routine(b, 20505, "public", "score", 1, 'i', 's');
   b.add(sql::Operator{96, "pg_catalog", "=", kInt4, kInt4, 65});
   b.add(sql::Operator{98, "pg_catalog", "=", kText, kText, 67});

@@ -154,4 +154,6 @@ SEEDS = (
     Seed("L49", "large objects", "SELECT lo_from_bytea(0, 'x')"),
     Seed("L50", "postern_wall_1", "DROP EVENT TRIGGER postern_wall_1"),
     Seed("L50", "postern_wall_2", "ALTER EVENT TRIGGER postern_wall_2 DISABLE"),
+    Seed("L50", "postern_wall_3", "ALTER EVENT TRIGGER postern_wall_3 DISABLE"),
+    Seed("L50", "postern_wall_4", "DROP EVENT TRIGGER postern_wall_4"),
 )
