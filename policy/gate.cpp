@@ -78,13 +78,6 @@ void gate_shared_names(const Judged& j) {
   }
 }
 
-/// The catalog does not show yet what a migrator's own transaction made: the wall holds within that
-/// too. Not where columns are encrypted, whose plaintext the text may carry.
-bool may_be_new(const Judged& j) {
-  return j.profile == Profile::kMigrator && j.statement.kind != Kind::kOther &&
-         j.rules.columns.empty();
-}
-
 void gate_opaque(const Judged& j) {
   // Whoever may change the schema may run blocks: the wall holds within them, and a column's type
   // takes ciphertext only.
