@@ -78,14 +78,6 @@ void gate_shared_names(const Judged& j) {
   }
 }
 
-/// The catalog does not show yet what a migrator's own transaction made. What of it would open a
-/// wall is refused by gate_definitions(), and in the server by event triggers. Not where columns
-/// are encrypted, whose plaintext the text may carry.
-bool may_be_new(const Judged& j) {
-  return j.profile == Profile::kMigrator && j.statement.kind != Kind::kOther &&
-         j.rules.columns.empty();
-}
-
 void gate_opaque(const Judged& j) {
   // Whoever may change the schema may run blocks. Row security holds within them as long as it is
   // there: event triggers refuse to take it away, where a superuser installed them. Who acts as the

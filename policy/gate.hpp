@@ -31,6 +31,10 @@ void gate_definitions(const Judged& judged);
 void gate_mixing(const sql::Facts& facts, const Ruleset& rules, Profile profile,
                  Findings& findings);
 
+/// An opaque text of a migrator that may name what its own transaction made, which the catalog does
+/// not show yet. The wall holds within that too; no value of an encrypted column goes along.
+[[nodiscard]] bool may_be_new(const Judged& judged);
+
 /// COPY FROM STDIN into a tenant table, which row security refuses, can be put as INSERT.
 [[nodiscard]] bool copy_as_insert(const Judged& judged, bool alone);
 

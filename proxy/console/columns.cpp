@@ -153,6 +153,9 @@ constexpr Column kRoutes[] = {{"cluster"},         {"node"},     {"role"},
                               {"timeline", kInt4}, {"position"}, {"probed_ms", kInt8}};
 constexpr Column kProtection[] = {{"database"},     {"protected", kInt4}, {"mode"},
                                   {"epoch", kInt8}, {"blocked"},          {"reason"}};
+constexpr Column kRefusals[] = {
+    {"database"}, {"user"},    {"application_name"}, {"code"},       {"rule"},
+    {"shape"},    {"verdict"}, {"count", kInt8},     {"first_seen"}, {"last_seen"}};
 constexpr Column kAudit[] = {{"key"}, {"value"}};
 
 constexpr Column kOne[] = {{"?column?", kInt4}};
@@ -208,6 +211,8 @@ std::span<const Column> columns_of(Verb verb) {
       return kRoutes;
     case Verb::kShowProtection:
       return kProtection;
+    case Verb::kShowRefusals:
+      return kRefusals;
     case Verb::kShowAudit:
       return kAudit;
     case Verb::kSelectOne:

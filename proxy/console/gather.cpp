@@ -205,7 +205,7 @@ void add_nodes(const Runtime& runtime, Snapshot& into) {
 }
 
 void add_protection(const Runtime& runtime, Snapshot& into) {
-  constexpr std::string_view kModes[] = {"observe", "gate", "enforce"};
+  constexpr std::string_view kModes[] = {"observe", "gate", "enforce", "pinned"};
   for (const Database* database : runtime.databases.databases()) {
     ProtectionRow row;
     row.database = database->name();
@@ -291,6 +291,7 @@ void add_local(const Console& console, Verb verb, Snapshot& into) {
   add_protection(runtime, into);
   add_cache(runtime, into);
   add_audit(runtime, into);
+  if (verb == Verb::kShowRefusals) into.refusals = refusals().sums();
   if (runtime.config->peers) into.peers = runtime.config->peers->peers.size() + 1;
   if (verb == Verb::kShowMem) add_memory(into);
   if (verb == Verb::kShowConfig) into.config = config_rows(*runtime.config);

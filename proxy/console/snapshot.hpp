@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "proxy/runtime/refusals.hpp"
 #include "proxy/session/statistics.hpp"
 
 namespace postern::proxy::console {
@@ -122,6 +123,7 @@ struct Snapshot {
   std::vector<UserRow> users;
   std::vector<NodeRow> nodes;
   std::vector<ProtectionRow> protection;
+  std::vector<RefusalSum> refusals;
   std::vector<ConfigRow> config;
   std::vector<DatabaseStats> stats;
   std::vector<std::pair<std::string, std::int64_t>> cache;

@@ -296,6 +296,17 @@ std::vector<Row> protection(const Snapshot& snapshot) {
   return rows;
 }
 
+std::vector<Row> refused(const Snapshot& snapshot) {
+  std::vector<Row> rows;
+  for (const RefusalSum& sum : snapshot.refusals) {
+    const RefusalGroup& group = sum.group;
+    rows.push_back({group.database, group.login, group.application, group.code, group.rule,
+                    group.fingerprint, std::string(group.observed ? "observed" : "refused"),
+                    number(sum.count), time_text(sum.first_us), time_text(sum.last_us)});
+  }
+  return rows;
+}
+
 std::vector<Row> help() {
   constexpr std::string_view kWho[] = {"any role", "stats", "admin"};
   std::vector<Row> rows;
@@ -396,6 +407,8 @@ std::vector<Row> rows_of(Verb verb, const Snapshot& snapshot, std::string_view s
       return routes(snapshot);
     case Verb::kShowProtection:
       return protection(snapshot);
+    case Verb::kShowRefusals:
+      return refused(snapshot);
     case Verb::kShowAudit:
       return pairs(snapshot.audit);
     default:

@@ -1,4 +1,5 @@
 // The part of WatchedDatabase that verifies the wall and acts on what it finds.
+#include <algorithm>
 #include <utility>
 
 #include "base/codes/wall.hpp"
@@ -29,6 +30,23 @@ void tell_drift(const std::string& database, const std::string& object) {
   raise_alert(std::move(alert));
 }
 
+bool contains(const std::vector<policy::WallDifference>& all, const policy::WallDifference& one) {
+  return std::any_of(all.begin(), all.end(), [&](const policy::WallDifference& other) {
+    return other.object == one.object && other.problem == one.problem;
+  });
+}
+
+// The server reads rows of a catalog as of one moment, and the definitions behind them as of now:
+// of a table that is dropped meanwhile the wall looks changed. Looked at again, it is not there.
+std::vector<policy::WallDifference> in_both(const std::vector<policy::WallDifference>& first,
+                                            const std::vector<policy::WallDifference>& second) {
+  std::vector<policy::WallDifference> out;
+  for (const policy::WallDifference& d : second) {
+    if (contains(first, d)) out.push_back(d);
+  }
+  return out;
+}
+
 bool same(const std::optional<Error>& a, const std::optional<Error>& b) {
   if (a.has_value() != b.has_value()) return false;
   return !a || (a->code == b->code && a->what == b->what && a->hint == b->hint);
@@ -44,6 +62,20 @@ bool WatchedDatabase::enforces() const {
   return config_->policy.mode >= config::PolicyMode::kEnforce;
 }
 
+Task<Result<std::vector<policy::WallDifference>>> WatchedDatabase::settled_differences() {
+  constexpr int kLooks = 4;
+  std::vector<policy::WallDifference> before;
+  for (int look = 1;; ++look) {
+    policy::WallOptions options = wall_options(*config_, database_->name());
+    auto found = co_await read_wall(connection_.get(), rules_, std::move(options));
+    if (!found || found->empty()) co_return found;
+    std::vector<policy::WallDifference> lasting = in_both(before, *found);
+    if (!lasting.empty()) co_return lasting;
+    if (look == kLooks) co_return found;
+    before = std::move(*found);
+  }
+}
+
 Task<void> WatchedDatabase::verify() {
   if (!needs_wall()) {
     set_wall(std::nullopt);
@@ -57,8 +89,7 @@ Task<void> WatchedDatabase::verify() {
     verification_failed(connected.error());
     co_return;
   }
-  policy::WallOptions options = wall_options(*config_, database_->name());
-  const auto differences = co_await read_wall(connection_.get(), rules_, std::move(options));
+  const auto differences = co_await settled_differences();
   if (!differences) {
     verification_failed(differences.error());
     co_return;

@@ -58,6 +58,8 @@ class WatchedDatabase {
   Task<void> look();
   Task<Status> load();
   Task<void> verify();
+  /// Those that a second look finds as well, or of several looks that never agree the last.
+  Task<Result<std::vector<policy::WallDifference>>> settled_differences();
   Task<void> verify_nodes();
   Task<bool> replica_stands(std::size_t node, std::vector<std::vector<std::string>>* keys,
                             std::string hash);

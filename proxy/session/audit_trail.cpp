@@ -6,6 +6,7 @@
 #include "base/codes/audit.hpp"
 #include "protocol/error_message.hpp"
 #include "protocol/rows.hpp"
+#include "proxy/runtime/refusals.hpp"
 #include "proxy/session/audit_record.hpp"
 #include "proxy/session/copy_insert.hpp"
 #include "proxy/session/violations.hpp"
@@ -171,10 +172,30 @@ Task<Status> open_intents(Session* session, Execution* execution) {
   co_return ok();
 }
 
+namespace {
+
+RefusalGroup group_of(const Session& session, const AnalysedText& analysed, const Error& error) {
+  RefusalGroup group;
+  if (session.database != nullptr) group.database = session.database->name();
+  group.login = session.identity.login;
+  group.application = session.identity.application;
+  group.code = pst_label(error.code);
+  if (analysed.facts != nullptr) group.fingerprint = analysed.facts->fingerprint;
+  const auto& decision = analysed.decision;
+  const bool decided = decision != nullptr && decision->refusal;
+  if (decided && decision->refusal->error.code == error.code) group.rule = decision->refusal->rule;
+  return group;
+}
+
+}  // namespace
+
 Task<Status> record_refusal(Session* session, std::shared_ptr<const AnalysedText> analysed,
                             Error error, bool observed) {
   Metrics& metrics = session->runtime().metrics;
   (observed ? metrics.observed : metrics.refusals).add(error.code);
+  RefusalGroup group = group_of(*session, *analysed, error);
+  group.observed = observed;
+  refusals().note(std::move(group), now_us());
   tell_refusal(session, *analysed, error, observed);
   if (session->runtime().audit == nullptr) co_return ok();
   Execution execution;

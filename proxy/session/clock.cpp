@@ -1,5 +1,7 @@
 #include "proxy/session/clock.hpp"
 
+#include "proxy/session/copy_run.hpp"
+
 namespace postern::proxy {
 namespace {
 
@@ -39,7 +41,9 @@ void clock_ready(Session* session, bool in_transaction, std::size_t unanswered) 
 }
 
 void clock_parked(Session* session) {
-  if (session->moment.request || !limited(session->config().limits)) return;
+  // A COPY that is carried out here has a transaction open while it waits for the client's data.
+  const bool answer_due = session->moment.request.has_value() && !takes_copy(*session);
+  if (answer_due || !limited(session->config().limits)) return;
   session->moment.silent = SteadyClock::now();
   wind(session);
 }

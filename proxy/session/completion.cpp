@@ -114,7 +114,9 @@ void end_ending(Session* session, ServerLink* link, const Unit& unit, Completion
 
 void end_bind(Session* session, const Unit& unit, bool success) {
   if (unit.bound == nullptr) return;
-  conclude_name(session->portals, session->confirmed_portals, unit.bound->name, unit.bound, success);
+  unit.bound->settled = unit.bound->settled || success;
+  conclude_name(session->portals, session->confirmed_portals, unit.bound->name, unit.bound,
+                success);
 }
 
 }  // namespace

@@ -41,6 +41,7 @@ Status expect_bound(Session* session, const protocol::Bind& bind,
                     std::shared_ptr<PreparedStatement> statement) {
   const auto formats = formats_of(bind.result_formats);
   auto bound = std::make_shared<Portal>(Portal{std::string(bind.portal), statement, formats});
+  bound->sent_in = session->ready_sent;
   session->portals.insert_or_assign(bound->name, bound);
   Unit unit = unit_for(Request::kBind);
   unit.statement = std::move(statement);

@@ -45,7 +45,11 @@ Task<Result<ItemResult>> run_describe(Session* session, const BatchItem* item) {
   if (!describe) co_return describe.error();
   const bool of_statement = describe->target == Target::kStatement;
   Unit unit = unit_for(of_statement ? Request::kDescribeStatement : Request::kDescribePortal);
-  if (of_statement && in_doubt(*session, describe->name) && heeds_names(*session)) {
+  const auto bound = of_statement ? session->portals.end() : session->portals.find(describe->name);
+  const bool foretold = of_statement
+                            ? in_doubt(*session, describe->name)
+                            : bound != session->portals.end() && in_doubt(*session, *bound->second);
+  if (foretold && heeds_names(*session)) {
     const Status known = co_await resolve_names(session);
     if (!known) co_return known.error();
   }

@@ -8,6 +8,8 @@
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/clock.hpp"
 #include "proxy/session/items.hpp"
+#include "proxy/session/names.hpp"
+#include "proxy/session/portal_rules.hpp"
 #include "proxy/session/position.hpp"
 #include "proxy/session/publish.hpp"
 #include "proxy/session/rows.hpp"
@@ -79,6 +81,7 @@ void note_effects(Session* session, Execution& execution, const Portal* portal) 
   const AnalysedText& analysed = *execution.analysed;
   const sql::Statement* statement = analysed.statement(0);
   if (statement != nullptr && policy::alters_meaning(*statement)) session->effect_under_way = true;
+  if (statement != nullptr && alters_names(*statement)) session->names_under_way = true;
   session->unseen_under_way = session->unseen_under_way || runs_unseen_code(analysed);
   if (!session->pooled || session->reading != nullptr) return;
   if (portal == nullptr) {
@@ -99,19 +102,30 @@ std::shared_ptr<Execution> opaque_execution(Session* session) {
   return execution;
 }
 
+std::shared_ptr<Portal> find_portal(Session* session, ByteView name) {
+  const auto it = session->portals.find(name);
+  return it == session->portals.end() ? nullptr : it->second;
+}
+
 }  // namespace
 
 Task<Result<ItemResult>> run_execute(Session* session, const BatchItem* item) {
   const auto execute = protocol::Execute::decode(item->body());
   if (!execute) co_return execute.error();
   ServerLink* link = session->active;
-  const auto it = session->portals.find(execute->portal);
-  const std::shared_ptr<Portal> portal = it != session->portals.end() ? it->second : nullptr;
+  std::shared_ptr<Portal> portal = find_portal(session, execute->portal);
+  if (portal != nullptr && in_doubt(*session, *portal) && heeds_names(*session)) {
+    const Status known = co_await resolve_names(session);
+    if (!known) co_return known.error();
+    portal = find_portal(session, execute->portal);
+  }
   if (portal == nullptr && gated(*session)) {
     co_return refused(make_error(pst::kUnknownPortal, "\"" + std::string(execute->portal) + "\""));
   }
   if (portal != nullptr && gated(*session) && outdated(*session, *portal->statement->analysed)) {
-    co_return refused(make_error(pst::kPolicyChanged));
+    const auto stands = co_await portal_stands(session, portal);
+    if (!stands) co_return stands.error();
+    if (stands->refusal) co_return *stands;
   }
   auto execution = portal != nullptr ? execution_of(session, *portal) : opaque_execution(session);
   execution->tickets = std::exchange(session->pending_tickets, {});
@@ -122,7 +136,10 @@ Task<Result<ItemResult>> run_execute(Session* session, const BatchItem* item) {
   }
   if (portal != nullptr) {
     const Status described = ensure_described(session, *portal, execute->portal);
-    if (!described) co_return described.error();
+    if (!described) {
+      end_execution(session, *execution, audit::State::kCancelled);
+      co_return described.error();
+    }
   }
   Metrics& metrics = session->runtime().metrics;
   metrics.statements.add();

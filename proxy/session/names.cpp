@@ -141,10 +141,15 @@ void expect_name_changes(Session* session, Execution& execution, const StateScan
 }
 
 bool in_doubt(const Session& session, ByteView name) {
-  if (!name.empty() && session.name_changes > 0) return true;
+  if (!name.empty() && (session.name_changes > 0 || session.names_under_way)) return true;
   const auto it = session.statements.find(name);
   if (it == session.statements.end() || it->second->settled) return false;
   return it->second->sent_in != session.ready_sent;
+}
+
+bool in_doubt(const Session& session, const Portal& portal) {
+  if (!portal.name.empty() && session.names_under_way) return true;
+  return !portal.settled && portal.sent_in != session.ready_sent;
 }
 
 bool heeds_names(const Session& session) {
@@ -165,6 +170,7 @@ Task<Status> resolve_names(Session* session) {
     co_await link->drained.wait();
   }
   if (before.state() == protocol::SessionFsm::State::kIdle) session->fsm = before;
+  if (link->queue().empty()) session->names_under_way = false;
   co_return ok();
 }
 

@@ -47,6 +47,9 @@ void expect_name_changes(Session* session, Execution& execution, const StateScan
 /// was, and what is sent now would run all the same, since a Sync lies between.
 bool in_doubt(const Session& session, ByteView name);
 
+/// Likewise what a portal of the name is.
+bool in_doubt(const Session& session, const Portal& portal);
+
 /// Sessions that have to know what a name means where it is used: to the others the server's own
 /// answer is enough.
 bool heeds_names(const Session& session);

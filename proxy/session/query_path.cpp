@@ -67,6 +67,7 @@ void note_effects(Session* session, const AnalysedText& analysed) {
   if (analysed.facts == nullptr) return;
   for (const sql::Statement& statement : analysed.facts->statements) {
     if (policy::alters_meaning(statement)) session->effect_under_way = true;
+    if (alters_names(statement)) session->names_under_way = true;
   }
   session->unseen_under_way = session->unseen_under_way || runs_unseen_code(analysed);
 }
@@ -186,7 +187,10 @@ Task<Status> decide_and_send(Session* session, ByteView text, int decisions) {
   }
   // 8: forward.
   const auto copies = co_await copy_may_begin(session, &known);
-  if (!copies) co_return copies.error();
+  if (!copies) {
+    end_execution(session, *execution, audit::State::kCancelled);
+    co_return copies.error();
+  }
   if (*copies) co_return co_await begin_copy(session, std::move(execution));
   if (names_in_doubt(*session, text)) {
     const Status resolved = co_await resolve_names(session);
@@ -240,7 +244,10 @@ Task<Status> run_batch(Session* session, FrontendType last) {
     const BatchItem* current = &item;
     Result<ItemResult> sent = ItemResult{barred, Recorded::kNo};
     if (!barred) sent = co_await run_item(session, current);
-    if (!sent) co_return sent.error();
+    if (!sent) {
+      drop_pending(session);
+      co_return sent.error();
+    }
     if (sent->refusal) {
       if (sent->recorded == Recorded::kNo) {
         auto unknown = std::make_shared<const AnalysedText>();

@@ -144,6 +144,7 @@ struct Session : std::enable_shared_from_this<Session> {
   bool path_touched = false;      ///< it was changed once: a rollback may change it back
   bool effect_under_way = false;  ///< a statement that changes settings awaits its answer
   bool unseen_under_way = false;  ///< one does that runs code of the database, which may do so too
+  bool names_under_way = false;   ///< one does by which names of statements and portals come and go
   std::vector<std::optional<audit::Ticket>> pending_tickets;  ///< intents already on record
   std::shared_ptr<CacheFill> pending_fill;  ///< for the read about to go to the primary
   std::map<std::string, std::shared_ptr<PreparedStatement>, std::less<>> statements;
@@ -164,12 +165,12 @@ struct Session : std::enable_shared_from_this<Session> {
   std::vector<std::uint64_t> described_in_batch;  ///< statements whose Describe is under way
   std::unique_ptr<CopyInsert> copying;            ///< a COPY whose rows are inserted here
   std::size_t notices = 0;                        ///< to a tenant, since the last ReadyForQuery
-  bool refused_locally = false;   ///< a batch is skipped to Sync without the server's knowledge
-  bool bypass_told = false;       ///< the alert of tell_bypass() was raised
+  bool refused_locally = false;    ///< a batch is skipped to Sync without the server's knowledge
+  bool bypass_told = false;        ///< the alert of tell_bypass() was raised
   std::unique_ptr<Error> failure;  ///< why the session ends, where the server's side found out
-  bool ending = false;            ///< no further client message is taken
-  bool said_goodbye = false;      ///< by Terminate: what it sent before is still carried out
-  bool settings_changed = false;  ///< SET was used: reads stay on the primary's connection
+  bool ending = false;             ///< no further client message is taken
+  bool said_goodbye = false;       ///< by Terminate: what it sent before is still carried out
+  bool settings_changed = false;   ///< SET was used: reads stay on the primary's connection
 };
 
 using SessionPtr = std::shared_ptr<Session>;

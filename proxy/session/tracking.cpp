@@ -25,6 +25,15 @@ void forget_prepared(Session* session, ServerLink* link, const std::string& name
   }
 }
 
+// A cursor of SQL may take the name of a portal that SQL closed.
+void forget_portals(Session* session, const std::string& name) {
+  const auto gone = [&](const auto& entry) {
+    return !entry.first.empty() && (name.empty() || entry.first == name);
+  };
+  std::erase_if(session->portals, gone);
+  std::erase_if(session->confirmed_portals, gone);
+}
+
 void track_setting(Session* session, ServerLink* link, const sql::Statement& statement) {
   if (!claim_of_setting(statement.name).empty()) return;
   session->settings_changed = true;
@@ -71,6 +80,7 @@ void track_success(Session* session, ServerLink* link, const Execution& executio
   if (statement->kind == StatementKind::kDeallocate) {
     forget_prepared(session, link, statement->name);
   }
+  if (statement->kind == StatementKind::kCloseCursor) forget_portals(session, statement->name);
   if (sql::has(effect, SessionEffect::kSetting) || sql::has(effect, SessionEffect::kUnknown)) {
     track_setting(session, link, *statement);
   }
@@ -78,6 +88,19 @@ void track_success(Session* session, ServerLink* link, const Execution& executio
       sql::has(effect, SessionEffect::kRole) || sql::has(effect, SessionEffect::kTempObject) ||
       sql::has(effect, SessionEffect::kAdvisoryLock) || sql::has(effect, SessionEffect::kCursor);
   if (pins) session->settings_changed = true;
+}
+
+bool alters_names(const sql::Statement& statement) {
+  switch (statement.kind) {
+    case StatementKind::kPrepare:
+    case StatementKind::kDeallocate:
+    case StatementKind::kDeclareCursor:
+    case StatementKind::kCloseCursor:
+    case StatementKind::kDiscard:
+      return true;
+    default:
+      return false;
+  }
 }
 
 void on_failed_statement(Session* session, ServerLink* link, const Unit& unit) {
@@ -132,6 +155,7 @@ void on_ready(Session* session, ServerLink* link, ByteView status) {
   session->reset_done = false;
   session->statistics.ready(status.empty() ? 'I' : status.front());
   if (status == "I") end_choice(session);
+  if (link->queue().size() <= 1) session->names_under_way = false;
   // Portals end with their transaction; those of a batch already on its way are kept.
   if (status != "I" || link->queue().size() > 1) return;
   session->portals.clear();

@@ -9,6 +9,9 @@ namespace postern::proxy {
 /// The current statement of an execution succeeded.
 void track_success(Session* session, ServerLink* link, const Execution& execution);
 
+/// After it names of statements and portals may stand for something else, or nothing.
+bool alters_names(const sql::Statement& statement);
+
 /// An ErrorResponse went to the client for this unit.
 void on_failed_statement(Session* session, ServerLink* link, const Unit& unit);
 

@@ -80,7 +80,11 @@ struct PreparedStatement {
 struct Portal {
   std::string name;
   std::shared_ptr<PreparedStatement> statement;
-  std::vector<std::int16_t> result_formats;
+  std::vector<std::int16_t> result_formats = {};
+  std::uint64_t sent_in = 0;  ///< Session::ready_sent when its Bind was sent
+  bool settled = false;       ///< the server made it
+  /// The newer rules under which its text was found to mean and need the same as when it was bound.
+  std::shared_ptr<const Protection> stands_under = nullptr;
 };
 
 /// One Query or one Execute under way: what the replies need to be transformed, counted, recorded.
@@ -95,7 +99,7 @@ struct Execution {
   std::vector<std::optional<audit::Ticket>> tickets;  ///< parallel to the statements
   std::vector<policy::OutputOp> outputs;              ///< operations of the rows now coming
   bool rows_checked = false;                          ///< RowDescription or Describe was checked
-  std::string node;  ///< for the access log, where there is one
+  std::string node;                                   ///< for the access log, where there is one
   std::string_view route = "primary";
   std::shared_ptr<CacheFill> fill;           ///< collects the answer for the cache
   std::size_t settled = 0;                   ///< statements whose outcome was recorded

@@ -116,6 +116,7 @@ Status bind_in_parts(Session* session, const BindNames& names, std::size_t total
   } else {
     POSTERN_TRY(ensure_prepared(session->active, statement));
     unit.bound = std::make_shared<Portal>(Portal{std::move(portal), statement, {}});
+    unit.bound->sent_in = session->ready_sent;
     unit.statement = statement;
     session->portals.insert_or_assign(unit.bound->name, unit.bound);
   }

@@ -14,6 +14,8 @@ from postern_server import Ports, PosternServer
 MIGRATOR, APP = "migrator", "app"
 TENANT = "acme"
 MIGRATIONS = ("first", "latest", "back", "empty")
+# verify and rebase, which are migrations.
+MIGRATING_TRAFFIC = {("sqitch", "traffic")}
 FLUSHED_SECONDS = 0.2  # a record is on disk within audit.flush_interval
 # Bookkeeping of the tools, which belongs to no tenant.
 SHARED = (
@@ -49,9 +51,10 @@ class Walled:
     def target(self) -> Target:
         return Target(self.name, self.postern.ports.clients)
 
-    def login(self, phase: str) -> tuple[str, str]:
+    def login(self, tool: str, phase: str) -> tuple[str, str]:
         """Login and password for a phase."""
-        who = MIGRATOR if phase in MIGRATIONS else APP
+        migrates = phase in MIGRATIONS or (tool, phase) in MIGRATING_TRAFFIC
+        who = MIGRATOR if migrates else APP
         return who, self._passwords[who]
 
     def raise_wall(self, database: str) -> None:
@@ -86,7 +89,7 @@ class Walled:
 
     def _toml(self, ports: Ports) -> str:
         tls = self._bed.folder / "tls"
-        shared = ", ".join(f'"public.{name}"' for name in SHARED)
+        shared = ", ".join(['"sqitch.*"', *(f'"public.{name}"' for name in SHARED)])
         return f"""\
 [listen]
 port = {ports.clients}

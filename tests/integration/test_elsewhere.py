@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import urllib.request
 
@@ -118,6 +119,52 @@ class ElsewhereTest(RelayTest):
         before = self.metric("postern_routed_replica_total")
         client.execute("SELECT count(*) FROM plain")
         return self.metric("postern_routed_replica_total") > before
+
+
+class WaitTest(RelayTest):
+    """A cached read that misses and never gets a server: its intent does not stay open."""
+
+    @classmethod
+    def boot(cls) -> None:
+        super().boot()
+        with connect(cls.cluster.primary.superuser.to(dbname=DATABASE)) as owner:
+            owner.execute("CREATE TABLE cached AS SELECT 1 AS n")
+            owner.execute(f"ALTER TABLE cached OWNER TO {APP}")
+
+    @classmethod
+    def toml(cls, ports: Ports) -> str:
+        more = MORE.replace('[routing]\npoll_interval = "100ms"\n', "")
+        return super().toml(ports) + more + '[audit]\ndir = "log"\nkey_file = "log.key"\n'
+
+    def open_intents(self) -> int:
+        done = self.postern.cli("audit", "verify", "-c", "postern.toml", "--json")
+        return int(json.loads(done.stdout)["open_intents"])
+
+    def test_a_wait_in_vain_closes_the_intent_at_once(self) -> None:
+        holder, client = (self.connect(self.client(dbname="pooled")) for _ in range(2))
+        wait_until(lambda: self.read(client, 0) == 1, "a warm session")
+        holder.execute("BEGIN")
+        holder.execute("SELECT 1")
+        time.sleep(0.5)
+        before = self.open_intents()
+        asked = self.metric_misses()
+        with self.assertRaises(psycopg.OperationalError):
+            self.read(client, 1)
+        self.assertGreater(self.metric_misses(), asked)
+        # Records are on disk within audit.flush_interval; the process goes on.
+        wait_until(lambda: self.open_intents() == before, "the intent's end", 2)
+        holder.execute("ROLLBACK")
+
+    def read(self, client: psycopg.Connection[tuple], number: int) -> object:
+        row = client.execute("SELECT n FROM cached WHERE n > %s - 1", (number,)).fetchone()
+        return row[0] if row else None
+
+    def metric_misses(self) -> int:
+        url = f"http://127.0.0.1:{self.postern.ports.admin}/metrics"
+        with urllib.request.urlopen(url, timeout=5) as page:
+            found = [line for line in page.read().decode().splitlines()
+                     if line.startswith("postern_cache_misses_total ")]  # fmt: skip
+        return int(float(found[0].split()[-1]))
 
 
 if __name__ == "__main__":

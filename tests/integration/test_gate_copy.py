@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 
 import psycopg
 
@@ -203,3 +204,41 @@ class CopyTest(ProtectedTest):
         script.write_text(f"BEGIN;\nCOPY {TABLE} FROM STDIN;\n{line(930_000)}\\.\nSELECT count(*)"
                           " FROM detectors WHERE detector_id = 930000;\nROLLBACK;\n")  # fmt: skip
         self.assertIn("1", psql(self.login(OWN), file=script, flags=("-qAt",)).checked().stdout)
+
+
+class CopySilenceTest(ProtectedTest):
+    """A COPY whose client says nothing is a transaction that is idle."""
+
+    @classmethod
+    def more_toml(cls) -> str:
+        return '[limits]\nidle_transaction_timeout = "600ms"\n'
+
+    def kept(self) -> int:
+        sql = "SELECT count(*) FROM detectors WHERE detector_id >= 900000"
+        return int(scalar(self.direct(), sql))
+
+    def test_silence_ends_it(self) -> None:
+        for before in (b"", query("BEGIN")):
+            with self.subTest(before=before), session(self.login(OWN)) as wire:
+                if before:
+                    wire.ask(before)
+                wire.send(query(f"COPY {TABLE} FROM STDIN"))
+                self.assertEqual(wire.receive().type, "G")
+                wire.send(message("d", line(900_001).encode()))
+                began = time.monotonic()
+                last = wire.until_end()[-1]
+                self.assertEqual((last.type, last.sqlstate()), ("E", "25P03"))
+                self.assertLess(time.monotonic() - began, 5)
+            self.assertEqual(self.kept(), 0)
+
+    def test_data_now_and_then_does_not(self) -> None:
+        with session(self.login(OWN)) as wire:
+            wire.ask(query("BEGIN"))
+            wire.send(query(f"COPY {TABLE} FROM STDIN"))
+            self.assertEqual(wire.receive().type, "G")
+            for number in range(8):
+                time.sleep(0.2)
+                wire.send(message("d", line(900_001 + number).encode()))
+            got = wire.ask(message("c"))
+            self.assertEqual((shape(got), got[0].tag()), ("CZ", "COPY 8"))
+            wire.ask(query("ROLLBACK"))

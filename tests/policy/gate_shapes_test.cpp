@@ -83,6 +83,54 @@ TEST_CASE("what a migrator's own transaction made") {
         "PST-1504 gate.opaque");
 }
 
+TEST_CASE("what a migrator's own transaction made, beside encrypted columns") {
+  const auto judged = [](std::string_view text) {
+    return refusal_of(decide_sql(text, *rules(), kMigrator));
+  };
+  for (const char* text : {
+           "UPDATE orders SET made_just_now = 1",
+           "CREATE VIEW v AS SELECT * FROM made_just_now",
+           "SELECT * FROM made_just_now",
+           "INSERT INTO made_just_now (id, body) VALUES (1, 'users')",
+           "INSERT INTO made_just_now AS m (id) SELECT id FROM orders",
+           "INSERT INTO public.made_just_now (id) VALUES ($1) RETURNING id",
+           "WITH m AS (INSERT INTO made_just_now (id) VALUES (1) RETURNING id) SELECT * FROM m",
+           "COPY made_just_now (id) FROM STDIN",
+           "COPY (SELECT * FROM made_just_now) TO STDOUT",
+           "MERGE INTO made_just_now m USING orders o ON m.id = o.id WHEN NOT MATCHED THEN"
+           " INSERT (id) VALUES (o.id)",
+           "LOCK made_just_now",
+           "DELETE FROM \"made_just_now\" WHERE \"USERS\" = 1",
+       }) {
+    CAPTURE(text);
+    CHECK(judged(text) == "");
+  }
+  // A name or a place of which an encrypted column may be meant.
+  for (const char* text : {
+           "UPDATE users SET made_just_now = 1",
+           "UPDATE made_just_now SET SSN = '1'",
+           "UPDATE made_just_now SET \"ssn\" = '1'",
+           "UPDATE made_just_now SET U&\"\\0073sn\" = '1'",
+           "SELECT made_just_now.email FROM made_just_now",
+           "SELECT made_just_now FROM v_users",
+           "INSERT INTO made_just_now SELECT 'x'",
+           "INSERT INTO made_just_now (SELECT 'x')",
+           "INSERT INTO made_just_now (VALUES ('x'))",
+           "INSERT INTO made_just_now DEFAULT VALUES",
+           "INSERT INTO made_just_now AS m VALUES ('x')",
+           "WITH m AS (INSERT INTO made_just_now VALUES ('x') RETURNING 1) SELECT * FROM m",
+           "COPY made_just_now FROM STDIN",
+           "COPY public.made_just_now FROM STDIN",
+           "MERGE INTO made_just_now m USING orders o ON m.id = o.id WHEN NOT MATCHED THEN"
+           " INSERT VALUES (o.id)",
+       }) {
+    CAPTURE(text);
+    CHECK(judged(text) == "PST-1504 gate.opaque");
+  }
+  // Nobody but a migrator.
+  CHECK(refusal_of(decide_sql("SELECT * FROM made_just_now", *rules())) == "PST-1504 gate.opaque");
+}
+
 TEST_CASE("blocks of migrators") {
   CHECK(verdict("DO $$ BEGIN PERFORM 1; END $$", kMigrator) == "");
   CHECK(refusal_of(decide_sql("DO $$ BEGIN END $$", *rules(), kMigrator)) == "");
@@ -154,7 +202,7 @@ TEST_CASE("COPY FROM STDIN into a tenant table becomes INSERT") {
   CHECK(inserts("COPY events FROM STDIN"));
   CHECK(verdict("COPY orders FROM STDIN") == "");
   CHECK_FALSE(inserts("COPY plans FROM STDIN"));
-  CHECK_FALSE(inserts("COPY orders FROM STDIN", kMigrator));
+  CHECK(inserts("COPY orders FROM STDIN", kMigrator));
   for (const char* text :
        {"COPY orders FROM STDIN WHERE id > 1", "COPY orders FROM STDIN (FREEZE)",
         "COPY orders FROM STDIN (ENCODING 'latin1')", "COPY orders FROM STDIN (DELIMITER 'ab')",
