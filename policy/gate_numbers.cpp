@@ -23,7 +23,7 @@ bool answers_itself(Kind kind) {
 
 bool hides(const Judged& j) {
   const bool confined = j.profile == Profile::kApp || j.profile == Profile::kAnalyst;
-  return confined && refuses(j.rules.mode) && !j.rules.tenant_tables.empty() &&
+  return confined && refuses(j.rules.mode) && j.rules.separates_tenants() &&
          j.statement.understood();
 }
 
@@ -51,7 +51,7 @@ std::optional<OutputAction> number_of_whole_table(const sql::Catalog& catalog, C
 
 void gate_numbers(const Judged& j) {
   if (j.profile != Profile::kApp && j.profile != Profile::kAnalyst) return;
-  if (j.rules.tenant_tables.empty()) return;
+  if (!j.rules.separates_tenants()) return;
   for (const sql::ColumnUse& use : j.statement.uses) {
     if (!shown_as(j, use.column)) continue;
     const bool passed_on = use.use == sql::Use::kProjected && answers_itself(j.statement.kind);

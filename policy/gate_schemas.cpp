@@ -1,6 +1,5 @@
 // Tenants by schema. The database's privileges are the wall; here what they would refuse is refused
-// before it leaves, told as a violation, and what they cannot refuse is closed: counts of other
-// tenants' rows in the server's own catalogs.
+// before it leaves, and told as a violation.
 #include <algorithm>
 
 #include "base/codes/gate.hpp"
@@ -32,28 +31,13 @@ bool through_trusted(const Judged& j, const sql::RelationUse& use) {
   return view != nullptr && is_one_of(j.rules.options.schemas->trusted, view->qualified());
 }
 
-/// ANALYZE leaves there how many rows the tables of every tenant have.
-bool tells_of_rows(const sql::Relation& relation, const sql::RelationUse& use) {
-  if (relation.schema != "pg_catalog" || relation.name != "pg_class") return false;
-  return std::any_of(use.columns_read.begin(), use.columns_read.end(), [&](std::int16_t attnum) {
-    const sql::Column* column = relation.column(attnum);
-    return column != nullptr && (column->name == "reltuples" || column->name == "relpages" ||
-                                 column->name == "relallvisible");
-  });
-}
-
 void gate_relation(const Judged& j, const sql::Relation& relation, const sql::RelationUse& use) {
   if (relation.schema == j.schema) return;
   if (j.rules.is_tenant_schema(relation.schema)) {
     if (!through_trusted(j, use)) refuse(j, pst::kOtherTenantsSchema, relation.qualified());
     return;
   }
-  if (in_system_schema(relation)) {
-    if (use.via == kInvalidOid && tells_of_rows(relation, use)) {
-      refuse(j, pst::kRelationNotAllowed, "counts of rows in " + relation.qualified());
-    }
-    return;
-  }
+  if (in_system_schema(relation)) return;
   // What a view shows, its owner decided; the view itself has to be the tenant's or shared.
   if (use.via != kInvalidOid || is_one_of(j.rules.options.shared, relation.qualified())) return;
   refuse(j, pst::kSchemaNotShared, relation.qualified());
