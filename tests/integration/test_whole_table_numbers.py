@@ -7,10 +7,11 @@ import struct
 import psycopg
 
 from protected_base import OWN, ProtectedTest
-from psql_client import Dsn, connect, scalar
+from psql_client import connect, scalar
 from wire import SYNC, bind, describe, execute, message, parse, query, session
 
-NUMBERS = "SELECT reltuples, relpages, relallvisible FROM pg_class WHERE oid = 'evaluations'::regclass"
+NUMBERS = ("SELECT reltuples, relpages, relallvisible FROM pg_class"
+           " WHERE oid = 'evaluations'::regclass")  # fmt: skip
 HIDDEN = (-1.0, 0, 0)
 # What JDBC's DatabaseMetaData.getIndexInfo sends (pgjdbc 42.7), for one table.
 INDEX_INFO = """\
@@ -119,17 +120,14 @@ class WholeTableNumbersTest(ProtectedTest):
 
     def test_outer_joins_stay_null(self) -> None:
         found = self.client().execute(
-            "SELECT x, c.reltuples FROM (VALUES (1)) v(x) LEFT JOIN pg_class c ON c.relname = 'none'"
+            "SELECT x, c.reltuples FROM (VALUES (1)) v(x) LEFT JOIN pg_class c ON relname = 'none'"
         ).fetchall()  # fmt: skip
         self.assertEqual(found, [(1, None)])
 
     def test_jdbc(self) -> None:
-        client = self.client()
-        for sql in (INDEX_INFO, INDEX_INFO.replace("%", "%%")):
-            found = client.execute(sql).fetchall()
-            self.assertGreater(len(found), 0)
-            self.assertEqual({row[10:12] for row in found}, {(-1.0, 0)})
-            self.assertIn("evaluations_pkey", {row[5] for row in found})
+        found = self.client().execute(INDEX_INFO).fetchall()
+        self.assertEqual({row[10:12] for row in found}, {(-1.0, 0)})
+        self.assertIn("evaluations_pkey", {row[5] for row in found})
 
     def test_refused(self) -> None:
         client = self.client()
@@ -157,11 +155,12 @@ class WholeTableNumbersTest(ProtectedTest):
             with self.subTest(sql):
                 client.execute(sql)
         for sql in ("SELECT age('3'::xid)", "SELECT age(xmin) FROM evaluations",
-                    "SELECT age(relfrozenxid) FROM pg_class", "SELECT mxid_age('3'::xid)"):  # fmt: skip
+                    "SELECT age(relfrozenxid) FROM pg_class",
+                    "SELECT mxid_age('3'::xid)"):  # fmt: skip
             with self.subTest(sql), self.assertRaises(psycopg.Error):
                 client.execute(sql)
 
     def test_others_see_them(self) -> None:
         """Past Postern, and so for every profile without a wall, the numbers are as they are."""
-        direct: Dsn = self.direct()
-        self.assertGreater(float(scalar(direct, NUMBERS.replace(", relpages, relallvisible", ""))), 0)
+        rows = NUMBERS.replace(", relpages, relallvisible", "")
+        self.assertGreater(float(scalar(self.direct(), rows)), 0)

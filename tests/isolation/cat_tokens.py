@@ -152,7 +152,8 @@ def forgeries(keys: Keys) -> dict[str, str]:
         "tenant in a list": keys.by_secret(shared, claims([str(data.VICTIM)])),
         "tenant with a blank": keys.by_secret(shared, claims(f"{data.VICTIM} ")),
         "claims twice": keys.by_secret(shared, json.dumps(claims("1"))[:-1] + ', "tenant": "2"}'),
-        "header twice": keys.by_secret('{"alg": "HS256", "kid": "shared", "alg": "none"}', claims()),
+        "header twice": keys.by_secret(
+            '{"alg": "HS256", "kid": "shared", "alg": "none"}', claims()),
         "claims no JSON": keys.by_secret(shared, "{"), "nothing": "", "dots": "..",
         "large": keys.by_secret(shared, claims(more="x" * 9_000)),
         "huge": keys.by_secret(shared, claims(more="x" * 100_000)),
@@ -197,7 +198,7 @@ def forged_tokens(stage: Stage) -> str:
 
 
 def right_tokens(stage: Stage) -> str:
-    """Each kind of key, each tenant of the login, audiences as a list: its own rows, all of them."""
+    """Each kind of key, each tenant of the login, audiences as a list: all of its own rows."""
     keys = stage.world.keys
     shared, pair = {"alg": "HS256", "kid": HMAC_KID}, {"alg": "RS256", "kid": RSA_KID}
     now = int(time.time())
