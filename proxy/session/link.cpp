@@ -498,12 +498,14 @@ Task<void> run_cancel(SessionPtr session, ServerLink* link) {
 
 void cancel_statement(const SessionPtr& session) {
   ServerLink* link = session->reading != nullptr ? session->reading : session->primary.get();
-  // What waits for its server connection, or for the settings there, has not been sent.
-  if (session->attaching && session->reading == nullptr) session->cancel_due = true;
-  if (link == nullptr || link->facts().cancel_key.empty()) return;
   // What the session is and what it left behind is asked and set undisturbed.
-  if (link->awaits(Internal::kSettings) || link->awaits(Internal::kState)) return;
-  if (!is_cancellable(link)) return;
+  const bool busy = link != nullptr && !link->awaits(Internal::kSettings) && is_cancellable(link);
+  if (!busy) {
+    // What waits for its server connection, or for the settings there, has not been sent.
+    if (session->attaching && session->reading == nullptr) session->cancel_due = true;
+    return;
+  }
+  if (link->facts().cancel_key.empty() || link->awaits(Internal::kState)) return;
   if (link->cancels > 0) {
     link->cancels = 2;
     return;
