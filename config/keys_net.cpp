@@ -129,7 +129,13 @@ KeyRows keys_of(ServiceOptions& o) {
 KeyRows keys_of(LimitsOptions& o) {
   constexpr std::uint64_t kGiB = 1u << 30;
   return {
-      {"max_clients", NumberKey{&o.max_clients, 1, 1'000'000}, kYes, "client connections"},
+      {"max_clients", NumberKey{&o.max_clients, 1, 1'000'000}, kYes, "clients that are logged in"},
+      {"max_logins", NumberKey{&o.max_logins, 1, 1'000'000}, kYes,
+       "connections that have not logged in yet; further ones are told so once they say who they "
+       "are, and are closed at once above twice the number; cancel requests up to there are "
+       "served"},
+      {"client_statements", NumberKey{&o.client_statements, 1, 1'000'000}, kYes,
+       "prepared statements of one client, by protocol message and under names"},
       {"message_bytes", SizeKey{&o.message_bytes, 64 * kKiB, kGiB - 1}, kYes,
        "one client message that has to be held whole"},
       {"query_bytes", SizeKey{&o.query_bytes, kKiB, 64 * kMiB}, kYes,

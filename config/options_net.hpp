@@ -138,7 +138,9 @@ struct ServiceOptions {
 
 /// [limits]. Each is the largest value still served.
 struct LimitsOptions {
-  std::uint32_t max_clients = 10'000;
+  std::uint32_t max_clients = 10'000;              ///< that are logged in
+  std::uint32_t max_logins = 10'000;               ///< connections that are not yet
+  std::uint32_t client_statements = 10'000;        ///< prepared by one client under names
   ByteSize message_bytes = mebibytes(64);          ///< one client message that has to be held whole
   ByteSize query_bytes = mebibytes(1);             ///< longest statement text analysed
   ByteSize encrypted_value_bytes = mebibytes(16);  ///< plaintext of one protected value

@@ -128,6 +128,7 @@ void AuthQuery::take(std::shared_ptr<Waiter> waiter, const std::string& login) {
     under_way->second.push_back(std::move(waiter));
     return;
   }
+  if (SteadyClock::now() < down_until_) return answer(waiter, Result<FoundSecret>(failed("")));
   if (waiting_.size() >= kMaxWaiting)
     return answer(waiter, Result<FoundSecret>(failed("too many")));
   waiting_[login].push_back(std::move(waiter));
@@ -149,10 +150,17 @@ Task<void> AuthQuery::work() {
     }
     // What the server said is for the log, not for who is not logged in yet.
     const Result<FoundSecret> told = found ? found : Result<FoundSecret>(failed(""));
-    const auto node = waiting_.extract(login);
-    for (const auto& waiter : node.mapped()) answer(waiter, told);
+    tell(login, told);
+    // The same server would be asked for the others.
+    const bool down = !found && SteadyClock::now() < down_until_;
+    for (; down && !queue_.empty(); queue_.pop_front()) tell(queue_.front(), told);
   }
   working_ = false;
+}
+
+void AuthQuery::tell(const std::string& login, const Result<FoundSecret>& told) {
+  const auto node = waiting_.extract(login);
+  for (const auto& waiter : node.mapped()) answer(waiter, told);
 }
 
 Task<Result<FoundSecret>> AuthQuery::ask(std::string login) {
@@ -176,8 +184,9 @@ Task<Result<Rows>> AuthQuery::ask_nodes(std::string login) {
     std::string text = options_->query;
     std::string parameter = login;
     rows = co_await connection_.query(std::move(text), std::move(parameter));
-    if (rows || rows.error().code == pst::kUpstreamQuery) break;
+    if (rows || rows.error().code == pst::kUpstreamQuery) co_return rows;
   }
+  down_until_ = SteadyClock::now() + kDownTime;
   co_return rows;
 }
 

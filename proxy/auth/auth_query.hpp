@@ -30,6 +30,8 @@ class AuthQuery {
   static constexpr std::chrono::seconds kTimeout{5};
   /// Names that may wait to be looked up, and answers kept.
   static constexpr std::size_t kMaxWaiting = 1'000;
+  /// After no server could be asked: until then nobody is kept waiting to find that out again.
+  static constexpr std::chrono::seconds kDownTime{1};
   static constexpr std::size_t kMaxKept = 10'000;
 
   AuthQuery(const config::AuthQueryOptions* options, const Cluster* cluster, Worker* home);
@@ -49,6 +51,7 @@ class AuthQuery {
     SteadyClock::time_point until;
   };
 
+  void tell(const std::string& login, const Result<FoundSecret>& told);
   void take(std::shared_ptr<Waiter> waiter, const std::string& login);
   Task<void> work();
   Task<Result<FoundSecret>> ask(std::string login);
@@ -65,7 +68,8 @@ class AuthQuery {
   std::unordered_map<std::string, Kept> kept_;
   std::unordered_map<std::string, std::vector<std::shared_ptr<Waiter>>> waiting_;
   std::deque<std::string> queue_;
-  SteadyClock::time_point expires_{};  // of the answer being made
+  SteadyClock::time_point expires_{};     // of the answer being made
+  SteadyClock::time_point down_until_{};  // kDownTime
   bool working_ = false;
 };
 

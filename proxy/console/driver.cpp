@@ -92,7 +92,7 @@ Task<Status> read_client(Session* session, std::size_t need) {
     const Status ready = co_await readable;
     session->deadline.disarm();
     if (!ready) co_return ready.error();
-    if (session->ending) co_return ok();
+    if (session->ending || std::exchange(session->woken, false)) co_return ok();
   }
   const std::size_t have = session->input.size();
   const std::size_t missing = std::max(need > have ? need - have : 1, kReadSize);
@@ -133,6 +133,7 @@ Task<Status> welcome(Session* session, std::uint16_t minor) {
 }
 
 Task<Status> serve(Session* session) {
+  session->serving = true;
   Engine engine(present_role(session));
   while (!session->ending) {
     const auto need = co_await take_messages(session, &engine);

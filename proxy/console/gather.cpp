@@ -13,6 +13,8 @@
 #include "protocol/error_message.hpp"
 #include "proxy/console/tables.hpp"
 #include "proxy/console/visit.hpp"
+#include "proxy/session/replication.hpp"
+#include "proxy/session/replies.hpp"
 #include "proxy/session/session.hpp"
 
 namespace postern::proxy::console {
@@ -299,9 +301,10 @@ void add_local(const Console& console, Verb verb, Snapshot& into) {
 
 // Says goodbye where a message may begin, then closes.
 Task<void> end_client(SessionPtr session) {
-  const bool amid_row = session->primary != nullptr && session->primary->stream_left > 0;
   session->ending = true;
-  if (!amid_row) {
+  // During a login, and in a stream of replication, others write to the client.
+  const bool hears = session->serving && session->replication == nullptr && !amid_message(*session);
+  if (hears) {
     const Error error = make_error(pst::kEndedByAdmin);
     protocol::append_error(session->out.pending().own(), error, protocol::Report::kFatal);
     constexpr std::chrono::seconds kFarewellTime{5};

@@ -37,6 +37,7 @@ struct TenantContext {
 /// stays with the connection when it is pooled.
 struct ServerFacts {
   Endpoint endpoint;
+  Endpoint address;  ///< the one of the endpoint's addresses that it is connected to
   std::shared_ptr<const TlsContext> tls;  ///< as it was connected, for cancels; null: without
   TlsMode tls_mode = TlsMode::kDisable;
   std::chrono::milliseconds timeout{0};  ///< for connecting

@@ -50,6 +50,8 @@ struct Runtime {
   /// and its process id, and more than a client's requests that come too late.
   FailureLimit wrong_cancels{{100, std::chrono::milliseconds(100)}};
   LogLimit wrong_cancels_log{std::chrono::milliseconds(1'000)};
+  std::atomic<std::int64_t> admitted{0};                 ///< clients whose login succeeded
+  LogLimit crowd_log{std::chrono::milliseconds(1'000)};  ///< of clients that were too many
   UserDirectory users;
   std::unique_ptr<AuthServices> auth;
   DatabaseDirectory databases;

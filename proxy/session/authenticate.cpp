@@ -9,6 +9,7 @@
 #include "proxy/session/arrival.hpp"
 #include "proxy/session/cancel_request.hpp"
 #include "proxy/session/credentials.hpp"
+#include "proxy/session/crowd.hpp"
 #include "proxy/session/scram_primitives.hpp"
 
 namespace postern::proxy {
@@ -34,12 +35,6 @@ Task<Status> look_up(Session* session, ClientLogin* login) {
   if (session->deadline.expired()) co_return make_error(pst::kLoginTimeout);
   login->answer(std::move(answer));
   co_return ok();
-}
-
-Task<void> refuse_blocked(Session* session, const Error* error) {
-  Bytes message;
-  protocol::append_error(message, *error, protocol::Report::kFatal);
-  (void)co_await write_client(session, &message);
 }
 
 // What the machine asks of its driver between two advances.
@@ -77,10 +72,16 @@ ClientLogin::Options client_login_options(Session* session, const ClientTls* tls
   return options;
 }
 
+Task<void> tell_refused(Session* session, const Error* error) {
+  Bytes message;
+  protocol::append_error(message, *error, protocol::Report::kFatal);
+  (void)co_await write_client(session, &message);
+}
+
 Task<Status> write_client(Session* session, const Bytes* bytes) {
   if (bytes->empty()) co_return ok();
-  const ByteView view(*bytes);
-  co_return co_await session->client.write(view);
+  session->out.pending().own().append(*bytes);
+  co_return co_await session->out.flush();
 }
 
 Task<Result<bool>> authenticate(Session* session, ClientLogin* login, const ClientTls* tls) {
@@ -89,7 +90,7 @@ Task<Result<bool>> authenticate(Session* session, ClientLogin* login, const Clie
     const Status allowed = known ? check_failures(session) : ok();
     if (!allowed) {
       const Error* error = &allowed.error();
-      co_await refuse_blocked(session, error);
+      co_await tell_refused(session, error);
       co_return *error;
     }
     Bytes out;
@@ -108,10 +109,18 @@ Task<Result<bool>> authenticate(Session* session, ClientLogin* login, const Clie
       co_await act_on_cancel(session, std::move(order));
       co_return false;
     }
+    const bool named = step.kind == LoginStep::Kind::kLookupUser;
+    const Status let_in = named ? check_crowd(*session, login->request()) : ok();
+    if (!let_in) {
+      session->identity.login = login->request().user;
+      const Error* error = &let_in.error();
+      co_await tell_refused(session, error);
+      co_return *error;
+    }
     const LoginStep* asked = &step;
     const Status done = co_await obey(session, login, asked, tls);
     if (!done) co_return done.error();
-    known = known || step.kind == LoginStep::Kind::kLookupUser;
+    known = known || named;
   }
 }
 

@@ -17,7 +17,9 @@ Bytes own_binding(Session* session);
 Task<Result<bool>> authenticate(Session* session, protocol::ClientLogin* login,
                                 const ClientTls* tls);
 
-/// Writes to the client during login, when nothing else does.
+/// Why it is not let in, as the last thing it hears.
+Task<void> tell_refused(Session* session, const Error* error);
+/// Writes to the client during login.
 Task<Status> write_client(Session* session, const Bytes* bytes);
 
 }  // namespace postern::proxy

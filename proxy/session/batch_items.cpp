@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/codes/pool.hpp"
 #include "base/codes/session.hpp"
 #include "base/codes/wire.hpp"
 #include "protocol/extended.hpp"
@@ -34,6 +35,9 @@ bool acts_for_another(const Session& session, const ServerLink& link) {
 Task<Result<ItemResult>> run_item(Session* session, const BatchItem* item) {
   if (session->reading == nullptr) {
     const Status attached = co_await attach_primary(session);
+    if (!attached && attached.error().code == pst::kStatementCancelled) {
+      co_return refused(attached.error());
+    }
     if (!attached) co_return attached.error();
     session->active = session->primary.get();
     if (!session->batch_sent) {

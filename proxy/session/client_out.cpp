@@ -3,10 +3,13 @@
 #include <span>
 #include <utility>
 
+#include "base/codes/net.hpp"
+
 namespace postern::proxy {
 
 Prompt<Status> ClientOut::flush() {
   if (busy_) return flush_in_turn();
+  if (failure_) return Status(*failure_);
   if (pending_.empty()) return ok();
   busy_ = true;
   swap(pending_, in_flight_);
@@ -15,12 +18,16 @@ Prompt<Status> ClientOut::flush() {
   return end_later(std::move(writing));
 }
 
-Task<Status> ClientOut::flush_in_turn() {
+Task<void> ClientOut::await_turn() {
   while (busy_) {
-    waiting_ = true;
-    co_await idle_.wait();
-    waiting_ = false;
+    Event idle(executor_);
+    waiting_.push_back(&idle);
+    co_await idle.wait();
   }
+}
+
+Task<Status> ClientOut::flush_in_turn() {
+  co_await await_turn();
   co_return co_await flush();
 }
 
@@ -30,11 +37,31 @@ Task<Status> ClientOut::end_later(Prompt<Status> writing) {
 }
 
 Status ClientOut::ended(Status status) {
-  if (status) written_ += in_flight_.total();
+  if (status) {
+    written_ += in_flight_.total();
+  } else {
+    failure_ = status.error();
+  }
   in_flight_.clear();
-  busy_ = false;
-  if (waiting_) idle_.set();
+  end_turn();
   return status;
+}
+
+// Everybody looks again: who has nothing left finds its bytes gone, and one of the others writes.
+void ClientOut::end_turn() {
+  busy_ = false;
+  if (waiting_.empty()) return;
+  for (Event* waiter : std::exchange(waiting_, {})) waiter->set();
+}
+
+Task<Status> ClientOut::finish() {
+  co_await await_turn();
+  if (failure_) co_return *failure_;
+  busy_ = true;
+  Status status = co_await transport_->finish();
+  failure_ = status ? make_error(pst::kTransportClosed) : status.error();
+  end_turn();
+  co_return status;
 }
 
 }  // namespace postern::proxy

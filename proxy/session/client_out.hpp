@@ -1,6 +1,11 @@
-// What is on its way to the client. Two coroutines of a session write here (the one that reads the
-// client and the one that reads the server); messages never interleave.
+// What is on its way to the client. Several coroutines of a session write here (the one that reads
+// the client, the one that reads the server, a notice, an operator's farewell); messages never
+// interleave, and nobody else writes to a client once it is logged in.
 #pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
 
 #include "base/result.hpp"
 #include "proxy/net/event.hpp"
@@ -13,7 +18,7 @@ namespace postern::proxy {
 class ClientOut {
  public:
   ClientOut(Transport* transport, const Executor& executor)
-      : transport_(transport), idle_(executor) {}
+      : transport_(transport), executor_(executor) {}
 
   /// Whoever adds views must flush before the bytes they point to change.
   [[nodiscard]] Outgoing& pending() { return pending_; }
@@ -22,21 +27,26 @@ class ClientOut {
   [[nodiscard]] bool flushed() const { return !busy_ && pending_.empty(); }
 
   /// Returns when everything added so far has been written, or writing has failed (then the client
-  /// is gone and every later flush fails too).
+  /// is gone and every later flush fails too). Any number of coroutines may wait here.
   Prompt<Status> flush();
+  /// Ends the direction to the client, behind what is being written; nothing is written after it.
+  Task<Status> finish();
 
  private:
   Task<Status> flush_in_turn();
   Task<Status> end_later(Prompt<Status> writing);
   Status ended(Status status);
+  Task<void> await_turn();
+  void end_turn();
 
   Transport* transport_;
-  Event idle_;
+  Executor executor_;
   Outgoing pending_;
   Outgoing in_flight_;
   std::uint64_t written_ = 0;
+  std::vector<Event*> waiting_;  ///< of coroutines whose frames hold them
+  std::optional<Error> failure_;
   bool busy_ = false;
-  bool waiting_ = false;
 };
 
 }  // namespace postern::proxy

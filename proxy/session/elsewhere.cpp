@@ -13,6 +13,7 @@
 #include "proxy/session/batch_items.hpp"
 #include "proxy/session/cached_reads.hpp"
 #include "proxy/session/clock.hpp"
+#include "proxy/session/items.hpp"
 #include "proxy/session/link.hpp"
 #include "proxy/session/names.hpp"
 #include "proxy/session/refuse.hpp"
@@ -129,10 +130,16 @@ Task<Result<bool>> read_answer(Session* session, ServerLink* link) {
     co_return true;
   }
   link->broken = true;
+  const bool cut = cuts_message(*link);
   if (session->timed_out) cancel_statement(session->shared_from_this());
   close_open_executions(session, link, drained.error());
   const bool untouched = session->out.written() == before && session->out.pending().empty();
   co_await release_link(session, std::move(session->replica));
+  if (cut) {
+    session->ending = true;
+    session->client.close();
+    co_return drained.error();
+  }
   if (session->timed_out) co_return make_error(*session->timed_out);
   if (!untouched) co_return drained.error();
   session->runtime().metrics.replica_fallbacks.add();
@@ -213,7 +220,8 @@ Task<Result<std::shared_ptr<PreparedStatement>>> statement_of(Session* session,
     // A name in use is an error, and the server's to report.
     const std::string& name = (*prepared)->name;
     const bool in_use = !name.empty() && find_statement(session, name) != nullptr;
-    if (in_use) co_return std::shared_ptr<PreparedStatement>();
+    const bool fits = has_room_for_statement(*session, name);
+    if (in_use || !fits) co_return std::shared_ptr<PreparedStatement>();
     co_return *prepared;
   }
   const auto bind = protocol::Bind::decode(read->bind->body());

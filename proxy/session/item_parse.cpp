@@ -1,4 +1,5 @@
 // Parse, and everything about a prepared statement being on the server when it is needed.
+#include <algorithm>
 #include <utility>
 
 #include "base/codes/gate.hpp"
@@ -143,6 +144,15 @@ Task<Result<ItemResult>> refresh(Session* session, std::shared_ptr<PreparedState
   co_return sent();
 }
 
+bool has_room_for_statement(const Session& session, ByteView name) {
+  const auto& all = session.statements;
+  const std::size_t limit = session.context->runtime->config->limits.client_statements;
+  if (name.empty() || all.size() < limit || all.contains(name)) return true;
+  // The unnamed one does not count, nor those whose end is under way.
+  const auto counts = [](const auto& entry) { return !entry.first.empty() && !entry.second->gone; };
+  return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), counts)) < limit;
+}
+
 Task<Result<ItemResult>> run_parse(Session* session, const BatchItem* item) {
   const auto statement = co_await prepare(session, item->body());
   if (!statement && ends_session(statement.error())) co_return statement.error();
@@ -153,6 +163,9 @@ Task<Result<ItemResult>> run_parse(Session* session, const BatchItem* item) {
     co_return refused(make_error(pst::kCopyNeedsQuery));
   }
   const std::string& name = (*statement)->name;
+  if (!has_room_for_statement(*session, name)) {
+    co_return refused(make_error(pst::kTooManyStatements));
+  }
   if (session->pooled && !name.empty() && in_doubt(*session, name)) {
     const Status known = co_await resolve_names(session);
     if (!known) co_return known.error();

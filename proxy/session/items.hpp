@@ -23,6 +23,9 @@ inline Unit unit_for(protocol::Request request, Internal internal = Internal::kN
   return unit;
 }
 
+/// One more statement of this name would not be too many for a client: kTooManyStatements.
+bool has_room_for_statement(const Session& session, ByteView name);
+
 /// The statement exists on this server connection under its present meaning, or is sent there in
 /// front of what needs it, as `internal`.
 Status ensure_prepared(ServerLink* link, const std::shared_ptr<PreparedStatement>& statement,

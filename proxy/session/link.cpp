@@ -256,17 +256,37 @@ std::optional<Status> attach_at_once(Session* session) {
   return attached;
 }
 
+/// While it lives a cancel request is one for what waits here.
+class Attaching {
+ public:
+  explicit Attaching(Session* session) : session_(session) { session_->attaching = true; }
+  Attaching(const Attaching&) = delete;
+  Attaching& operator=(const Attaching&) = delete;
+  ~Attaching() { session_->attaching = session_->cancel_due = false; }
+
+ private:
+  Session* session_;
+};
+
+Status check_wanted(const Session& session) {
+  return session.cancel_due ? Status(make_error(pst::kStatementCancelled)) : ok();
+}
+
 // On the connection there is.
 Task<Status> settle(Session* session) {
   ServerLink* link = session->primary.get();
   // A cancel request still on its way to the server was not meant for what comes now.
   while (link->cancels > 0) co_await link->cancels_done.wait();
   if (link->broken) co_return make_error(pst::kUpstreamLost);
-  if (settled(*session)) co_return ok();
-  co_return co_await drain_primary(session);
+  if (!settled(*session)) {
+    const Status drained = co_await drain_primary(session);
+    if (!drained) co_return drained.error();
+  }
+  co_return check_wanted(*session);
 }
 
 Task<Status> attach_waiting(Session* session) {
+  const Attaching attaching(session);
   if (session->primary != nullptr) co_return co_await settle(session);
   Error last = make_error(pst::kUpstreamUnavailable);
   const Cluster& cluster = session->database->cluster();
@@ -274,6 +294,11 @@ Task<Status> attach_waiting(Session* session) {
     Endpoint copy = node;
     const PoolHandle* pool = primary_pool(session, node);
     Result<std::unique_ptr<ServerLink>> link = co_await acquire(session, pool, std::move(copy));
+    const Status wanted = check_wanted(*session);
+    if (!wanted) {
+      if (link) co_await release_link(session, std::move(*link));
+      co_return wanted.error();
+    }
     if (!link) {
       last = link.error();
       continue;
@@ -381,7 +406,8 @@ Task<void> release_link(Session* session, std::unique_ptr<ServerLink> link) {
   while (link->cancels > 0) co_await link->cancels_done.wait();
   close_open_executions(session, link.get(), make_error(pst::kUpstreamLost));
   bool clean = !link->broken && !link->mixed && link->queue().releasable() && link->out().empty() &&
-               link->up_left == 0;
+               link->up_left == 0 &&
+               !(session->pooled && has(session->state.pins(), Pin::kUnfollowed));
   if (clean) {
     Deadline deadline(session->worker()->deadlines(), close_link, link.get());
     deadline.arm(SteadyClock::now() + kResetTimeout);
@@ -442,41 +468,50 @@ Task<void> detach_primary(Session* session) {
 
 namespace {
 
-Task<void> run_cancel(SessionPtr session, ServerLink* link, UpstreamTarget target) {
-  const std::uint32_t pid = link->facts().backend_pid;
-  Bytes key = link->facts().cancel_key;
-  co_await send_cancel(session->worker(), std::move(target), pid, std::move(key));
-  if (--link->cancels == 0) link->cancels_done.set();
+// Only what the client sent is its to cancel.
+bool is_cancellable(ServerLink* link) {
+  bool cancellable = false;
+  link->each_unit([&](const Unit& unit) {
+    cancellable =
+        cancellable || unit.internal == Internal::kNone || unit.internal == Internal::kCopy;
+  });
+  return cancellable;
 }
 
-// As the connection itself was opened, whatever a reload made of its node since.
-UpstreamTarget cancel_target(const ServerFacts& facts) {
-  UpstreamTarget target;
-  target.endpoint = facts.endpoint;
-  target.tls = facts.tls;
-  target.tls_mode = facts.tls_mode;
-  target.timeout = facts.timeout;
-  return target;
+// One at a time, whatever a client sends: requests that come meanwhile are one more, if there is
+// still something to cancel then.
+Task<void> run_cancel(SessionPtr session, ServerLink* link) {
+  for (bool again = true; again;) {
+    link->cancels = 1;
+    UpstreamTarget target = cancel_target(link->facts());
+    const std::uint32_t pid = link->facts().backend_pid;
+    Bytes key = link->facts().cancel_key;
+    session->runtime().metrics.cancels.add();
+    co_await send_cancel(session->worker(), std::move(target), pid, std::move(key));
+    again = link->cancels > 1 && !link->broken && is_cancellable(link);
+  }
+  link->cancels = 0;
+  link->cancels_done.set();
 }
 
 }  // namespace
 
 void cancel_statement(const SessionPtr& session) {
   ServerLink* link = session->reading != nullptr ? session->reading : session->primary.get();
-  if (link == nullptr || link->facts().cancel_key.empty()) return;
   // What the session is and what it left behind is asked and set undisturbed.
-  if (link->awaits(Internal::kSettings) || link->awaits(Internal::kState)) return;
-  // Only what the client sent is its to cancel.
-  bool cancellable = false;
-  link->each_unit([&](const Unit& unit) {
-    cancellable =
-        cancellable || unit.internal == Internal::kNone || unit.internal == Internal::kCopy;
-  });
-  if (!cancellable) return;
-  session->runtime().metrics.cancels.add();
-  ++link->cancels;
-  UpstreamTarget target = cancel_target(link->facts());
-  session->worker()->spawn(run_cancel(session, link, std::move(target)));
+  const bool busy = link != nullptr && !link->awaits(Internal::kSettings) && is_cancellable(link);
+  if (!busy) {
+    // What waits for its server connection, or for the settings there, has not been sent.
+    if (session->attaching && session->reading == nullptr) session->cancel_due = true;
+    return;
+  }
+  if (link->facts().cancel_key.empty() || link->awaits(Internal::kState)) return;
+  if (link->cancels > 0) {
+    link->cancels = 2;
+    return;
+  }
+  link->cancels = 1;
+  session->worker()->spawn(run_cancel(session, link));
 }
 
 }  // namespace postern::proxy

@@ -20,6 +20,7 @@
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/authenticate.hpp"
 #include "proxy/session/credentials.hpp"
+#include "proxy/session/crowd.hpp"
 #include "proxy/session/link.hpp"
 #include "proxy/session/replication.hpp"
 #include "proxy/session/settling.hpp"
@@ -159,6 +160,7 @@ Task<void> refuse_login(Session* session, const Error* error, bool tell) {
 Task<void> end_unauthenticated(Session* session, const Error* error) {
   const bool gone = error->code == pst::kTransportClosed;
   if (gone && !session->deadline.expired()) co_return;
+  if (is_crowd(*error)) co_return note_crowd(session, *error);
   const Error late = make_error(pst::kLoginTimeout);
   const Error* reason = session->deadline.expired() ? &late : error;
   co_await refuse_login(session, reason, false);
@@ -170,11 +172,6 @@ void open_statistics(Session* session) {
   StatisticsBook* book = session->context->book;
   session->statistics.open(book->traffic(name, session->identity.login),
                            book->times(own_section ? name : "*"), &session->runtime().metrics);
-}
-
-bool asks_for_console(const Session& session, const protocol::LoginRequest& request) {
-  return session.context->runtime->console != nullptr &&
-         request.database == config::kConsoleDatabase;
 }
 
 // A reload protects the database, and nobody told its sessions so far: none begins without rules.
@@ -249,7 +246,10 @@ Task<Result<LoginOutcome>> prepare(Session* session, protocol::LoginRequest requ
 }  // namespace
 
 Task<LoginOutcome> log_in(Session* session) {
-  session->deadline.arm(SteadyClock::now() + session->config().limits.login_timeout);
+  std::chrono::milliseconds patience = session->config().limits.login_timeout;
+  if (is_crowded_out(*session))
+    patience = std::min<std::chrono::milliseconds>(patience, kCrowdedTime);
+  session->deadline.arm(SteadyClock::now() + patience);
   session->identity.address = session->client.peer();
   // Before anything else of the configuration is looked at: see outdated().
   session->configured = &session->config();
@@ -270,6 +270,12 @@ Task<LoginOutcome> log_in(Session* session) {
     co_return LoginOutcome::kClosed;
   }
   if (!*authenticated) co_return LoginOutcome::kClosed;
+  const Status placed = take_place(session, login.request());
+  if (!placed) {
+    note_crowd(session, placed.error());
+    co_await tell_refused(session, &placed.error());
+    co_return LoginOutcome::kClosed;
+  }
   keep_proof(session, login.take_proof());
   const Result<LoginOutcome> outcome = co_await prepare(session, login.take_request());
   if (!outcome) {

@@ -20,7 +20,8 @@ constexpr unsigned kMaxUnanswered = 5;
 constexpr std::string_view kAskSettings =
     "SELECT 's', name, setting FROM pg_catalog.pg_settings"
     " WHERE source OPERATOR(pg_catalog.=) 'session'"
-    " AND NOT pg_catalog.starts_with(name, 'transaction_')"
+    " AND name OPERATOR(pg_catalog.<>) ALL (ARRAY['transaction_isolation',"
+    " 'transaction_read_only', 'transaction_deferrable'])"
     " UNION ALL SELECT 's', 'role', pg_catalog.current_setting('role')"
     " WHERE pg_catalog.current_setting('role') OPERATOR(pg_catalog.<>) 'none'";
 
@@ -183,6 +184,20 @@ bool PooledState::done(Settings& applied) {
   for (const auto& [name, value] : startup_) answer.settings.try_emplace(name, value);
   want(std::move(answer.settings));
   return true;
+}
+
+std::string encoding_change(Settings& applied, const Settings& wanted) {
+  constexpr std::string_view kEncoding = "client_encoding";
+  const auto now = applied.find(kEncoding);
+  const auto then = wanted.find(kEncoding);
+  if (then == wanted.end()) {
+    if (now == applied.end()) return {};
+    applied.erase(now);
+    return reset_sql(kEncoding);
+  }
+  if (now != applied.end() && now->second == then->second) return {};
+  applied.insert_or_assign(then->first, then->second);
+  return setting_sql(kEncoding, then->second);
 }
 
 std::string settings_change(const Settings& applied, const Settings& wanted) {

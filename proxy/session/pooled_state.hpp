@@ -95,6 +95,10 @@ class PooledState {
   } answer_;
 };
 
+/// The statement that makes client_encoding what it is in `wanted`, and `applied` likewise; empty
+/// where nothing is to do. It goes ahead of all others, in a message of its own.
+std::string encoding_change(Settings& applied, const Settings& wanted);
+
 /// Statements that turn `applied` into `wanted`, for the simple protocol; empty where nothing is to
 /// do. The role goes last and is given up first.
 std::string settings_change(const Settings& applied, const Settings& wanted);

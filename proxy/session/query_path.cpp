@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/codes/pool.hpp"
 #include "base/codes/session.hpp"
 #include "protocol/extended.hpp"
 #include "protocol/rows.hpp"
@@ -48,6 +49,9 @@ Task<Result<std::optional<Error>>> clear_for_primary(Session* session,
                                                      std::shared_ptr<Execution> execution) {
   using Answer = std::optional<Error>;
   const Status attached = co_await attach_primary(session);
+  if (!attached && attached.error().code == pst::kStatementCancelled) {
+    co_return Answer(attached.error());
+  }
   if (!attached) co_return attached.error();
   const Status armed = co_await arm_when_due(session);
   if (!armed) co_return armed.error();

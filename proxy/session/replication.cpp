@@ -167,7 +167,7 @@ void cancel_replication(const SessionPtr& session) {
   const ServerFacts& facts = *session->replication->facts;
   if (facts.cancel_key.empty()) return;
   session->runtime().metrics.cancels.add();
-  UpstreamTarget target = session->database->cluster().target(facts.endpoint);
+  UpstreamTarget target = cancel_target(facts);
   Bytes key = facts.cancel_key;
   session->worker()->spawn(
       send_cancel(session->worker(), std::move(target), facts.backend_pid, std::move(key)));

@@ -115,9 +115,7 @@ Task<void> fail_session(Session* session, ServerLink* link, const Error* error) 
   link->transport().close();
   tell_failure(session, *error);
   close_open_executions(session, link, *error);
-  // In the middle of a message nothing can be said: what is missing of it would be made up by it.
-  const bool mute = link->stream_left > 0 && link->stream_forward;
-  if (mute) {
+  if (cuts_message(*link)) {
     session->ending = true;
     session->client.close();
   }
@@ -169,6 +167,15 @@ Task<void> pump(SessionPtr session) {
 }
 
 }  // namespace
+
+bool cuts_message(const ServerLink& link) {
+  return link.stream_left > 0 && link.stream_forward;
+}
+
+bool amid_message(const Session& session) {
+  const auto cut = [](const ServerLink* link) { return link != nullptr && cuts_message(*link); };
+  return cut(session.primary.get()) || cut(session.replica.get());
+}
 
 void start_pump(SessionPtr session) {
   Worker* worker = session->worker();

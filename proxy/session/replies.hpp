@@ -13,4 +13,9 @@ void start_pump(SessionPtr session);
 /// those that end the session (see passing.hpp).
 Task<Status> drain_replies(Session* session, ServerLink* link);
 
+/// A message of which the client has a part, and not the end: nothing else can be said to it.
+bool cuts_message(const ServerLink& link);
+/// The same of whichever link the session has.
+bool amid_message(const Session& session);
+
 }  // namespace postern::proxy

@@ -20,11 +20,39 @@ constexpr std::string_view kRoutine = "RevalidateCachedQuery";
 /// Larger groups are not kept: they would be copied for nothing nearly always.
 constexpr std::size_t kMaxKeptBytes = 64 * 1024;
 
-bool is_lone_execution(const BatchItems& items) {
-  if (items.size() < 2 || items.size() > 3) return false;
-  const bool described = items.size() == 3 && items[1].type == FrontendType::kDescribe;
-  return items.front().type == FrontendType::kBind && items.back().type == FrontendType::kExecute &&
-         (items.size() == 2 || described);
+std::optional<std::string_view> statement_of(const BatchItem& item) {
+  if (item.type == FrontendType::kParse) {
+    const auto parse = protocol::Parse::decode(item.body());
+    if (parse) return parse->statement;
+  } else if (item.type == FrontendType::kBind) {
+    const auto bind = protocol::Bind::decode(item.body());
+    if (bind) return bind->statement;
+  } else if (item.type == FrontendType::kDescribe) {
+    const auto describe = protocol::Describe::decode(item.body());
+    if (describe && describe->target == protocol::Target::kStatement) return describe->name;
+  }
+  return std::nullopt;
+}
+
+// Of the messages behind the Parse, if there is one.
+bool is_lone(const BatchItems& items, std::size_t begin) {
+  const std::size_t count = items.size() - begin;
+  if (count == 1) return items[begin].type == FrontendType::kDescribe;
+  const bool described = count == 3 && items[begin + 1].type == FrontendType::kDescribe;
+  return items[begin].type == FrontendType::kBind && items.back().type == FrontendType::kExecute &&
+         (count == 2 || described);
+}
+
+// [Parse] Describe, or [Parse] Bind [Describe] Execute, of one named statement: what comes second
+// has no answer where the first fails. Where to begin again: behind the Parse, which is answered.
+std::optional<std::size_t> lone_group(const BatchItems& items) {
+  if (items.empty()) return std::nullopt;
+  const std::size_t begin = items.front().type == FrontendType::kParse ? 1 : 0;
+  if (items.size() == begin || !is_lone(items, begin)) return std::nullopt;
+  const auto statement = statement_of(items[begin]);
+  if (!statement || statement->empty()) return std::nullopt;
+  if (begin == 1 && statement_of(items.front()) != statement) return std::nullopt;
+  return begin;
 }
 
 // The plan is outdated, or somebody deallocated the shared statement behind our back.
@@ -36,21 +64,29 @@ bool is_stale(const protocol::Frame& frame) {
          (sqlstate == kNotSupported && fields->get(protocol::kFieldRoutine) == kRoutine);
 }
 
+// The statement that a request needs on the server as it was prepared; null: none.
+const PreparedStatement* used_by(const Unit& unit) {
+  const bool plans = unit.request == Request::kBind || unit.request == Request::kDescribeStatement;
+  if (plans) return unit.statement.get();
+  // By EXECUTE; the text fails, and the next one finds it prepared anew.
+  return unit.execution != nullptr ? unit.execution->named.get() : nullptr;
+}
+
 }  // namespace
 
 void keep_for_retry(Session* session, const BatchItems& items) {
   if (session->retry.second_attempt) return;
   session->retry = {};
-  if (!session->pooled || !server_idle(*session) || !is_lone_execution(items)) return;
-  const auto bind = protocol::Bind::decode(items.front().body());
-  if (!bind || bind->statement.empty()) return;
+  if (!session->pooled || !server_idle(*session)) return;
+  const auto begin = lone_group(items);
+  if (!begin) return;
   std::size_t bytes = 0;
-  for (const BatchItem& item : items) bytes += item.whole.size();
+  for (std::size_t i = *begin; i < items.size(); ++i) bytes += items[i].whole.size();
   if (bytes > kMaxKeptBytes) return;
-  for (const BatchItem& item : items) {
+  for (std::size_t i = *begin; i < items.size(); ++i) {
     BatchItem& kept = session->retry.items.emplace_back();
-    kept.type = item.type;
-    kept.whole = item.whole;
+    kept.type = items[i].type;
+    kept.whole = items[i].whole;
     kept.own();
   }
 }
@@ -62,9 +98,10 @@ void await_retry(Session* session, std::uint64_t ready_number) {
 Result<bool> withhold_error(Session* session, ServerLink* link, const Unit& unit,
                             const protocol::Frame& frame) {
   Retry& retry = session->retry;
-  const bool ours = session->pooled && unit.statement != nullptr && !unit.statement->name.empty();
-  if (unit.request != Request::kBind || !ours || !is_stale(frame)) return false;
-  link->distrust(unit.statement->server_name);
+  const PreparedStatement* used = session->pooled ? used_by(unit) : nullptr;
+  if (used == nullptr || used->name.empty() || !is_stale(frame)) return false;
+  link->distrust(used->server_name);
+  if (unit.execution != nullptr) return false;
   const bool kept = !retry.items.empty() && !retry.second_attempt && retry.error.empty();
   if (!kept) return false;
   retry.error = Bytes(frame.whole);

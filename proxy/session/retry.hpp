@@ -8,8 +8,8 @@
 
 namespace postern::proxy {
 
-/// Before a batch that ends with Sync is sent: kept where it is one Bind of a named statement and
-/// its Execute, outside transactions.
+/// Before a batch that ends with Sync is sent: kept where it is one Describe of a named statement,
+/// or its Bind and Execute, outside transactions; a Parse may come first.
 void keep_for_retry(Session* session, const BatchItems& items);
 /// Its Sync is the ReadyForQuery of this number.
 void await_retry(Session* session, std::uint64_t ready_number);

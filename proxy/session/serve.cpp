@@ -15,6 +15,7 @@
 #include "proxy/session/clock.hpp"
 #include "proxy/session/completion.hpp"
 #include "proxy/session/copy_run.hpp"
+#include "proxy/session/crowd.hpp"
 #include "proxy/session/link.hpp"
 #include "proxy/session/login.hpp"
 #include "proxy/session/outdated.hpp"
@@ -23,6 +24,7 @@
 #include "proxy/session/query_path.hpp"
 #include "proxy/session/refuse.hpp"
 #include "proxy/session/replication.hpp"
+#include "proxy/session/replies.hpp"
 #include "proxy/session/retry.hpp"
 #include "proxy/session/session.hpp"
 #include "proxy/session/state_following.hpp"
@@ -208,10 +210,10 @@ Task<Status> await_turn(Session* session, FrontendType type) {
 
 // What the client's unread bytes begin with.
 struct Begun {
-  Frame frame;               ///< whole, unless it passes in parts: then only its type is set
+  Frame frame;  ///< whole, unless it passes in parts: then only its type is set
   Header header;
   bool in_parts = false;
-  std::size_t need = 0;      ///< unread bytes without which it cannot be taken; 0: it can
+  std::size_t need = 0;  ///< unread bytes without which it cannot be taken; 0: it can
 };
 
 Frame frame_of(const Session& session, const Header& header) {
@@ -407,10 +409,7 @@ bool client_gone(const Error& error) {
 
 // The client hears why, as a server would say it; then the connection ends.
 Task<void> say_farewell(Session* session, const Error* error) {
-  // In the middle of a message nothing can be said.
-  const bool mute = session->primary != nullptr && session->primary->stream_left > 0 &&
-                    session->primary->stream_forward;
-  if (session->ending || client_gone(*error) || mute) co_return;
+  if (session->ending || client_gone(*error) || amid_message(*session)) co_return;
   session->ending = true;
   log_failure("session_failed", *error,
               {{"session", session->id}, {"user", session->identity.login}});
@@ -418,14 +417,11 @@ Task<void> say_farewell(Session* session, const Error* error) {
   (void)co_await session->out.flush();
 }
 
-// One client too many hears so before anything is spent on it.
+// Where connections come faster than they log in, nothing at all is spent on some.
 Task<LoginOutcome> admit(Session* session) {
-  const std::int64_t limit = session->config().limits.max_clients;
-  if (session->runtime().metrics.clients.value() <= limit) co_return co_await log_in(session);
-  const Error error = make_error(pst::kTooManyClients);
-  session->runtime().metrics.refusals.add(error.code);
-  protocol::append_error(session->out.pending().own(), error, protocol::Report::kFatal);
-  (void)co_await session->out.flush();
+  if (!is_flooded(*session)) co_return co_await log_in(session);
+  note_crowd(session, make_error(pst::kTooManyLogins));
+  session->client.close();
   co_return LoginOutcome::kClosed;
 }
 
@@ -471,7 +467,7 @@ Task<void> end_session(Session* session, LoginOutcome outcome) {
     co_await release_link(session, std::move(session->replica));
   }
   if (outcome != LoginOutcome::kClosed) co_await record_end(session);
-  if (session->client.is_open()) (void)co_await session->client.finish();
+  if (session->client.is_open()) (void)co_await session->out.finish();
   session->client.close();
 }
 

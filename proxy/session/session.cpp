@@ -46,6 +46,7 @@ Session::Session(WorkerContext* worker_context, Transport transport, LoadTicket 
 Session::~Session() {
   if (cancel_id != 0) runtime().cancels.remove(cancel_id);
   context->sessions.erase(this);
+  if (admitted) runtime().admitted.fetch_sub(1);
   runtime().metrics.clients.add(-1);
 }
 

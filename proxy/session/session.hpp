@@ -85,7 +85,8 @@ struct Session : std::enable_shared_from_this<Session> {
 
   WorkerContext* context;
   LoadTicket load;
-  ClientTicket place;  ///< among the clients of its database and login
+  bool admitted = false;  ///< counts among those that limits.max_clients bounds
+  ClientTicket place;     ///< among the clients of its database and login
   Transport client;
   ReadBuffer input;
   ClientOut out;
@@ -168,6 +169,8 @@ struct Session : std::enable_shared_from_this<Session> {
   bool refused_locally = false;    ///< a batch is skipped to Sync without the server's knowledge
   bool bypass_told = false;        ///< the alert of tell_bypass() was raised
   std::unique_ptr<Error> failure;  ///< why the session ends, where the server's side found out
+  bool attaching = false;          ///< a statement waits for its connection, or for settings there
+  bool cancel_due = false;         ///< and a cancel request came for it
   bool ending = false;             ///< no further client message is taken
   bool said_goodbye = false;       ///< by Terminate: what it sent before is still carried out
   bool settings_changed = false;   ///< SET was used: reads stay on the primary's connection

@@ -32,12 +32,19 @@ void adopt_search_path(Session* session, const ServerLink& link) {
 
 // True: the reply will say what the parameters are then.
 Result<bool> send_settings(Session* session, ServerLink* link) {
-  const std::string change = settings_change(link->facts().applied, session->state.wanted());
-  if (change.empty()) return false;
-  POSTERN_TRY(protocol::Query{change}.encode(link->out().own()));
-  POSTERN_TRY(link->expect(unit_for(Request::kQuery, Internal::kSettings), Disposition::kSwallow));
+  Settings applied = link->facts().applied;
+  // By itself and first: a message is read in the encoding in force when it arrives, and the other
+  // values are in the client's.
+  const std::string encoding = encoding_change(applied, session->state.wanted());
+  const std::string others = settings_change(applied, session->state.wanted());
+  for (const std::string& change : {encoding, others}) {
+    if (change.empty()) continue;
+    POSTERN_TRY(protocol::Query{change}.encode(link->out().own()));
+    POSTERN_TRY(
+        link->expect(unit_for(Request::kQuery, Internal::kSettings), Disposition::kSwallow));
+  }
   link->facts().applied = session->state.wanted();
-  return true;
+  return !encoding.empty() || !others.empty();
 }
 
 // The least recently used go, before anything of the new holder refers to them.
@@ -163,6 +170,7 @@ Status on_settings_reply(const protocol::Frame& frame) {
 }
 
 Status on_settings_done(Session* session, ServerLink* link) {
+  if (link->awaits(Internal::kSettings)) return ok();  // the encoding was only the first of them
   return tell_differences(session, link);
 }
 

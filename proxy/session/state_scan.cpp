@@ -41,6 +41,19 @@ constexpr std::string_view kAdvisory = "advisory";
 /// Its rules turn an UPDATE into set_config().
 constexpr std::string_view kSettingsView = "pg_settings";
 
+/// Functions that leave behind what nothing asks about and DISCARD ALL does not undo.
+constexpr std::array<std::string_view, 7> kLasting = {
+    "pg_backup_start",   "pg_backup_stop",
+    "pg_start_backup",   "pg_replication_origin_session_setup",
+    "dblink_connect",    "dblink_connect_u",
+    "dblink_disconnect",
+};
+
+bool is_lasting(std::string_view word) {
+  return std::any_of(kLasting.begin(), kLasting.end(),
+                     [&](std::string_view name) { return sql::is_keyword(word, name); });
+}
+
 constexpr std::array<bool, 256> word_bytes() {
   std::array<bool, 256> table{};
   for (unsigned c = 0; c < table.size(); ++c) {
@@ -87,8 +100,9 @@ Hint command_hint(std::string_view word) {
 // Could this word matter anywhere? Most texts hold none that does, and are not tokenized.
 bool is_candidate(std::string_view word) {
   switch (fold(word.front())) {
-    case 'c':
     case 'd':
+      return command_hint(word) != Hint::kNone || is_lasting(word);
+    case 'c':
     case 'e':
     case 'l':
     case 'r':
@@ -98,7 +112,8 @@ bool is_candidate(std::string_view word) {
       return command_hint(word) != Hint::kNone || contains_folded(word, kSetConfig);
     case 'p':
       return command_hint(word) != Hint::kNone || is_temporary(word) ||
-             contains_folded(word, kAdvisory) || sql::is_keyword(word, kSettingsView);
+             contains_folded(word, kAdvisory) || sql::is_keyword(word, kSettingsView) ||
+             is_lasting(word);
     case 't':
       return is_temporary(word);
     default:
@@ -216,6 +231,7 @@ class Scanner {
     if (is_temporary(word)) add(Hint::kTemporary);
     if (contains_folded(word, kAdvisory)) add(Hint::kAdvisory);
     if (sql::is_keyword(word, kSettingsView)) add(Hint::kSettings);
+    if (is_lasting(word)) add(Hint::kUnfollowed);
     if (sql::is_keyword(word, kSetConfig)) on_set_config(i + 1);
   }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "base/codes/pool.hpp"
 #include "base/codes/session.hpp"
 #include "base/codes/wire.hpp"
 #include "proxy/session/analyse.hpp"
@@ -33,6 +34,9 @@ using protocol::SessionFsm;
 Task<Result<std::optional<Error>>> clear_unread(Session* session, Execution* execution) {
   using Answer = std::optional<Error>;
   const Status attached = co_await attach_primary(session);
+  if (!attached && attached.error().code == pst::kStatementCancelled) {
+    co_return Answer(attached.error());
+  }
   if (!attached) co_return attached.error();
   execution->analysed = std::make_shared<const AnalysedText>();
   execution->started = Clock::now();

@@ -125,10 +125,18 @@ Task<Status> learn(Transport* transport, ReadBuffer* input, ServerFacts* facts) 
   co_return ok();
 }
 
-std::unique_ptr<ServerFacts> to_facts(const UpstreamTarget& target, protocol::ServerFacts login) {
+Endpoint address_of(const Transport& transport, const Endpoint& endpoint) {
+  if (endpoint.is_unix()) return endpoint;
+  const auto peer = Endpoint::parse(transport.peer(), endpoint.port);
+  return peer ? *peer : endpoint;
+}
+
+std::unique_ptr<ServerFacts> to_facts(const UpstreamTarget& target, const Transport& transport,
+                                      protocol::ServerFacts login) {
   auto facts = std::make_unique<ServerFacts>();
   facts->endpoint = target.endpoint;
-  facts->tls = target.tls;
+  facts->address = address_of(transport, target.endpoint);
+  if (transport.tls() != nullptr) facts->tls = target.tls;
   facts->tls_mode = target.tls_mode;
   facts->timeout = target.timeout;
   facts->backend_pid = login.pid;
@@ -160,7 +168,7 @@ Task<OpenResult> open_once(Worker* worker, UpstreamTarget target) {
                                      : logged_in.error();
     co_return UpstreamFailure{std::move(error), login.server_error()};
   }
-  auto facts = to_facts(target, login.take_facts());
+  auto facts = to_facts(target, transport, login.take_facts());
   if (target.learns) {
     const Status learnt = co_await learn(&transport, &input, facts.get());
     if (!learnt) co_return UpstreamFailure{learnt.error(), {}};
@@ -205,8 +213,18 @@ Task<OpenResult> open_server(Worker* worker, UpstreamTarget target) {
   co_return again;
 }
 
+UpstreamTarget cancel_target(const ServerFacts& facts) {
+  UpstreamTarget target;
+  target.endpoint = facts.endpoint;
+  target.address = facts.address;
+  target.tls = facts.tls;
+  target.tls_mode = facts.tls_mode;
+  target.timeout = facts.timeout;
+  return target;
+}
+
 Task<void> send_cancel(Worker* worker, UpstreamTarget target, std::uint32_t pid, Bytes key) {
-  Endpoint endpoint = target.endpoint;
+  Endpoint endpoint = target.address.value_or(target.endpoint);
   Result<Transport> connected = co_await connect(worker, std::move(endpoint), target.timeout);
   if (!connected) co_return;
   Transport transport = std::move(*connected);
@@ -214,7 +232,7 @@ Task<void> send_cancel(Worker* worker, UpstreamTarget target, std::uint32_t pid,
   deadline.arm(SteadyClock::now() + target.timeout);
   Bytes message;
   if (!protocol::CancelRequest{pid, key}.encode(message)) co_return;
-  if (target.tls != nullptr && target.tls_mode > TlsMode::kPrefer) {
+  if (target.tls != nullptr) {
     Bytes request;
     protocol::SslRequest{}.encode(request);
     const ByteView view(request);

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +23,7 @@ namespace postern::proxy {
 /// How to open a connection. Copied into the coroutine.
 struct UpstreamTarget {
   Endpoint endpoint;
+  std::optional<Endpoint> address;        ///< of the endpoint, where one is to be used and no other
   std::shared_ptr<const TlsContext> tls;  ///< null: TLS is not asked for
   TlsMode tls_mode = TlsMode::kDisable;
   std::string database;
@@ -53,6 +55,10 @@ using OpenResult = std::variant<OpenedServer, UpstreamFailure>;
 /// first (28000: no such line in its pg_hba.conf). Errors: those of connect() and ServerLogin,
 /// kUpstreamUnavailable where the server's answers do not fit.
 Task<OpenResult> open_server(Worker* worker, UpstreamTarget target);
+
+/// Where and how to cancel: exactly as the connection itself was opened, whatever a name resolves
+/// to or a reload made of its node since.
+UpstreamTarget cancel_target(const ServerFacts& facts);
 
 /// Sends a CancelRequest for a backend and waits for the server to close, at most `timeout`.
 Task<void> send_cancel(Worker* worker, UpstreamTarget target, std::uint32_t pid, Bytes key);

@@ -25,7 +25,7 @@ void tell_waiting(void* owner) {
 
 bool client_left(void* owner) {
   const auto* session = static_cast<Session*>(owner);
-  if (!session->client.is_open()) return true;
+  if (!session->client.is_open() || session->cancel_due) return true;
   constexpr std::string_view kTerminate{"X\0\0\0\4", 5};
   return session->client.peer_ended() && !session->input.unread().ends_with(kTerminate);
 }

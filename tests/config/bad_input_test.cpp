@@ -117,6 +117,8 @@ TEST_CASE("numbers, sizes, durations and texts hold at their limits and not one 
   };
   const Limit limits[] = {
       {"limits", "max_clients", "1", "0", "1000000", "1000001"},
+      {"limits", "max_logins", "1", "0", "1000000", "1000001"},
+      {"limits", "client_statements", "1", "0", "1000000", "1000001"},
       {"limits", "parser_threads", "1", "0", "64", "65"},
       {"limits", "parser_queue", "1", "0", "1000000", "1000001"},
       {"limits", "analysis_cache", "'1MB'", "1048575", "'1GB'", "1073741825"},

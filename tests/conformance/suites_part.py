@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import sources
 from bed import Bed
-from report import Report
+from report import REASONS, Report
 from result_files import Outcome, Suite, of_isolation, of_regress, run_suite, told
 
 # The groups that --short takes over from the schedules: reconnects, COPY, cursors, temporary
@@ -34,17 +34,22 @@ ISOLATION_SHORT = (
     " insert-conflict-do-nothing two-ids detach-partition-concurrently-1",
 )
 WAITS = b"<waiting ...>"
+WAITS_REASON = "backend-identity"
 
 
 def run_part(report: Report, part: str, pool_mode: str, short: bool) -> None:
     suite = _suite(part, short)
     direct = _run(suite, "")
+    every, left_out = len(direct.results), ""
     if part == "isolation" and pool_mode != "session":
-        suite, direct = _without_waits(report, suite, direct)
+        suite, direct = _without_waits(suite, direct)
+        left_out = (f"; {every - len(direct.results)} left out ({WAITS_REASON}:"
+                    f" {REASONS[WAITS_REASON]}; a step waits for a lock)")  # fmt: skip
     proxied = _run(suite, pool_mode)
     count = len(direct.results)
     report.row(part, "result files", 0 < count == len(proxied.results),
-               f"{count} direct, {len(proxied.results)} through Postern")  # fmt: skip
+               f"{every} direct, {len(proxied.results)} of {count} through Postern"
+               f"{left_out}")  # fmt: skip
     report.row(part, "passage", proxied.statements > 0,
                f"{proxied.statements} statements through Postern")  # fmt: skip
     compare(report, part, direct, proxied)
@@ -58,13 +63,11 @@ def _suite(part: str, short: bool) -> Suite:
     return of_isolation(found, ISOLATION_SHORT if short else (), sources.ISOLATION_REGRESS)
 
 
-def _without_waits(report: Report, suite: Suite, direct: Outcome) -> tuple[Suite, Outcome]:
+def _without_waits(suite: Suite, direct: Outcome) -> tuple[Suite, Outcome]:
     """isolationtester asks pg_locks whether the process of BackendKeyData waits. Under transaction
     pooling that is no process: what waits for a lock cannot be judged, and it would hang."""
     calm = {name: text for name, text in direct.results.items() if WAITS not in text}
     specs = [name.removesuffix(".out") for name in calm]
-    left_out = f"{len(direct.results) - len(calm)} result files where a step waits for a lock"
-    report.note("isolation", f"{left_out} are left out: the tester follows processes")
     lines = tuple(f"test: {spec}" for spec in specs)
     return replace(suite, schedule=lines), replace(direct, results=calm)
 

@@ -116,6 +116,24 @@ class AuthQueryTest(AuthTest):
         self.assertLess(time.monotonic() - started, 4.5)
         wait_until(lambda: "PST-1217" in slow.log.tail(), "the log line of the timeout")
 
+    def test_while_no_server_can_be_asked_nobody_waits_in_line(self) -> None:
+        """It accepts and says nothing: who asks first finds out, for the others and a second on."""
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            deaf = self.start_postern(
+                "deaf", self.query_of("asker") + "cluster = 'hole'\n",
+                more=f"[cluster.hole]\nnodes = ['127.0.0.1:{silent.getsockname()[1]}']\n"
+                "connect_timeout = '1s'\n",
+            )  # fmt: skip
+            started = time.monotonic()
+            with ThreadPoolExecutor(6) as pool:
+                names = [self.dsn(deaf, "dave").to(user=f"dave{n}") for n in range(6)]
+                told = list(pool.map(self.refusal, names))
+            self.assertLess(time.monotonic() - started, 2.5)
+            self.assertEqual([("cannot be looked up" in text) for text in told], [True] * 6)
+            started = time.monotonic()
+            self.assertIn("cannot be looked up", self.refusal(names[0].to(user="dave7")))
+            self.assertLess(time.monotonic() - started, 0.7)
+
     def test_a_server_that_cannot_be_asked_is_no_wrong_password(self) -> None:
         broken = self.start_postern("broken", self.query_of("asker", "SELECT 1/0, $1::text"))
         told = self.refusal(self.dsn(broken, "dave"))

@@ -5,8 +5,11 @@ from __future__ import annotations
 import struct
 
 from postern_server import Ports
+from psql_client import psql
 from relay_base import APP, DATABASE, RelayTest
-from wire import SYNC, Wire, bind, execute, parse, query, session, shape
+from wire import SYNC, Wire, bind, describe, execute, message, parse, query, session, shape
+
+MOST = 5  # statements of one client
 
 
 class PooledStatementsTest(RelayTest):
@@ -14,13 +17,98 @@ class PooledStatementsTest(RelayTest):
 
     @classmethod
     def toml(cls, ports: Ports) -> str:
-        return super().toml(ports) + (
+        text = super().toml(ports).replace("[limits]", f"[limits]\nclient_statements = {MOST}")
+        return text + (
             f'[database.shared]\ncluster = "main"\nupstream = "{DATABASE}"\nuser = "{APP}"\n'
             'password_file = "app.password"\npool_mode = "transaction"\npool_size = 1\n'
         )
 
     def shared(self) -> Wire:
         return session(self.client(dbname="shared"))
+
+    def altered(self, table: str, change: str) -> None:
+        """The schema changes past Postern."""
+        psql(self.cluster.primary.superuser.to(dbname=DATABASE),
+             f"ALTER TABLE {table} {change}").checked()
+
+    def test_outdated_plans_are_made_anew_whoever_describes_first(self) -> None:
+        every = "SELECT * FROM altered"
+        with self.shared() as first, self.shared() as own:
+            first.ask(query("CREATE TABLE altered AS SELECT 1 AS a"))
+            for wire in (first, own):
+                wire.ask(parse(every, "mine"), SYNC)
+                self.assertEqual(shape(wire.ask(bind(statement="mine"), execute(), SYNC)), "2DCZ")
+            groups = {
+                "1tTZ": (parse(every, "new"), describe("S", "new"), SYNC),
+                "12TDCZ": (parse(every, "new"), bind(statement="new"), describe("P"), execute(),
+                           SYNC),
+                "12DCZ": (parse(every, "new"), bind(statement="new"), execute(), SYNC),
+            }  # fmt: skip
+            for number, (wanted, group) in enumerate(groups.items()):
+                self.altered("altered", f"ADD b{number} int")
+                with self.subTest(wanted), self.shared() as wire:
+                    self.assertEqual(shape(wire.ask(*group)), wanted)
+                    self.assertEqual(shape(wire.ask(describe("S", "new"), SYNC)), "tTZ")
+            # Who prepared it long ago.
+            self.altered("altered", "ADD last int")
+            got = own.ask(describe("S", "mine"), SYNC)
+            self.assertEqual(shape(got), "tTZ")
+            self.assertEqual(struct.unpack_from("!h", got[1].body)[0], 5)
+            self.assertEqual(shape(first.ask(bind(statement="mine"), execute(), SYNC)), "2DCZ")
+
+    def test_outdated_plan_within_a_transaction_is_an_error_once(self) -> None:
+        every = "SELECT * FROM altered_too"
+        with self.shared() as first:
+            first.ask(query("CREATE TABLE altered_too AS SELECT 1 AS a"))
+            first.ask(parse(every, "mine"), SYNC)
+            first.ask(bind(statement="mine"), execute(), SYNC)
+            self.altered("altered_too", "ADD b int")
+            with self.shared() as wire:
+                group = (parse(every, "new"), describe("S", "new"), SYNC)
+                wire.ask(query("BEGIN"))
+                got = wire.ask(*group)
+                self.assertEqual([m.sqlstate() for m in got if m.type == "E"], ["0A000"])
+                wire.ask(query("ROLLBACK"))
+                wire.ask(query("BEGIN"))
+                self.assertEqual(shape(wire.ask(describe("S", "new"), SYNC)), "tTZ")
+
+    def test_statements_of_one_client_are_counted(self) -> None:
+        for dbname in ("shared", DATABASE):
+            with self.subTest(dbname), session(self.client(dbname=dbname)) as wire:
+                wire.ask(parse("SELECT 0"), SYNC)
+                for number in range(MOST):
+                    got = wire.ask(parse(f"SELECT {number}", f"s{number}"), SYNC)
+                    self.assertEqual(shape(got), "1Z")
+                self.assertEqual(self.told(wire, parse("SELECT 1", "more"), SYNC)[0][0], "54000")
+                run = (parse("SELECT 1", "more"), bind(statement="more"), execute(), SYNC)
+                self.assertEqual(self.told(wire, *run)[0][0], "54000")
+                self.assertEqual(shape(wire.ask(parse("SELECT 1"), SYNC)), "1Z")
+                wire.ask(message("C", b"Ss0\0"), SYNC)
+                self.assertEqual(shape(wire.ask(parse("SELECT 1", "more"), SYNC)), "1Z")
+
+    def test_values_follow_in_the_encoding_of_each_client(self) -> None:
+        latin, utf = "caf\xe9".encode("latin-1"), "caf\xe9 \u20ac".encode()
+        with self.shared() as one, self.shared() as other:
+            one.ask(query("SET client_encoding = 'LATIN1'"))
+            one.ask(message("Q", b"SET my.word = '" + latin + b"'\0"))
+            for wire, value in ((other, utf), (one, latin), (other, utf), (one, latin)):
+                if wire is other:
+                    other.ask(message("Q", b"SET my.word = '" + utf + b"'\0"))
+                got = wire.ask(query("SELECT current_setting('my.word')"))
+                self.assertEqual(shape(got), "TDCZ")
+                self.assertEqual(got[1].values(), [value])
+
+    def test_what_cannot_be_undone_ends_with_its_client(self) -> None:
+        psql(self.cluster.primary.superuser.to(dbname=DATABASE),
+             f"GRANT EXECUTE ON FUNCTION pg_backup_start(text, boolean), pg_backup_stop(boolean)"
+             f" TO {APP}").checked()  # fmt: skip
+        pid = query("SELECT pg_backend_pid()")
+        with self.shared() as wire:
+            before = wire.ask(pid)[1].values()
+            self.assertEqual(shape(wire.ask(query("SELECT pg_backup_start('x', true)"))), "TDCZ")
+            self.assertEqual(wire.ask(pid)[1].values(), before)
+        with self.shared() as wire:
+            self.assertNotEqual(wire.ask(pid)[1].values(), before)
 
     def told(self, wire: Wire, *texts: bytes) -> list[tuple[str, str]]:
         return [(m.sqlstate(), m.fields()["M"]) for m in wire.ask(*texts) if m.type == "E"]

@@ -122,6 +122,36 @@ TEST_CASE("more application parameters than are followed") {
   CHECK(has(state.pins(), Pin::kUnfollowed));
 }
 
+TEST_CASE("the encoding goes ahead of what is written in it") {
+  using Changes = std::vector<std::string>;
+  const auto changes = [](Settings applied, const Settings& wanted) {
+    Changes found{encoding_change(applied, wanted)};
+    found.push_back(settings_change(applied, wanted));
+    return found;
+  };
+  const std::string to_latin =
+      "SELECT pg_catalog.set_config(E'client_encoding', E'LATIN1', false);";
+  CHECK(changes({}, {{"client_encoding", "LATIN1"}, {"a.b", "\xe9"}}) ==
+        Changes{to_latin, "SELECT pg_catalog.set_config(E'a.b', E'\xe9', false);"});
+  CHECK(changes({{"client_encoding", "LATIN1"}, {"a.b", "\xe9"}}, {}) ==
+        Changes{"RESET \"client_encoding\";", "RESET \"a\".\"b\";"});
+  CHECK(changes({{"client_encoding", "LATIN1"}}, {{"client_encoding", "LATIN1"}}) ==
+        Changes{"", ""});
+  CHECK(changes({{"client_encoding", "UTF8"}}, {{"client_encoding", "LATIN1"}}) ==
+        Changes{to_latin, ""});
+}
+
+TEST_CASE("only those settings end with their transaction that do so") {
+  PooledState state;
+  state.note(scan_state("SET transaction_timeout = 1"));
+  const std::string question = state.question();
+  CHECK(question.find("'transaction_isolation'") != std::string::npos);
+  CHECK(question.find("'transaction_read_only'") != std::string::npos);
+  CHECK(question.find("'transaction_deferrable'") != std::string::npos);
+  CHECK(question.find("'transaction_'") == std::string::npos);
+  CHECK(question.find("transaction_timeout") == std::string::npos);
+}
+
 TEST_CASE("from the settings a connection has to those a session wants") {
   CHECK(settings_change({}, {}).empty());
   CHECK(settings_change({{"TimeZone", "UTC"}}, {{"timezone", "UTC"}}).empty());

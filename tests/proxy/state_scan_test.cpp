@@ -50,6 +50,23 @@ TEST_CASE("application parameters are remembered by name") {
   CHECK(scan_state("SET timezone = 'UTC'").custom.empty());
 }
 
+TEST_CASE("what nothing asks about and nothing undoes") {
+  for (const char* sql :
+       {"SELECT pg_backup_start('x', true)", "SELECT lsn FROM pg_catalog.pg_backup_stop()",
+        "select PG_START_BACKUP('x')", "SELECT pg_replication_origin_session_setup('o')",
+        "SELECT dblink_connect('a', 'dbname=b')", "SELECT \"dblink_connect_u\"('a', 'dbname=b')",
+        "SELECT dblink_disconnect('a')"}) {
+    CAPTURE(sql);
+    CHECK(has(hint(sql), Hint::kUnfollowed));
+  }
+  for (const char* sql :
+       {"SELECT 'pg_backup_start'", "SELECT * FROM dblink('dbname=b', 'SELECT 1')",
+        "SELECT pg_backup_started FROM t"}) {
+    CAPTURE(sql);
+    CHECK(hint(sql) == Hint::kNone);
+  }
+}
+
 TEST_CASE("objects of the session") {
   CHECK(has(hint("CREATE TEMP TABLE t (a int)"), Hint::kTemporary));
   CHECK(has(hint("CREATE LOCAL TEMPORARY VIEW v AS SELECT 1"), Hint::kTemporary));
