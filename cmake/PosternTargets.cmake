@@ -13,13 +13,6 @@ function(postern_folder name)
   endif()
   add_library(postern_${name} STATIC ${sources} ${headers})
   target_link_libraries(postern_${name} PUBLIC postern_options ${ARG_DEPENDS})
-  postern_precompile(postern_${name} ${name})
-endfunction()
-
-function(postern_precompile target folder)
-  if(NOT folder STREQUAL "proxy")
-    target_precompile_headers(${target} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled_std.hpp)
-  endif()
 endfunction()
 
 # postern_tests(NAME [DEPENDS lib...]) builds tests/NAME/*.cpp into test_NAME and registers it.
@@ -33,6 +26,5 @@ function(postern_tests name)
   target_link_libraries(test_${name} PRIVATE ${ARG_DEPENDS})
   target_compile_definitions(test_${name} PRIVATE
     POSTERN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-  postern_precompile(test_${name} ${name})
   add_test(NAME unit.${name} COMMAND test_${name})
 endfunction()
