@@ -1,5 +1,5 @@
-"""bench instructions: what a query costs in instructions of user space, counted by callgrind, and in
-system calls, counted by strace. Unlike times, both say the same on a busy machine."""
+"""bench instructions: what a query costs in instructions of user space, counted by callgrind, and
+in system calls, counted by strace. Unlike times, both say the same on a busy machine."""
 
 from __future__ import annotations
 

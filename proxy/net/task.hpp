@@ -203,8 +203,8 @@ class [[nodiscard]] Task {
   std::coroutine_handle<promise_type> handle_;
 };
 
-/// What a function returns that hardly ever has to wait: its result, or else the task that will have
-/// it. Awaited like a task; where the result is there already, no coroutine was made for it.
+/// What a function returns that hardly ever has to wait: its result, or else the task that will
+/// have it. Awaited like a task; where the result is there already, no coroutine was made for it.
 template <typename T>
 class [[nodiscard]] Prompt {
  public:
