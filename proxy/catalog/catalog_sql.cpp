@@ -112,7 +112,8 @@ SELECT p.oid, n.nspname, p.proname, p.prokind, p.provolatile, p.proparallel, p.p
                  FROM pg_catalog.unnest(p.proallargtypes) WITH ORDINALITY t (type, place)
                  WHERE p.proargmodes[t.place] IN ('o', 'b', 't')), ''),
        n.nspname NOT IN ('pg_catalog', 'information_schema', 'postern')
-       AND CASE WHEN l.lanname IN ('internal', 'c') OR p.prokind OPERATOR(pg_catalog.=) 'a' THEN false
+       AND CASE WHEN l.lanname IN ('internal', 'c') OR p.prokind OPERATOR(pg_catalog.=) 'a'
+                  THEN false
                 WHEN l.lanname IN ('sql', 'plpgsql') THEN
                   p.prosrc OPERATOR(pg_catalog.~*)
                     ('search_path|set_config|u&|[[:<:]](execute|schema|reset|discard)[[:>:]]'
