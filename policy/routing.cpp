@@ -11,7 +11,7 @@ namespace {
 /// Postern's own functions read the session's context, which every armed connection carries.
 bool harmless(const sql::Routine& routine) {
   if (routine.schema == "postern") return routine.name != "context";
-  return routine.volatility != 'v' && routine.parallel == 's';
+  return routine.volatility != 'v' && routine.parallel == 's' && !routine.moves_path;
 }
 
 bool routines_harmless(const sql::Catalog& catalog, const std::vector<Oid>& routines) {
@@ -21,33 +21,60 @@ bool routines_harmless(const sql::Catalog& catalog, const std::vector<Oid>& rout
   });
 }
 
-/// The snapshot holds policies as text. One that is not ours may call anything, unless it is a
-/// constant.
-bool policies_harmless(const sql::Relation& relation) {
-  if (!relation.row_security) return true;
-  const auto constant = [](const std::string& text) {
-    return text.empty() || text == "true" || text == "false";
-  };
-  return std::all_of(relation.policies.begin(), relation.policies.end(),
-                     [&](const sql::RowPolicy& policy) {
-                       return is_own_policy(policy.name) || constant(policy.using_text);
-                     });
+/// Settings are the session's: a replica's session may have others.
+bool reads_settings(const sql::Catalog& catalog, const std::vector<Oid>& routines) {
+  return std::any_of(routines.begin(), routines.end(), [&](Oid oid) {
+    const sql::Routine* routine = catalog.routine(oid);
+    return routine == nullptr ||
+           (routine->schema == "pg_catalog" && routine->name == "current_setting");
+  });
+}
+
+/// Calls `act` with each policy of others than the wall that decides which rows a SELECT sees. The
+/// operator's business policies are among them.
+template <typename Act>
+void each_filter(const sql::Relation& relation, Act act) {
+  if (!relation.row_security) return;
+  for (const sql::RowPolicy& policy : relation.policies) {
+    const bool wall = is_own_policy(policy.name) && !policy.name.starts_with(kRulePrefix);
+    const bool filters = policy.command == '*' || policy.command == 'r';
+    if (!wall && filters && !policy.using_text.empty()) act(policy);
+  }
+}
+
+bool policies_harmless(const sql::Catalog& catalog, const sql::Relation& relation) {
+  bool harmless = true;
+  each_filter(relation, [&](const sql::RowPolicy& policy) {
+    harmless = harmless && routines_harmless(catalog, policy.calls) &&
+               !reads_settings(catalog, policy.calls);
+  });
+  return harmless;
 }
 
 bool relation_harmless(const sql::Catalog& catalog, const sql::Relation& relation) {
   const bool kind = is_table(relation) || is_view(relation);
   return kind && relation.persistence == sql::Persistence::kPermanent &&
-         !in_system_schema(relation) && policies_harmless(relation) &&
-         routines_harmless(catalog, relation.depends_routines);
+         !in_system_schema(relation) && policies_harmless(catalog, relation) &&
+         routines_harmless(catalog, relation.depends_routines) &&
+         !reads_settings(catalog, relation.depends_routines);
 }
 
-/// The relation, what stands below it, and the same of everything a view of it reads.
+/// The relation, what stands below it, what decides which of its rows are seen, and the same of
+/// everything that a view reads.
 void add_reached(const sql::Catalog& catalog, Oid oid, std::set<Oid>& out) {
-  add_with_descendants(catalog, oid, out);
-  const sql::Relation* relation = catalog.relation(oid);
-  // A materialised view holds its own rows: what it was made from does not change its answer.
-  if (relation == nullptr || relation->kind != sql::RelationKind::kView) return;
-  for (const Oid below : relation->depends_on) add_with_descendants(catalog, below, out);
+  std::set<Oid> family;
+  add_with_descendants(catalog, oid, family);
+  for (const Oid member : family) {
+    if (!out.insert(member).second) continue;
+    const sql::Relation* relation = catalog.relation(member);
+    if (relation == nullptr) continue;
+    each_filter(*relation, [&](const sql::RowPolicy& policy) {
+      for (const Oid read : policy.reads) add_reached(catalog, read, out);
+    });
+    // A materialised view holds its own rows: what it was made from does not change its answer.
+    if (relation->kind != sql::RelationKind::kView) continue;
+    for (const Oid below : relation->depends_on) add_reached(catalog, below, out);
+  }
 }
 
 std::set<Oid> reached(const Judged& j) {
@@ -140,6 +167,11 @@ CacheHint cache_of(const Judged& j, RouteClass route) {
   for (const Oid oid : all) {
     const sql::Relation* relation = j.catalog().relation(oid);
     if (!routines_pure(j.catalog(), relation->depends_routines)) return hint;
+    bool pure = true;
+    each_filter(*relation, [&](const sql::RowPolicy& policy) {
+      pure = pure && routines_pure(j.catalog(), policy.calls);
+    });
+    if (!pure) return hint;
   }
   hint.cacheable = true;
   for (const Oid oid : all) {

@@ -106,6 +106,8 @@ class ReplyQueue {
   [[nodiscard]] bool skipping() const { return skipping_; }
   /// The head is a COPY FROM STDIN whose CopyDone or CopyFail was not pushed yet.
   [[nodiscard]] bool in_copy_in() const { return copy_open_; }
+  /// Messages of an extended batch were pushed, and its Sync was not.
+  [[nodiscard]] bool unsynced() const { return unsynced_; }
   /// See above; sticky.
   [[nodiscard]] bool uncertain() const { return uncertain_; }
   /// Of the last ReadyForQuery.

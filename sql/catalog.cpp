@@ -136,6 +136,7 @@ CatalogBuilder& CatalogBuilder::add(Relation relation) {
 CatalogBuilder& CatalogBuilder::add(Routine routine) {
   catalog_.routine_names_[routine.name].push_back(routine.oid);
   const Oid oid = routine.oid;
+  catalog_.code_moves_path_ = catalog_.code_moves_path_ || routine.moves_path;
   catalog_.routines_.insert_or_assign(oid, std::move(routine));
   return *this;
 }

@@ -65,6 +65,8 @@ struct RowPolicy {
   char command = '*';      ///< pg_policy.polcmd
   std::string using_text;  ///< pg_get_expr, empty if none
   std::string check_text;
+  std::vector<Oid> reads = {};  ///< relations its expressions read
+  std::vector<Oid> calls = {};  ///< functions that USING calls
 };
 
 struct Relation {
@@ -111,6 +113,8 @@ struct Routine {
   bool security_definer = false;
   bool native = false;    ///< written in C, or the server's own
   std::string extension;  ///< that it is a member of; empty: of none
+  /// Its code may change search_path: nothing in it says that it does not.
+  bool moves_path = false;
   std::int16_t min_args = 0;
   std::int16_t max_args = 0;  ///< -1 = variadic
   Oid return_type = kInvalidOid;
@@ -177,10 +181,13 @@ class Catalog {
   [[nodiscard]] const Type* resolve_type(std::string_view name,
                                          std::span<const std::string> search_path) const;
   [[nodiscard]] const std::unordered_map<Oid, Relation>& relations() const { return relations_; }
+  /// Some routine of the database may change search_path, and any other may come to call it.
+  [[nodiscard]] bool code_moves_path() const { return code_moves_path_; }
 
  private:
   friend class CatalogBuilder;
   std::uint64_t epoch_ = 0;
+  bool code_moves_path_ = false;
   Oid database_oid_ = kInvalidOid;
   std::unordered_map<Oid, Relation> relations_;
   std::unordered_map<Oid, Routine> routines_;

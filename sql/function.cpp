@@ -8,19 +8,9 @@ namespace postern::sql {
 
 namespace {
 
-/// The text of a string constant, through one cast; nullopt for anything else.
-std::optional<std::string> constant_text(const ast::Node* node) {
-  if (ast::is(node, PG_QUERY__NODE__NODE_TYPE_CAST)) node = node->type_cast->arg;
-  if (!ast::is(node, PG_QUERY__NODE__NODE_A_CONST)) return std::nullopt;
-  const PgQuery__AConst* constant = node->a_const;
-  if (constant->val_case == PG_QUERY__A__CONST__VAL_SVAL) {
-    return std::string(ast::text(constant->sval->sval));
-  }
-  if (constant->val_case == PG_QUERY__A__CONST__VAL_BOOLVAL) {
-    return constant->boolval->boolval ? "true" : "false";
-  }
-  return std::nullopt;
-}
+constexpr Oid kBoolType = 16;
+constexpr Oid kTextType = 25;
+constexpr Oid kVarcharType = 1043;
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -29,7 +19,43 @@ std::string lower(std::string_view text) {
   return out;
 }
 
+/// The text of a string constant; nullopt for anything else.
+std::optional<std::string> string_constant(const ast::Node* node) {
+  if (!ast::is(node, PG_QUERY__NODE__NODE_A_CONST)) return std::nullopt;
+  const PgQuery__AConst* constant = node->a_const;
+  if (constant->val_case != PG_QUERY__A__CONST__VAL_SVAL) return std::nullopt;
+  return std::string(ast::text(constant->sval->sval));
+}
+
+/// What PostgreSQL's parse_bool makes of the commoner spellings.
+std::optional<bool> bool_constant(const ast::Node* node) {
+  if (!ast::is(node, PG_QUERY__NODE__NODE_A_CONST)) return std::nullopt;
+  const PgQuery__AConst* constant = node->a_const;
+  if (constant->val_case == PG_QUERY__A__CONST__VAL_BOOLVAL) return constant->boolval->boolval != 0;
+  const auto text = string_constant(node);
+  if (!text) return std::nullopt;
+  const std::string word = lower(*text);
+  for (const char* yes : {"t", "true", "on", "yes", "y", "1"}) {
+    if (word == yes) return true;
+  }
+  for (const char* no : {"f", "false", "off", "no", "n", "0"}) {
+    if (word == no) return false;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
+
+/// What a constant is cast to, where that leaves every value as it is written; null where the cast
+/// may change it: another type, a length, a second cast.
+const ast::Node* Resolver::uncast(const ast::Node* node, std::initializer_list<Oid> same) {
+  if (!ast::is(node, PG_QUERY__NODE__NODE_TYPE_CAST)) return node;
+  const PgQuery__TypeName* type = node->type_cast->type_name;
+  if (type == nullptr || type->n_typmods > 0 || type->n_array_bounds > 0) return nullptr;
+  const Oid target = type_oid(type);
+  const bool kept = std::find(same.begin(), same.end(), target) != same.end();
+  return kept ? node->type_cast->arg : nullptr;
+}
 
 /// Notes the routines a call can mean; what pg_catalog's function of that name does.
 Builtin Resolver::find_function(const PgQuery__FuncCall* call, std::span<const Value> args) {
@@ -73,16 +99,18 @@ void Resolver::function_effects(const PgQuery__FuncCall* call, Builtin meaning) 
 void Resolver::set_config_call(const PgQuery__FuncCall* call) {
   add_session(SessionEffect::kSetting);
   const ast::NodeList args = POSTERN_LIST(call, args);
-  const auto name = args.size() == 3 ? constant_text(args[0]) : std::nullopt;
-  const auto value = args.size() == 3 ? constant_text(args[1]) : std::nullopt;
-  const auto local = args.size() == 3 ? constant_text(args[2]) : std::nullopt;
+  if (args.size() != 3) return add_session(SessionEffect::kUnknown);
+  // 'role.x'::varchar(4) is 'role': only what stands in the text as it is counts as known.
+  const auto name = string_constant(uncast(args[0], {kTextType, kVarcharType}));
+  const auto value = string_constant(uncast(args[1], {kTextType, kVarcharType}));
+  const auto local = bool_constant(uncast(args[2], {kBoolType}));
   if (!name || !local || !out_.name.empty()) {
     return add_session(SessionEffect::kUnknown);  // not literal, or a second one
   }
   out_.name = lower(*name);
   out_.value = value.value_or("");
   out_.computed_value = !value.has_value();
-  out_.local = *local == "true" || *local == "t";
+  out_.local = *local;
   if (out_.name == "role" || out_.name == "session_authorization") {
     add_session(SessionEffect::kRole);
   }

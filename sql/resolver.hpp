@@ -7,6 +7,7 @@
 #pragma once
 
 #include <deque>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -125,6 +126,7 @@ class Resolver {
   bool is_field(Oid row_type, std::string_view name) const;
   void function_effects(const PgQuery__FuncCall* call, Builtin meaning);
   void set_config_call(const PgQuery__FuncCall* call);
+  const ast::Node* uncast(const ast::Node* node, std::initializer_list<Oid> same);
   void window(const PgQuery__WindowDef* window, const Level& level);
 
   // from.cpp

@@ -189,6 +189,23 @@ Status read_policies(const Rows& rows, Relations& relations) {
   return ok();
 }
 
+Status read_policy_dependencies(const Rows& rows, Relations& relations) {
+  for (const Row& row : rows) {
+    RowReader in(row);
+    const auto owner = relations.find(in.number<Oid>());
+    const std::string name = in.text();
+    const char kind = in.letter();
+    const auto used = in.number<Oid>();
+    if (!in.complete()) return unreadable("policy dependencies");
+    if (owner == relations.end()) continue;
+    for (sql::RowPolicy& policy : owner->second.policies) {
+      if (policy.name != name) continue;
+      (kind == 'r' ? policy.reads : policy.calls).push_back(used);
+    }
+  }
+  return ok();
+}
+
 // Adds everything `view` reads, through views of views, and the routines called on the way.
 void close_over(const Relations& direct, Oid view, Relation& target, std::set<Oid>& seen) {
   const auto it = direct.find(view);
@@ -246,6 +263,7 @@ Status read_routines(const Rows& rows, sql::CatalogBuilder& builder) {
     r.returns_set = in.boolean();
     r.arguments = in.numbers<Oid>();
     r.outputs = in.named_types();
+    r.moves_path = in.boolean();
     if (!in.complete()) return unreadable("routines");
     // A variadic routine may be called without its last argument's elements.
     r.min_args = static_cast<std::int16_t>(args - defaults - (variadic ? 1 : 0));
@@ -327,6 +345,7 @@ Result<std::shared_ptr<const sql::Catalog>> build_catalog(
   POSTERN_TRY(read_foreign_keys(part(CatalogPart::kForeignKeys), relations));
   POSTERN_TRY(read_unique_keys(part(CatalogPart::kUniqueKeys), relations));
   POSTERN_TRY(read_policies(part(CatalogPart::kPolicies), relations));
+  POSTERN_TRY(read_policy_dependencies(part(CatalogPart::kPolicyDependencies), relations));
   POSTERN_TRY(read_view_dependencies(part(CatalogPart::kViewDependencies), relations));
 
   POSTERN_TRY(read_write_routines(part(CatalogPart::kWriteRoutines), relations));

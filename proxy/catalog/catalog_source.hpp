@@ -23,6 +23,7 @@ enum class CatalogPart : std::uint8_t {
   kForeignKeys,
   kUniqueKeys,
   kPolicies,
+  kPolicyDependencies,
   kViewDependencies,
   kWriteRoutines,
   kRoutines,
@@ -30,7 +31,7 @@ enum class CatalogPart : std::uint8_t {
   kTypes,
   kCasts,
 };
-inline constexpr std::size_t kCatalogParts = 13;
+inline constexpr std::size_t kCatalogParts = 14;
 
 std::string_view catalog_sql(CatalogPart part);
 

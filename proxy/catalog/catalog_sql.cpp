@@ -57,6 +57,24 @@ SELECT polrelid, polname, polpermissive, polcmd,
        COALESCE(pg_catalog.pg_get_expr(polwithcheck, polrelid), '')
 FROM pg_catalog.pg_policy ORDER BY polrelid, polname)sql";
 
+// What row policies read, in both expressions, and what their USING calls; as for views.
+constexpr std::string_view kPolicyDependenciesSql = R"sql(
+SELECT DISTINCT p.polrelid, p.polname, 'r', d.refobjid
+FROM pg_catalog.pg_policy p
+JOIN pg_catalog.pg_depend d ON d.objid OPERATOR(pg_catalog.=) p.oid
+WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_policy'::pg_catalog.regclass
+  AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
+UNION
+SELECT p.polrelid, p.polname, 'f', m.found[1]::pg_catalog.oid
+FROM pg_catalog.pg_policy p,
+     pg_catalog.regexp_matches(p.polqual::pg_catalog.text,
+                               ':(?:funcid|opfuncid|aggfnoid|winfnoid) ([1-9][0-9]*)', 'g')
+       AS m (found)
+UNION
+SELECT p.polrelid, p.polname, 'f', 'pg_catalog.now()'::pg_catalog.regprocedure::pg_catalog.oid
+FROM pg_catalog.pg_policy p
+WHERE p.polqual::pg_catalog.text OPERATOR(pg_catalog.~) 'SQLVALUEFUNCTION')sql";
+
 // What each view reads and calls directly; build_catalog closes over views of views. Routines come
 // from the rule's expression tree, because pg_depend leaves built-in ones out; CURRENT_TIMESTAMP
 // and its kin have a node of their own and count as now().
@@ -78,6 +96,10 @@ SELECT w.ev_class, 'f', 'pg_catalog.now()'::pg_catalog.regprocedure::pg_catalog.
 FROM pg_catalog.pg_rewrite w
 WHERE w.ev_action::pg_catalog.text OPERATOR(pg_catalog.~) 'SQLVALUEFUNCTION')sql";
 
+// The last column: may the code change search_path? In SQL and PL/pgSQL that takes one of these
+// words (a backslash or U& may spell any of them), in a body of SQL alone a call of set_config();
+// of other languages but C nothing is known. A SET clause of the function proves nothing: SET
+// within it outlives the call.
 constexpr std::string_view kRoutinesSql = R"sql(
 SELECT p.oid, n.nspname, p.proname, p.prokind, p.provolatile, p.proparallel, p.prosecdef,
        p.prolang OPERATOR(pg_catalog.<=) 13, COALESCE(e.extname, ''),
@@ -88,9 +110,21 @@ SELECT p.oid, n.nspname, p.proname, p.prokind, p.provolatile, p.proparallel, p.p
                             COALESCE(p.proargnames[t.place], ''), 'UTF8'), 'hex')),
                           ',' ORDER BY t.place)
                  FROM pg_catalog.unnest(p.proallargtypes) WITH ORDINALITY t (type, place)
-                 WHERE p.proargmodes[t.place] IN ('o', 'b', 't')), '')
+                 WHERE p.proargmodes[t.place] IN ('o', 'b', 't')), ''),
+       n.nspname NOT IN ('pg_catalog', 'information_schema', 'postern')
+       AND CASE WHEN l.lanname IN ('internal', 'c') OR p.prokind OPERATOR(pg_catalog.=) 'a'
+                  THEN false
+                WHEN l.lanname IN ('sql', 'plpgsql') THEN
+                  p.prosrc OPERATOR(pg_catalog.~*)
+                    ('search_path|set_config|u&|[[:<:]](execute|schema|reset|discard)[[:>:]]'
+                     '|[[:<:]]do[[:>:]](?![[:space:]]+(nothing|update)[[:>:]])')
+                  OR pg_catalog.strpos(p.prosrc, pg_catalog.chr(92)) OPERATOR(pg_catalog.>) 0
+                  OR COALESCE(p.prosqlbody::pg_catalog.text, '') OPERATOR(pg_catalog.~)
+                    ':funcid 2078 '
+                ELSE true END
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
+JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang
 LEFT JOIN pg_catalog.pg_depend d ON d.classid OPERATOR(pg_catalog.=)
        'pg_catalog.pg_proc'::pg_catalog.regclass::pg_catalog.oid
   AND d.objid OPERATOR(pg_catalog.=) p.oid AND d.deptype OPERATOR(pg_catalog.=) 'e'
@@ -187,6 +221,8 @@ std::string_view catalog_sql(CatalogPart part) {
       return kUniqueKeysSql;
     case CatalogPart::kPolicies:
       return kPoliciesSql;
+    case CatalogPart::kPolicyDependencies:
+      return kPolicyDependenciesSql;
     case CatalogPart::kViewDependencies:
       return kViewDependenciesSql;
     case CatalogPart::kRoutines:

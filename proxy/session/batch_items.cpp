@@ -30,6 +30,11 @@ bool acts_for_another(const Session& session, const ServerLink& link) {
          link.context().scope != session.identity.context_scope;
 }
 
+// What a text means is decided at its Parse, and again at Bind; there values are read, too.
+bool depends_on_settings(FrontendType type) {
+  return type == FrontendType::kParse || type == FrontendType::kBind;
+}
+
 }  // namespace
 
 Task<Result<ItemResult>> run_item(Session* session, const BatchItem* item) {
@@ -46,6 +51,13 @@ Task<Result<ItemResult>> run_item(Session* session, const BatchItem* item) {
     }
     if (session->batch_sent && acts_for_another(*session, *session->primary)) {
       co_return make_error(pst::kArmingFailed, "its batch began for somebody else");
+    }
+    if (session->batch_sent && depends_on_settings(item->type)) {
+      if (item->type == FrontendType::kParse) heed_unseen(session, item->body());
+      if (must_settle(*session)) {
+        const Status settled = co_await settle_in_batch(session);
+        if (!settled) co_return settled.error();
+      }
     }
   }
   switch (item->type) {
@@ -89,7 +101,9 @@ Task<Status> end_batch(Session* session) {
   await_retry(session, sync.ready_number);
   const Status expected = link->expect(std::move(sync), Disposition::kForward);
   if (!expected) co_return expected.error();
-  co_return ask_position(session);
+  const Status asked = ask_position(session);
+  if (!asked) co_return asked.error();
+  co_return ask_path(session);
 }
 
 Status send_flush(Session* session) {

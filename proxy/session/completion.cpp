@@ -135,6 +135,9 @@ Status on_internal(Session* session, ServerLink* link, Unit& unit, const Frame& 
       return on_position_reply(session, link, frame);
     case Internal::kSearchPath:
       return on_search_path_reply(session, frame);
+    case Internal::kPathInBatch:
+      POSTERN_TRY(on_search_path_reply(session, frame));
+      return pass_failure(session, link, unit, frame);
     case Internal::kSettings:
       return on_settings_reply(frame);
     case Internal::kState:

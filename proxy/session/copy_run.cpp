@@ -12,6 +12,7 @@
 #include "proxy/session/position.hpp"
 #include "proxy/session/settling.hpp"
 #include "proxy/session/state_following.hpp"
+#include "proxy/session/unseen_code.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -219,6 +220,8 @@ Task<Status> begin_copy(Session* session, std::shared_ptr<Execution> execution) 
       std::make_unique<CopyInsert>(std::move(execution), form, *relation,
                                    own ? CopyTransaction::kOwn : CopyTransaction::kClients);
   CopyInsert* copy = session->copying.get();
+  note_effects(session, analysed);
+  session->path_asked = false;  // with the next text: here the client's rows come first
   if (session->pooled) {
     session->state.note(scan_state(analysed.text));
     if (runs_unseen_code(analysed)) note_unseen_code(session, link);

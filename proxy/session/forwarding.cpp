@@ -14,12 +14,14 @@
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/copy_insert.hpp"
 #include "proxy/session/error_shape.hpp"
+#include "proxy/session/link.hpp"
 #include "proxy/session/names.hpp"
 #include "proxy/session/publish.hpp"
 #include "proxy/session/retry.hpp"
 #include "proxy/session/rows.hpp"
 #include "proxy/session/statement_names.hpp"
 #include "proxy/session/tracking.hpp"
+#include "proxy/sinks/log.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -112,6 +114,14 @@ const PreparedStatement* named_by(const Unit& unit) {
 
 namespace {
 
+// By Postern's clock the context is good, by the server's it is not.
+bool clocks_differ(const Session& session, const Frame& frame) {
+  const ServerLink* link = session.reading != nullptr ? session.reading : session.primary.get();
+  if (link == nullptr || !context_holds(*link)) return false;
+  const auto fields = protocol::ErrorFields::decode(frame.body);
+  return fields && fields->get(protocol::kFieldSqlstate) == pst_info(pst::kContextExpired).sqlstate;
+}
+
 // Somebody tampered with the connection's context, or it has come to an end: nobody else gets it.
 void doubt_context(ServerLink* link, const Frame& frame) {
   const auto fields = protocol::ErrorFields::decode(frame.body);
@@ -128,6 +138,12 @@ Status forward_error(Session* session, Unit& unit, const Frame& frame) {
   if (unit.execution != nullptr) abandon_fill(*unit.execution);
   if (unit.refusal) {
     protocol::append_error(out, *unit.refusal);
+    return ok();
+  }
+  if (clocks_differ(*session, frame)) {
+    const Error skew = make_error(pst::kClockSkew);
+    log_failure("clock_skew", skew, {{"session", session->id}});
+    protocol::append_error(out, skew);
     return ok();
   }
   if (const PreparedStatement* named = named_by(unit); named != nullptr) {

@@ -7,6 +7,7 @@
 #include "proxy/session/items.hpp"
 #include "proxy/session/sealing.hpp"
 #include "proxy/session/statement_names.hpp"
+#include "proxy/session/unseen_code.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -98,6 +99,7 @@ Task<Result<ItemResult>> run_bind(Session* session, const BatchItem* item) {
     if (!fresh) co_return fresh.error();
     if (fresh->refusal) co_return *fresh;
   }
+  const std::shared_ptr<const AnalysedText> analysed = statement->analysed;
   // Sealing comes first: what cannot be sealed is refused before anything is sent for it.
   Bytes sealed;
   const bool seals = seals_parameters(*statement);
@@ -119,6 +121,8 @@ Task<Result<ItemResult>> run_bind(Session* session, const BatchItem* item) {
     expected = send_bind(session, *item, *bind, std::move(statement));
   }
   if (!expected) co_return expected.error();
+  // Planning already calls functions that say they are immutable.
+  if (session->reading == nullptr) note_unseen(session, *analysed);
   co_return sent();
 }
 

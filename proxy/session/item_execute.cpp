@@ -15,6 +15,7 @@
 #include "proxy/session/rows.hpp"
 #include "proxy/session/state_following.hpp"
 #include "proxy/session/tracking.hpp"
+#include "proxy/session/unseen_code.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -77,13 +78,11 @@ Task<Result<ItemResult>> clear_execution(Session* session, Execution* execution)
   co_return sent();
 }
 
-void note_effects(Session* session, Execution& execution, const Portal* portal) {
+void note_execution(Session* session, Execution& execution, const Portal* portal) {
+  if (session->reading != nullptr) return;
   const AnalysedText& analysed = *execution.analysed;
-  const sql::Statement* statement = analysed.statement(0);
-  if (statement != nullptr && policy::alters_meaning(*statement)) session->effect_under_way = true;
-  if (statement != nullptr && alters_names(*statement)) session->names_under_way = true;
-  session->unseen_under_way = session->unseen_under_way || runs_unseen_code(analysed);
-  if (!session->pooled || session->reading != nullptr) return;
+  note_effects(session, analysed);
+  if (!session->pooled) return;
   if (portal == nullptr) {
     session->state.note_unseen();
   } else {
@@ -145,7 +144,7 @@ Task<Result<ItemResult>> run_execute(Session* session, const BatchItem* item) {
   metrics.statements.add();
   (session->reading != nullptr ? metrics.routed_replica : metrics.routed_primary).add();
   if (session->reading == nullptr) note_writes(session, *execution);
-  note_effects(session, *execution, portal.get());
+  note_execution(session, *execution, portal.get());
   Unit unit = unit_for(Request::kExecute);
   unit.execution = std::move(execution);
   link->out().add_view(item->whole);

@@ -10,6 +10,7 @@
 #include "proxy/session/copy_run.hpp"
 #include "proxy/session/items.hpp"
 #include "proxy/session/sealing.hpp"
+#include "proxy/session/settling.hpp"
 #include "proxy/session/statement_names.hpp"
 
 namespace postern::proxy {

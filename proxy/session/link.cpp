@@ -357,6 +357,10 @@ Status empty_context(Session* session, ServerLink* link) {
 
 }  // namespace
 
+bool context_holds(const ServerLink& link) {
+  return link.context().issued != 0 && link.context().expiry > unix_micros();
+}
+
 Status arm_link(Session* session, ServerLink* link) {
   if (signing_key(*session) == nullptr || !session->config().tenant) {
     return make_error(pst::kNoGuardKey);

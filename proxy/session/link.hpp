@@ -13,6 +13,9 @@ Prompt<Status> attach_primary(Session* session);
 /// A connection to the node given, for the length of one read. Not pumped: its caller reads.
 Task<Result<std::unique_ptr<ServerLink>>> acquire_link(Session* session, Endpoint node);
 
+/// By Postern's clock the connection's tenant context has not expired.
+bool context_holds(const ServerLink& link);
+
 /// A tenant is in force and the link carries no fresh context of it, or none is and it does.
 bool arming_due(const Session& session, const ServerLink& link);
 

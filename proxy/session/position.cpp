@@ -6,6 +6,7 @@
 #include "protocol/rows.hpp"
 #include "protocol/simple.hpp"
 #include "proxy/session/publish.hpp"
+#include "proxy/session/unseen_code.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -27,16 +28,6 @@ bool parse_number(ByteView text, T& out, int base) {
   return ec == std::errc{} && end == text.data() + text.size();
 }
 
-// While a server awaits COPY data a query would break the copy. The position stays owed, and the
-// next statement asks for it.
-bool may_copy_in(const Execution& execution) {
-  if (execution.analysed->facts == nullptr) return true;
-  for (const sql::Statement& statement : execution.analysed->facts->statements) {
-    if (statement.kind == sql::StatementKind::kCopyFrom || !statement.understood()) return true;
-  }
-  return false;
-}
-
 bool routes(const Session& session) {
   return session.context->runtime->config->routing.has_value();
 }
@@ -51,8 +42,9 @@ void note_writes(Session* session, const Execution& execution) {
     for (const auto& decided : decision->statements) writes = writes || decided.writes;
   }
   session->position_due = session->position_due || writes;
+  // Where it cannot be asked behind a COPY, it stays owed, and the next statement asks for it.
   session->position_asked =
-      session->position_due && may_commit(*session, execution) && !may_copy_in(execution);
+      session->position_due && may_commit(*session, execution) && !may_copy_in(*execution.analysed);
 }
 
 Status ask_position(Session* session) {

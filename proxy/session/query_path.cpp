@@ -27,6 +27,7 @@
 #include "proxy/session/state_following.hpp"
 #include "proxy/session/statement_names.hpp"
 #include "proxy/session/tracking.hpp"
+#include "proxy/session/unseen_code.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -65,15 +66,6 @@ Task<Result<std::optional<Error>>> clear_for_primary(Session* session,
     co_return Answer(make_error(pst::kPolicyChanged));
   }
   co_return Answer();
-}
-
-void note_effects(Session* session, const AnalysedText& analysed) {
-  if (analysed.facts == nullptr) return;
-  for (const sql::Statement& statement : analysed.facts->statements) {
-    if (policy::alters_meaning(statement)) session->effect_under_way = true;
-    if (alters_names(statement)) session->names_under_way = true;
-  }
-  session->unseen_under_way = session->unseen_under_way || runs_unseen_code(analysed);
 }
 
 // A cache miss hands its fill and its intents to the Execute that follows; where none did, they end
@@ -133,7 +125,8 @@ Status send_query(Session* session, std::shared_ptr<Execution> execution,
   clock_request(session);
   unit.statement = expect_unnamed_end(session, link);
   POSTERN_TRY(link->expect(std::move(unit), Disposition::kForward));
-  return ask_position(session);
+  POSTERN_TRY(ask_position(session));
+  return ask_path(session);
 }
 
 // Rules and catalog may change between the decision and its turn on the server: then the text is

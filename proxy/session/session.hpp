@@ -142,6 +142,7 @@ struct Session : std::enable_shared_from_this<Session> {
   std::vector<std::pair<std::uint64_t, WriteMark>> marks;
   std::uint64_t ready_sent = 0;   ///< Query and Sync messages sent to the primary so far
   bool path_due = false;          ///< search_path has to be asked before the next analysis
+  bool path_asked = false;        ///< and is, behind the present message
   bool path_touched = false;      ///< it was changed once: a rollback may change it back
   bool effect_under_way = false;  ///< a statement that changes settings awaits its answer
   bool unseen_under_way = false;  ///< one does that runs code of the database, which may do so too

@@ -12,7 +12,15 @@ Task<Status> drain_primary(Session* session);
 bool must_settle(const Session& session);
 
 /// Before a text is analysed: settings that decide its meaning have taken effect and are known.
+/// Not within a batch of which something was sent.
 Task<Status> settle_settings(Session* session);
+
+/// The same within one: the server is told to answer what it has, and asked in between.
+Task<Status> settle_in_batch(Session* session);
+
+/// Pipelines the question for the search_path behind the present message, where code that it runs
+/// may change it.
+Status ask_path(Session* session);
 
 /// Before a text is analysed: where it would read differently under another client_encoding or
 /// standard_conforming_strings, and code of the database is still running that may change them,

@@ -94,46 +94,9 @@ Status take_state_along(Session* session, ServerLink* link) {
   return awaited ? ok() : tell_differences(session, link);
 }
 
-namespace {
-
-bool is_foreign(const sql::Catalog& catalog, Oid oid) {
-  const sql::Routine* routine = catalog.routine(oid);
-  if (routine == nullptr) return true;
-  const bool built_in = routine->schema == "pg_catalog" || routine->schema == "information_schema";
-  return !built_in && routine->volatility == 'v';
-}
-
-bool runs_on_use(const sql::Catalog& catalog, const sql::RelationUse& use) {
-  const sql::Relation* relation = catalog.relation(use.oid);
-  if (relation == nullptr || relation->has_triggers || relation->has_rules) return true;
-  const auto& called = relation->depends_routines;
-  return std::any_of(called.begin(), called.end(),
-                     [&](Oid oid) { return is_foreign(catalog, oid); });
-}
-
-}  // namespace
-
 void note_unseen_code(Session* session, ServerLink* link) {
   session->state.note_unseen();
   link->context().armed = false;
-}
-
-bool runs_unseen_code(const AnalysedText& analysed) {
-  const Protection* protection = analysed.protection.get();
-  if (protection == nullptr || !protection->is_protected) return false;
-  if (analysed.facts == nullptr || protection->catalog == nullptr) return true;
-  const sql::Catalog& catalog = *protection->catalog;
-  for (const sql::Statement& statement : analysed.facts->statements) {
-    const auto& routines = statement.routines;
-    const bool calls = std::any_of(routines.begin(), routines.end(),
-                                   [&](Oid oid) { return is_foreign(catalog, oid); });
-    const auto& relations = statement.relations;
-    const bool touches =
-        std::any_of(relations.begin(), relations.end(),
-                    [&](const sql::RelationUse& use) { return runs_on_use(catalog, use); });
-    if (calls || touches) return true;
-  }
-  return false;
 }
 
 bool welcome_from_memory(Session* session) {

@@ -16,10 +16,6 @@ Status take_state_along(Session* session, ServerLink* link);
 /// session->reported and the search_path are set.
 bool welcome_from_memory(Session* session);
 
-/// Protected databases: the text runs code of the database that nobody looks into and that may
-/// leave something behind in the server's session: a volatile function, a trigger, a rule.
-bool runs_unseen_code(const AnalysedText& analysed);
-
 /// Such a text is about to be sent under transaction pooling: the server is asked afterwards what
 /// it left behind, and the tenant's context is set anew before the next transaction.
 void note_unseen_code(Session* session, ServerLink* link);

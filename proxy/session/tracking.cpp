@@ -143,6 +143,10 @@ void take_search_path(Session* session, std::string_view text) {
 }
 
 Status on_search_path_reply(Session* session, const protocol::Frame& frame) {
+  if (frame.backend() == protocol::BackendType::kErrorResponse) {
+    session->search_path_known = false;
+    session->path_due = true;
+  }
   if (frame.backend() != protocol::BackendType::kDataRow) return ok();
   POSTERN_ASSIGN(const auto row, protocol::DataRow::decode(frame.body));
   if (row.values.size() != 1 || !row.values[0]) return ok();
@@ -150,14 +154,34 @@ Status on_search_path_reply(Session* session, const protocol::Frame& frame) {
   return ok();
 }
 
+namespace {
+
+// Questions of Postern's own behind the client's last message: one for the position, one for the
+// path.
+constexpr std::size_t kMostOwn = 8;
+
+// Requests of the client whose answers are still to come behind the present one.
+std::size_t unanswered(ServerLink* link) {
+  const std::size_t behind = link->queue().size() - 1;
+  if (behind > kMostOwn) return behind;
+  std::size_t own = 0;
+  link->each_unit([&](const Unit& unit) {
+    own += unit.internal == Internal::kPosition || unit.internal == Internal::kSearchPath ? 1 : 0;
+  });
+  return behind - own;
+}
+
+}  // namespace
+
 void on_ready(Session* session, ServerLink* link, ByteView status) {
-  clock_ready(session, status != "I", link->queue().size() - 1);
+  const std::size_t more = unanswered(link);
+  clock_ready(session, status != "I", more);
   session->reset_done = false;
   session->statistics.ready(status.empty() ? 'I' : status.front());
   if (status == "I") end_choice(session);
   if (link->queue().size() <= 1) session->names_under_way = false;
   // Portals end with their transaction; those of a batch already on its way are kept.
-  if (status != "I" || link->queue().size() > 1) return;
+  if (status != "I" || more > 0) return;
   session->portals.clear();
   session->confirmed_portals.clear();
   session->state.on_idle();

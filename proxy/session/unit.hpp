@@ -122,6 +122,7 @@ enum class Internal : std::uint8_t {
   kReparse,      ///< statement prepared again on this connection
   kReparseText,  ///< the same in front of a Query that names it: its error is the Query's
   kSearchPath,   ///< the search_path after a setting changed
+  kPathInBatch,  ///< the same within the client's batch: its error is the batch's
   kDescribe,     ///< Describe the client left out, for the check of its columns
   kSettings,     ///< the session's settings, on a connection that has others
   kState,        ///< the question what the session left behind

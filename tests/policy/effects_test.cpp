@@ -68,27 +68,98 @@ TEST_CASE("only what is proven harmless may leave the primary") {
   }
 }
 
-TEST_CASE("policies that are not Postern's keep a relation on the primary") {
+namespace {
+
+constexpr Oid kMine = 1;
+constexpr Oid kMembership = 2;
+constexpr Oid kPeople = 3;
+
+sql::Routine routine(Oid oid, const char* schema, const char* name, char volatility) {
+  sql::Routine out;
+  out.oid = oid;
+  out.schema = schema;
+  out.name = name;
+  out.volatility = volatility;
+  out.parallel = 's';
+  return out;
+}
+
+sql::Relation walled(Oid oid, const char* name, sql::RowPolicy policy) {
+  sql::Relation relation;
+  relation.oid = oid;
+  relation.schema = "public";
+  relation.name = name;
+  relation.row_security = true;
+  relation.columns.push_back({"x", 1, 23, -1, false, false, false});
+  relation.policies.push_back({"postern_tenant", false, '*', "anything()", "", {}, {4711}});
+  relation.policies.push_back(std::move(policy));
+  return relation;
+}
+
+// SELECT of a table that has this policy beside the wall's; the policy may read `membership`, whose
+// own policy reads `people`.
+policy::StatementDecision under_policy(sql::RowPolicy policy) {
   sql::CatalogBuilder builder;
-  for (const auto& [oid, text] : {std::pair<Oid, const char*>{1, "(f(x) = 1)"}, {2, "true"}}) {
-    sql::Relation relation;
-    relation.oid = oid;
-    relation.schema = "public";
-    relation.name = oid == 1 ? "guarded" : "open";
-    relation.row_security = true;
-    relation.columns.push_back({"x", 1, 23, -1, false, false, false});
-    relation.policies.push_back({"postern_tenant", false, '*', "anything()", ""});
-    relation.policies.push_back({"business", true, '*', text, ""});
-    builder.add(relation);
-  }
+  builder.add(walled(kMine, "mine", std::move(policy)));
+  builder.add(
+      walled(kMembership, "membership",
+             {"postern_rule_m", false, '*', "(EXISTS ...)", "", {kMembership, kPeople}, {65}}));
+  builder.add(walled(kPeople, "people", {"all", true, '*', "true", ""}));
+  builder.add(routine(65, "pg_catalog", "int4eq", 'i'));
+  builder.add(routine(1299, "pg_catalog", "now", 's'));
+  builder.add(routine(1598, "pg_catalog", "random", 'v'));
+  builder.add(routine(2077, "pg_catalog", "current_setting", 's'));
+  builder.add(routine(20501, "public", "risk", 's'));
+  auto moves = routine(20502, "public", "moves", 'i');
+  moves.moves_path = true;
+  builder.add(moves);
   const auto snapshot = builder.freeze(1);
   const auto ruleset = *policy::compile_ruleset({}, snapshot);
-  const auto route = [&](const char* text) {
-    const auto facts = sql::analyze(text, {snapshot, {"public"}}, {});
-    return only(policy::decide(*facts, text, *ruleset, kTenantApp)).route;
+  const char* text = "SELECT x FROM mine";
+  const auto facts = sql::analyze(text, {snapshot, {"public"}}, {});
+  return only(policy::decide(*facts, text, *ruleset, kTenantApp));
+}
+
+}  // namespace
+
+TEST_CASE("what a policy calls decides where a SELECT may be answered") {
+  struct Case {
+    std::vector<Oid> calls;
+    bool routed;
+    bool cached;
   };
-  CHECK(route("SELECT x FROM guarded") == policy::RouteClass::kPrimary);
-  CHECK(route("SELECT x FROM open") == policy::RouteClass::kReplicaEligible);
+  for (const char* name : {"postern_rule_members", "somebody_elses"}) {
+    for (const Case& c : std::vector<Case>{{{}, true, true},
+                                           {{65}, true, true},
+                                           {{65, 1299}, true, false},
+                                           {{20501}, true, false},
+                                           {{1598}, false, false},
+                                           {{2077}, false, false},
+                                           {{20502}, false, false},
+                                           {{4711}, false, false}}) {
+      CAPTURE(name);
+      CAPTURE(c.calls.empty() ? 0 : c.calls.back());
+      const auto found = under_policy({name, false, '*', "(f(x))", "", {}, c.calls});
+      CHECK((found.route == policy::RouteClass::kReplicaEligible) == c.routed);
+      CHECK(found.cache.cacheable == c.cached);
+    }
+  }
+  // One for other commands hides no row of a SELECT.
+  const auto update = under_policy({"postern_rule_w", false, 'w', "(f(x))", "", {}, {1598}});
+  CHECK(update.cache.cacheable);
+}
+
+TEST_CASE("what a policy reads is what the answer depends on") {
+  const auto tables = [](std::vector<Oid> reads) {
+    auto found = under_policy({"postern_rule_m", false, 'r', "(EXISTS ...)", "", reads, {65}});
+    CHECK(found.cache.cacheable);
+    std::sort(found.cache.tables.begin(), found.cache.tables.end());
+    return found.cache.tables;
+  };
+  CHECK(tables({}) == std::vector<Oid>{kMine});
+  CHECK(tables({kMine, kMembership}) == std::vector<Oid>{kMine, kMembership, kPeople});
+  const auto unknown = under_policy({"postern_rule_m", false, '*', "(EXISTS ...)", "", {4711}, {}});
+  CHECK(unknown.route == policy::RouteClass::kPrimary);
 }
 
 TEST_CASE("the tables an answer depends on include partitions and what views read") {

@@ -54,6 +54,43 @@ TEST_CASE("set_config with a bound value: names of which every value is harmless
   CHECK(verdict("SELECT set_config('timezone', 'UTC', $1)") == "PST-1503 gate.setting");
 }
 
+TEST_CASE("set_config: a cast may make another name of a constant, or another value") {
+  for (const char* text : {
+           "SELECT set_config('role.x'::varchar(4), 'own', false)",
+           "SELECT set_config('row_security.x'::varchar(12), 'off', false)",
+           "SELECT set_config(CAST('role.x' AS pg_catalog.varchar(4)), 'own', false)",
+           "SELECT set_config('search_path.x'::bpchar(11), 'own', false)",
+           "SELECT set_config('role.x'::char(4), 'own', false)",
+           "SELECT set_config('a.b'::name, 'own', false)",
+           "SELECT set_config('a.b'::\"char\", 'own', false)",
+           "SELECT set_config('{a.b}'::text[], 'own', false)",
+           "SELECT set_config(('a.b'::text)::text, 'own', false)",
+           "SELECT set_config('standard_conforming_strings.x'::varchar(27), 'off', false)",
+           "SELECT set_config('timezone', 'UTC', 'x'::bool)",
+           "SELECT set_config('timezone', 'UTC', '1'::int::bool)",
+       }) {
+    CAPTURE(text);
+    CHECK(verdict(text) == "PST-1503 gate.setting");
+  }
+  CHECK(verdict("SELECT set_config('client_min_messages', 'error;x'::varchar(5), false)") ==
+        "PST-1508 gate.setting");
+  CHECK(verdict("SELECT set_config('client_encoding', 'utf8x'::varchar(4), false)") ==
+        "PST-1508 gate.setting");
+}
+
+TEST_CASE("set_config: casts that change nothing") {
+  for (const char* text : {
+           "SELECT set_config('timezone'::text, 'UTC'::text, false)",
+           "SELECT set_config('app.id'::varchar, '7'::varchar, 'off'::bool)",
+           "SELECT set_config('app.id'::pg_catalog.text, '7', 'true')",
+           "SELECT set_config('client_encoding'::text, 'UTF8'::text, true)",
+           "SELECT set_config('app.id', 'abc'::varchar(2), TRUE)",
+       }) {
+    CAPTURE(text);
+    CHECK(verdict(text) == "");
+  }
+}
+
 TEST_CASE("a setting does not hide behind the name of what holds its set_config()") {
   for (const char* text : {
            "PREPARE application_name AS SELECT set_config('role', 'x', false)",
