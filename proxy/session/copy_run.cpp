@@ -6,6 +6,7 @@
 #include "protocol/copy.hpp"
 #include "protocol/extended.hpp"
 #include "protocol/simple.hpp"
+#include "proxy/session/audit_trail.hpp"
 #include "proxy/session/clock.hpp"
 #include "proxy/session/error_shape.hpp"
 #include "proxy/session/items.hpp"
