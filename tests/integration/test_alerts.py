@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import psycopg
 
-from protected_base import APP, DATABASE, OWN, ProtectedTest
+from protected_base import APP, DATABASE, OWN, VICTIM, ProtectedTest
 from psql_client import psql
 from scratch import wait_until
 from wire import query, session
@@ -128,6 +128,14 @@ class AlertsTest(AlertsBase):
         self.assertLess(abs(int(found.group(1)) - time.time()), 30)
         mac = hmac.new(SECRET.encode(), found.group(1).encode() + b"." + body, hashlib.sha256)
         self.assertEqual(mac.hexdigest(), found.group(2))
+
+    def test_one_tenants_refusals_hide_no_other_tenants(self) -> None:
+        self.refuse(*[FORBIDDEN] * 3)
+        with session(self.login(VICTIM)) as wire:
+            self.assertIn("E", [m.type for m in wire.ask(query(FORBIDDEN))])
+        told = self.told(2)
+        self.assertEqual([alert["tenant"] for alert in told], [OWN, VICTIM])
+        self.assertEqual(told[0]["fingerprint"], told[1]["fingerprint"])
 
     def test_the_same_again_is_counted_and_told_once(self) -> None:
         held = self.metric("postern_alerts_held_back_total")

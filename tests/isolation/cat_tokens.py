@@ -1,4 +1,4 @@
-"""Item 154, second part: tokens that name a tenant, forged in every way that is known.
+"""Items 145 and 154, second parts: end users, and tokens forged in every way that is known.
 
 Tokens go over the unix socket, where they may be sent without TLS. Keys: a shared secret, and an
 RSA pair whose public half an attacker knows.
@@ -10,8 +10,10 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import subprocess
 import time
+import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ import psycopg
 
 import data
 from items import Item, call, steps
+from scratch import wait_until
 
 if TYPE_CHECKING:
     from stage import Stage
@@ -29,6 +32,7 @@ ISSUER, AUDIENCE = "https://issuer.example", "postern"
 HMAC_KID, RSA_KID = "shared", "pair"
 OWN_ROWS = 20
 SEEN = "SELECT tenant, ssn FROM cust"
+CACHED_BY_USER = "SELECT postern.subject(), postern.has_role('clerk'), count(*) FROM part"
 # Postern's answers to a login by token: 28000 and its kin, told by a code of ours.
 TOKEN_CODES = tuple(f"PST-{code}" for code in (1102, *range(1218, 1227), 1601, 2401))
 
@@ -170,7 +174,7 @@ def forgeries(keys: Keys) -> dict[str, str]:
     return found
 
 
-def open_with(stage: Stage, token: str) -> tuple[list[tuple], str]:
+def open_with(stage: Stage, token: str, sql: str = SEEN) -> tuple[list[tuple], str]:
     """The rows that a login by this token sees, and what it was told if it got nowhere."""
     world = stage.world
     try:
@@ -178,7 +182,7 @@ def open_with(stage: Stage, token: str) -> tuple[list[tuple], str]:
             host=str(world.sockets), port=world.postern.ports.clients, user=LOGIN, password=token,
             dbname=stage.database, connect_timeout=10, autocommit=True, sslmode="disable",
         ) as client:  # fmt: skip
-            return client.execute(SEEN).fetchall(), ""
+            return client.execute(sql.encode()).fetchall(), ""
     except psycopg.Error as error:
         return [], str(error)
 
@@ -221,6 +225,41 @@ def right_tokens(stage: Stage) -> str:
     return "; ".join(told)
 
 
+def cache_hits(world: World) -> int:
+    url = f"http://127.0.0.1:{world.postern.ports.admin}/metrics"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        found = re.search(r"^postern_cache_hits_total (\d+)$", answer.read().decode(), re.MULTILINE)
+    return int(found.group(1)) if found else 0
+
+
+def cached_by_end_user(stage: Stage) -> str:
+    """What is cached for one end user of a tenant is not told another, nor one without the role."""
+    keys, header = stage.world.keys, {"alg": "HS256", "kid": HMAC_KID}
+
+    def asked(subject: str, roles: list[str]) -> list[tuple]:
+        token = keys.by_secret(header, claims("1", sub=subject, roles=roles))
+        return open_with(stage, token, CACHED_BY_USER)[0]
+
+    def answered() -> bool:
+        wrong.extend(row for row in asked("ann", ["clerk"]) if row != ("ann", True, OWN_ROWS))
+        return cache_hits(stage.world) > before
+
+    before = cache_hits(stage.world)
+    wrong: list[tuple] = []
+    # Or nothing would be tested.
+    wait_until(answered, "an answer from the cache", 20)
+    if wrong:
+        return f"ann with a role was told {wrong}"
+    told = []
+    for subject, roles in (("bob", ["clerk"]), ("ann", []), ("bob", [])):
+        rows = asked(subject, roles)
+        if rows != [(subject, bool(roles), OWN_ROWS)]:
+            told.append(f"LEAK: {subject} with {roles} was told {rows}")
+    return "; ".join(told)
+
+
 ITEMS = [
+    Item(145, "result cache by end user", steps(call(cached_by_end_user)), steps(
+        call(right_tokens))),
     Item(154, "forged tokens", steps(call(forged_tokens)), steps(call(right_tokens))),
 ]  # fmt: skip

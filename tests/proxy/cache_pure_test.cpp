@@ -28,7 +28,7 @@ CacheFill make_fill(std::size_t max_bytes) {
 
 TEST_CASE("every part of a key changes its name and its canonical bytes") {
   REQUIRE(crypto::init());
-  std::vector<CacheKeyParts> all(15);
+  std::vector<CacheKeyParts> all(16);
   all[1].cluster = "x";
   all[2].database = "x";
   all[3].protection = 1;
@@ -43,6 +43,7 @@ TEST_CASE("every part of a key changes its name and its canonical bytes") {
   all[12].decrypts = true;
   all[13].search_path = "x";
   all[14].settings = "x";
+  all[15].acting = "x";
   std::set<std::string> names;
   std::set<Bytes> canonical;
   for (const CacheKeyParts& parts : all) {
