@@ -24,9 +24,14 @@ bool shapes_plan(const Judged& j) {
 
 bool copy_as_insert(const Judged& j, bool alone) {
   const sql::Statement& s = j.statement;
-  if (!alone || !s.copy_in || !s.copy_in->plain || s.copy_in->columns.empty()) return false;
+  if (!alone || !s.copy_in || !s.copy_in->plain) return false;
   const bool walled_off = confined(j.profile) || j.profile == Profile::kMigrator;
   if (!walled_off || gate_is_open(j.rules, j.profile)) return false;
+  if (!s.understood()) {
+    return s.copy_in->table == kInvalidOid && may_be_new(j) && !j.rules.tenant_tables.empty() &&
+           refuses(j.rules.mode);
+  }
+  if (s.copy_in->columns.empty()) return false;
   const sql::Relation* relation = j.catalog().relation(s.copy_in->table);
   const bool table =
       relation != nullptr && (relation->kind == sql::RelationKind::kTable ||

@@ -14,7 +14,13 @@ void Resolver::copy(const PgQuery__CopyStmt* stmt) {
   }
   if (stmt->relation == nullptr) return fail("COPY without a table");
   const Relation* relation = find_relation(stmt->relation);
-  if (relation == nullptr) return;
+  if (relation == nullptr) {
+    // It may be one just made: then its columns are the server's to tell.
+    if (!stmt->is_from || !client) return;
+    CopyIn& copy = out_.copy_in.emplace();
+    copy_options(stmt, Relation{}, copy);
+    return;
+  }
   RelationUse& used = relation_use(relation->oid);
   (stmt->is_from ? used.written : used.read) = true;
   if (relation->kind == RelationKind::kView) view_dependencies(*relation, stmt->is_from);

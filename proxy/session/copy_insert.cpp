@@ -109,6 +109,12 @@ Status CopyInsert::on_reply(const Frame& frame) {
       failure_ = protocol::OwnedErrorFields::copy(fields);
       return ok();
     }
+    case BackendType::kDataRow: {
+      POSTERN_ASSIGN(const auto row, protocol::DataRow::decode(frame.body));
+      auto& values = told_.emplace_back();
+      for (const protocol::Value value : row.values) values.emplace_back(value.value_or(""));
+      return ok();
+    }
     case BackendType::kBindComplete:
       ++bound_;
       return ok();

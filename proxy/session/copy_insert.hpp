@@ -50,6 +50,8 @@ class CopyInsert {
   void begin_attempt();
   Status on_reply(const protocol::Frame& frame);
   [[nodiscard]] bool failed() const { return failure_.has_value(); }
+  /// Rows of an answer: what copy_target_sql() asked for.
+  [[nodiscard]] const std::vector<std::vector<std::string>>& told() const { return told_; }
   /// What the attempt inserted counts.
   void accept() { total_ += inserted_; }
 
@@ -83,6 +85,7 @@ class CopyInsert {
   std::vector<CopyRow> rows_;
   std::size_t bytes_ = 0;
   std::optional<protocol::OwnedErrorFields> failure_;
+  std::vector<std::vector<std::string>> told_;
   std::size_t bound_ = 0;
   std::size_t executed_ = 0;
   std::uint64_t inserted_ = 0;

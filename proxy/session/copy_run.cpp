@@ -8,6 +8,7 @@
 #include "protocol/simple.hpp"
 #include "proxy/session/audit_trail.hpp"
 #include "proxy/session/clock.hpp"
+#include "proxy/session/copy_target.hpp"
 #include "proxy/session/error_shape.hpp"
 #include "proxy/session/items.hpp"
 #include "proxy/session/position.hpp"
@@ -204,6 +205,45 @@ Task<Result<bool>> copy_may_begin(Session* session, const AnalysedText* analysed
   co_return status != protocol::TransactionStatus::kFailed;
 }
 
+namespace {
+
+CopyFault unknown_target(const std::string& problem, bool column) {
+  return {column ? "42703" : "42P01", problem, "", ""};
+}
+
+// Of a table that the catalog does not show: what it is, as the server says. False: the client has
+// heard that there is none.
+Task<Result<bool>> learn_target(Session* session, const sql::CopyIn* form) {
+  CopyInsert* copy = session->copying.get();
+  const std::shared_ptr<Execution> execution = copy->execution();
+  const auto names = copy_names(execution->analysed->text);
+  std::string problem = "the name of its table is not understood";
+  std::optional<CopyTarget> target;
+  if (names) {
+    const Status added = add_query(session->primary.get(), copy_target_sql(*names));
+    if (!added) co_return added.error();
+    const Status drained = co_await drain_primary(session);
+    if (!drained) co_return drained.error();
+    if (!copy->failed()) target = copy_target(*names, *form, copy->told(), problem);
+  }
+  if (!target) {
+    copy->stop_taking();
+    const bool no_column = names && !copy->told().empty();
+    const Status failed = copy->failed()
+                              ? fail_as_server(session, copy)
+                              : fail_with(session, copy, unknown_target(problem, no_column));
+    if (!failed) co_return failed.error();
+    co_return false;
+  }
+  const auto transaction =
+      copy->owns_transaction() ? CopyTransaction::kOwn : CopyTransaction::kClients;
+  session->copying =
+      std::make_unique<CopyInsert>(execution, target->form, target->relation, transaction);
+  co_return true;
+}
+
+}  // namespace
+
 Task<Status> begin_copy(Session* session, std::shared_ptr<Execution> execution) {
   // What a former COPY said may still be on its way.
   const Status flushed = co_await session->out.flush();
@@ -215,12 +255,15 @@ Task<Status> begin_copy(Session* session, std::shared_ptr<Execution> execution) 
   note_writes(session, *execution);
   const AnalysedText& analysed = *execution->analysed;
   const sql::CopyIn& form = *analysed.facts->statements.front().copy_in;
-  const sql::Relation* relation = analysed.protection->rules->catalog->relation(form.table);
+  const bool unknown = form.table == kInvalidOid;
+  const sql::Relation none;
+  const sql::Relation* relation =
+      unknown ? &none : analysed.protection->rules->catalog->relation(form.table);
   if (relation == nullptr) co_return make_error(pst::kInternal, "COPY into an unknown table");
+  const std::shared_ptr<const AnalysedText> kept = execution->analysed;
   session->copying =
       std::make_unique<CopyInsert>(std::move(execution), form, *relation,
                                    own ? CopyTransaction::kOwn : CopyTransaction::kClients);
-  CopyInsert* copy = session->copying.get();
   note_effects(session, analysed);
   session->path_asked = false;  // with the next text: here the client's rows come first
   if (session->pooled) {
@@ -230,6 +273,12 @@ Task<Status> begin_copy(Session* session, std::shared_ptr<Execution> execution) 
   clock_request(session);
   // Rights and names are looked at before the client is asked for its data.
   Status added = own ? add_query(link, "BEGIN") : ok();
+  if (added && unknown) {
+    const auto learnt = co_await learn_target(session, &form);
+    if (!learnt) co_return learnt.error();
+    if (!*learnt) co_return ok();
+  }
+  CopyInsert* copy = session->copying.get();
   if (added) added = add_parse(link, copy->statement(1));
   if (added) added = add_sync(link);
   if (!added) co_return added;

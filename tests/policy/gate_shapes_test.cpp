@@ -240,6 +240,11 @@ TEST_CASE("COPY FROM STDIN into a tenant table becomes INSERT") {
   CHECK(verdict("COPY orders FROM STDIN") == "");
   CHECK_FALSE(inserts("COPY plans FROM STDIN"));
   CHECK(inserts("COPY orders FROM STDIN", kMigrator));
+  CHECK(inserts("COPY made_just_now FROM STDIN", kMigrator));
+  CHECK(inserts("COPY made_just_now (a) FROM STDIN (FORMAT csv)", kMigrator));
+  CHECK_FALSE(inserts("COPY made_just_now FROM STDIN"));
+  CHECK_FALSE(inserts("COPY made_just_now FROM STDIN (FORMAT csv, FORCE_NULL (a))", kMigrator));
+  CHECK_FALSE(inserts("COPY made_just_now TO STDOUT", kMigrator));
   for (const char* text :
        {"COPY orders FROM STDIN WHERE id > 1", "COPY orders FROM STDIN (FREEZE)",
         "COPY orders FROM STDIN (ENCODING 'latin1')", "COPY orders FROM STDIN (DELIMITER 'ab')",
