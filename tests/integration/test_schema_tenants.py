@@ -154,7 +154,9 @@ class HonestAndHostile:
         numbers = "SELECT DISTINCT reltuples, relpages FROM pg_class WHERE relname = 'orders'"
         seen = "SELECT relname, reltuples, relpages FROM pg_class WHERE relname = 'orders'"
         self.assertIn(("5", "1"), rows(self.direct(), numbers))
-        self.assertEqual(rows_of(ask(wire, seen)), [[b"orders", b"-1", b"0"]] * 2)
+        shown = rows_of(ask(wire, seen))
+        self.assertGreaterEqual(len(shown), 2)
+        self.assertTrue(all(row == [b"orders", b"-1", b"0"] for row in shown), shown)
         for sql in ("SELECT relname FROM pg_class WHERE reltuples = 5", "SELECT c FROM pg_class c"):
             self.assertEqual(refused(ask(wire, sql)), NUMBERS)
         self.assertEqual(refused(ask(wire, "SELECT * FROM pg_stats"))[:5], "42501")
@@ -314,6 +316,7 @@ class DriftTest(SchemaTest):
         for one in shown["differences"]:
             self.sql(one["repair"])
         wait_until(lambda: rows_of(ask(client, COUNT)) == [[COUNTS[OWN]]], "the wall again", 15)
+        client.close()
 
     def test_drift(self) -> None:
         other, own = f"tenant_{VICTIM}", f"tenant_{OWN}"
