@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from typing import ClassVar
 
-from protected_base import APP, OWN, OWNER, TWIN, ProtectedTest
+from postern_server import Ports
+from protected_base import APP, DATABASE, OWN, OWNER, TWIN, ProtectedTest
 from psql_client import psql, rows
-from wire import SYNC, Message, bind, execute, parse, query, session
+from tampering import Order, TamperingRelay
+from wire import SYNC, Message, Wire, bind, execute, parse, query, session
 
 PLAIN = "mail of the shadow"
 BODY = "BEGIN PERFORM set_config('search_path', wanted, false); RETURN wanted; END"
@@ -142,6 +146,88 @@ class PathTest(ProtectedTest):
             wire.ask(query("COMMIT"))
             names = wire.ask(query("SELECT count(*) FROM pg_prepared_statements"))
             self.assertEqual([m.sqlstate() for m in names if m.type == "E"], [])
+
+
+class PooledPathTest(PathTest):
+    """The same where the server connection goes back between transactions."""
+
+    @classmethod
+    def toml(cls, ports: Ports) -> str:
+        pooled = f'[database.{DATABASE}]\npool_mode = "transaction"\n'
+        return super().toml(ports).replace(f"[database.{DATABASE}]\n", pooled)
+
+
+class Listening(TamperingRelay):
+    """Keeps what goes to the server, as it came."""
+
+    def __init__(self, target: int) -> None:
+        super().__init__(target)
+        self.sent: list[bytes] = []
+
+    def _up(self, client: socket.socket, server: socket.socket, mine: list[Order]) -> None:
+        with contextlib.suppress(OSError):
+            while data := client.recv(1 << 16):
+                self.sent.append(data)
+                server.sendall(data)
+        super()._up(client, server, mine)
+
+
+FLUSH = b"H\0\0\0\4"
+QUESTION = b"postern.search_path"
+
+
+class PipelineTest(ProtectedTest):
+    """What goes over the wire to the server."""
+
+    relay: ClassVar[Listening]
+
+    @classmethod
+    def toml(cls, ports: Ports) -> str:
+        if not hasattr(cls, "relay"):
+            cls.relay = Listening(cls.cluster.primary.port)
+            cls.addClassCleanup(cls.relay.close)
+        text = super().toml(ports)
+        return text.replace(f"127.0.0.1:{cls.cluster.primary.port}", f"127.0.0.1:{cls.relay.port}")
+
+    def sent(self, wire: Wire, *parts: bytes) -> list[bytes]:
+        self.relay.sent.clear()
+        got = wire.ask(*parts)
+        self.assertEqual([m.fields() for m in got if m.type == "E"], [])
+        return [data for data in self.relay.sent if b"detectors" in data or b"search_path" in data
+                or FLUSH in data]  # fmt: skip
+
+    def test_honest_pipelines_do_not_wait(self) -> None:
+        write = parse("UPDATE detectors SET threshold = 0.5 WHERE detector_id = 1")
+        read = parse("SELECT count(*) FROM detectors WHERE kind <> '\xc3\xa4\\'")
+        with session(self.login(OWN)) as wire:
+            wire.ask(query("SELECT 1"))
+            batch = (write, bind(), execute(), read, bind(), execute()) * 4
+            told = self.sent(wire, *batch, SYNC)
+            self.assertEqual(len(told), 1, told)
+            self.assertNotIn(FLUSH, told[0])
+            self.assertNotIn(QUESTION, told[0])
+            # The twin: with a SET in between it is waited for.
+            path = parse("SET search_path = public")
+            told = self.sent(wire, path, bind(), execute(), read, bind(), execute(), SYNC)
+            self.assertIn(FLUSH, b"".join(told))
+            self.assertIn(QUESTION, b"".join(told))
+
+    def test_the_question_behind_code_goes_with_it(self) -> None:
+        owner = self.direct().to(options=f"-c role={OWNER}")
+        psql(owner, "CREATE FUNCTION public.moves(wanted text) RETURNS text LANGUAGE plpgsql AS"
+             f" $$ {BODY} $$").checked()  # fmt: skip
+        text = "SELECT moves('public'), count(*) FROM detectors"
+        with session(self.login(OWN)) as wire:
+            for _ in range(200):
+                if all(m.type != "E" for m in wire.ask(query(text))):
+                    break
+                wire.ask(query("SELECT pg_sleep(0.1)"))
+            for parts in ((query(text),), (parse(text), bind(), execute(), SYNC)):
+                told = self.sent(wire, *parts)
+                self.assertEqual(len(told), 1, told)
+                self.assertIn(QUESTION, told[0])
+            told = self.sent(wire, query("SELECT count(*) FROM detectors"))
+            self.assertNotIn(QUESTION, b"".join(told))
 
 
 if __name__ == "__main__":

@@ -79,6 +79,23 @@ std::string names(const sql::Catalog& catalog, const std::vector<Oid>& oids) {
   return out;
 }
 
+// "name(tables read|functions called)"; of functions those of pg_catalog too.
+std::string policies(const sql::Catalog& catalog, const sql::Relation& relation) {
+  std::string out;
+  for (const sql::RowPolicy& policy : relation.policies) {
+    std::vector<std::string> called;
+    for (const Oid oid : policy.calls) {
+      const sql::Routine* routine = catalog.routine(oid);
+      called.push_back(routine != nullptr ? routine->name : "?");
+    }
+    std::sort(called.begin(), called.end());
+    out += policy.name + "(" + names(catalog, policy.reads) + "|";
+    for (const std::string& name : called) out += name + ",";
+    out += ");";
+  }
+  return out;
+}
+
 std::string relation(const Database& database, const std::string& name) {
   const auto p = database.protection();
   if (p == nullptr || p->catalog == nullptr) return "none";
@@ -101,8 +118,7 @@ std::string relation(const Database& database, const std::string& name) {
     out << numbers(k.columns) << ">" << names(*p->catalog, {k.referenced}) << "/"
         << numbers(k.referenced_columns) << k.on_delete << k.on_update << ";";
   }
-  out << " policies=";
-  for (const sql::RowPolicy& policy : r->policies) out << policy.name << ";";
+  out << " policies=" << policies(*p->catalog, *r);
   out << " reads=" << names(*p->catalog, r->depends_on) << " calls=" << r->depends_routines.size()
       << " rls=" << r->row_security << r->force_row_security << " triggers=" << r->has_triggers
       << " rules=" << r->has_rules << " invoker=" << r->security_invoker;
@@ -117,7 +133,8 @@ std::string counts(const Database& database) {
   out << "relations=" << c.relations().size()
       << " lower=" << c.routines("pg_catalog", "lower", {}).size()
       << " equal=" << (c.operators("pg_catalog", "=", {}).size() > 50)
-      << " text=" << (c.type("pg_catalog", "text") != nullptr) << " oid=" << c.database_oid();
+      << " moves=" << c.code_moves_path() << " text=" << (c.type("pg_catalog", "text") != nullptr)
+      << " oid=" << c.database_oid();
   return out.str();
 }
 
