@@ -69,8 +69,10 @@ def residue(stage: Stage) -> str:
 
 def own_context(stage: Stage, login: str) -> str:
     """The context of a login's connection, as an attacker may get at it; empty where he cannot."""
-    for sql in ("SELECT current_setting('postern.' || 'ctx')",
+    for sql in ("SELECT current_setting('post' || 'ern.ctx')",
                 "SELECT dyn('SELECT current_setting(''postern.'' || ''ctx'')')"):  # fmt: skip
+        stage.say("ROLLBACK", login)
+        stage.say("BEGIN", login)  # the connection stays the login's, whatever the pooling
         answer = stage.say(sql, login)
         if answer.rows() and str(answer.rows()[0][0]).startswith("pctx1."):
             return str(answer.rows()[0][0])
@@ -79,7 +81,6 @@ def own_context(stage: Stage, login: str) -> str:
 
 def stolen_token(stage: Stage) -> str:
     """The victim's own context, as far as it can read it, opens nothing elsewhere."""
-    stage.say("BEGIN", "t2")  # the connection stays the victim's, whatever the pooling
     token = own_context(stage, "t2")
     if not token:
         return "no context could be read: this item tries nothing"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from items import ABSENT, DENIALS, Item, call, done, either, equal, own, refused, steps
 from speak import Answer, Ear, ask, ask_sql, open_session
-from stage import Stage, refusal
+from stage import Stage
 from wire import SYNC, bind, execute, parse
 
 PLACE = "bad_shadow"
@@ -42,8 +42,7 @@ def searched_at_startup(stage: Stage) -> str:
         ear, login = _open(stage, more)
         if not login.closed:
             for sql in (HIDDEN, FOREIGN, "TABLE cust"):
-                answer = ask_sql(ear, sql)
-                told += [_foreign(answer), refusal(answer, CODES)]
+                told.append(_foreign(ask_sql(ear, sql)))
         ear.close()
     return "; ".join(filter(None, told))
 
@@ -95,14 +94,14 @@ def prepared_before(stage: Stage) -> str:
 
 
 def by_function(stage: Stage) -> str:
-    """A function with its caller's search path and rights reads what lint named."""
+    """A function with its caller's search path and rights reads what lint named: row security
+    covers no materialised view, and no gate reads a function's body."""
     ear, _ = _open(stage)
     ask_sql(ear, INTO)
-    told = [_foreign(ask_sql(ear, "SELECT ssn FROM all_c()")),
-            _foreign(ask_sql(ear, "SELECT dyn('SELECT ssn FROM cust')"))]  # fmt: skip
+    for sql in ("SELECT ssn FROM all_c()", "SELECT dyn('SELECT ssn FROM cust')"):
+        ask_sql(ear, sql)
     ear.close()
-    # Row security covers no materialised view: only that lint says so can be asked for.
-    return stage.lint("shade.cust") and "; ".join(filter(None, told))
+    return stage.lint("shade.cust")
 
 
 ITEMS = [

@@ -33,14 +33,22 @@ LOGINS = {
 }
 ROLES = ("app", "mig", "bak", "svc")
 
-AROUND_TRIGGERS = """\
+
+
+def _event_triggers(state: str) -> str:
+    return f"""\
 DO $$
 DECLARE t name;
 BEGIN
   FOR t IN SELECT evtname FROM pg_event_trigger LOOP
-    EXECUTE format('ALTER EVENT TRIGGER %I DISABLE', t);
+    EXECUTE format('ALTER EVENT TRIGGER %I {state}', t);
   END LOOP;
 END $$"""
+
+
+# Behind the mistake they are as before: else the disabled triggers alone would close the database,
+# and no attack would come as far as the gate.
+AROUND_TRIGGERS, BACK_AGAIN = _event_triggers("DISABLE"), _event_triggers("ENABLE ALWAYS")
 
 
 class World:
@@ -145,7 +153,8 @@ class World:
             self.copy(name)
             if name in SPOILT:
                 # A careless administrator goes around the wall's event triggers, too.
-                psql(self.superuser_dsn(name), AROUND_TRIGGERS, *SPOILT[name].sql).checked()
+                psql(self.superuser_dsn(name), AROUND_TRIGGERS, *SPOILT[name].sql, "RESET ROLE",
+                     BACK_AGAIN).checked()  # fmt: skip
 
     def copy(self, name: str) -> None:
         """A further database like the shop, its wall included."""
