@@ -36,7 +36,8 @@ ServerLogin::Options login_options(const UpstreamTarget& target) {
     options.pass = target.proof->scram;
   }
   options.parameters = target.parameters;
-  options.primitives = &scram_primitives();
+  options.primitives =
+      target.password != nullptr ? &remembering_scram_primitives() : &scram_primitives();
   options.md5 = md5_primitive;
   options.md5_password = target.md5;
   options.cleartext = target.cleartext;

@@ -12,6 +12,7 @@ from postern_server import Ports
 from psql_client import connect, rows
 from relay_base import APP, DATABASE, RelayTest
 from scratch import wait_until
+from wire import query, session
 
 MORE = f"""
 [database.pooled]
@@ -114,6 +115,27 @@ class ElsewhereTest(RelayTest):
             wait_until(lambda: not rows(replica, busy), "a replica at rest", 5)  # noqa: B023
             with connect(self.client(dbname=dbname)) as after:
                 self.assertEqual(after.execute("SELECT 1").fetchone(), (1,))
+
+    def test_a_row_cut_short_is_not_filled_up_with_an_error(self) -> None:
+        """The time is over within a row that the client does not read: it ends there."""
+        client = self.connect(self.client(dbname="direct"))
+        wait_until(lambda: self.goes_to_a_replica(client), "reads on the replica")
+        there = (
+            "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%repeat%' AND state = 'active'"
+            " AND pid <> pg_backend_pid()"
+        )
+        with session(self.client(dbname="direct")) as wire:
+            wire.send(query("SELECT repeat('x', 100000000) FROM plain WHERE n = 1"))
+            replica = self.cluster.replica.superuser.to(dbname=DATABASE)
+            wait_until(lambda: rows(replica, there), "the read on the replica")
+            time.sleep(2)
+            got = b""
+            while part := wire.socket.recv(1 << 20):
+                got += part
+        row = got[got.index(b"D\x05") :]
+        self.assertGreater(len(row), 100_000)
+        self.assertLess(len(row), 100_000_000)
+        self.assertEqual(row[11:].strip(b"x"), b"")
 
     def goes_to_a_replica(self, client: psycopg.Connection[tuple]) -> bool:
         before = self.metric("postern_routed_replica_total")
