@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import threading
@@ -59,19 +60,18 @@ class Forwarder:
                 server.sendall(first)
                 up = threading.Thread(target=self._copy, args=(client, server), daemon=True)
                 up.start()
-                self._copy(server, client)
+                self._copy(server, client, cancel)
                 up.join(5)
-            with self._lock:
-                self.now -= cancel
 
-    @staticmethod
-    def _copy(source: socket.socket, target: socket.socket) -> None:
-        try:
+    def _copy(self, source: socket.socket, target: socket.socket, cancel: bool = False) -> None:
+        """`cancel`: its end is counted before the target can hear of it and begin the next."""
+        with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 target.sendall(data)
+        with self._lock:
+            self.now -= cancel
+        with contextlib.suppress(OSError):
             target.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
 
     def close(self) -> None:
         self._listener.close()

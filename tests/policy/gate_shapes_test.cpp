@@ -128,7 +128,7 @@ TEST_CASE("what a migrator's own transaction made, beside encrypted columns") {
            "UPDATE orders SET made_just_now = 1",
            "CREATE VIEW v AS SELECT * FROM made_just_now",
            "SELECT * FROM made_just_now",
-           "INSERT INTO made_just_now (id, body) VALUES (1, 'users')",
+           "INSERT INTO made_just_now (id, remark) VALUES (1, 'users')",
            "INSERT INTO made_just_now AS m (id) SELECT id FROM orders",
            "INSERT INTO public.made_just_now (id) VALUES ($1) RETURNING id",
            "WITH m AS (INSERT INTO made_just_now (id) VALUES (1) RETURNING id) SELECT * FROM m",
@@ -139,7 +139,7 @@ TEST_CASE("what a migrator's own transaction made, beside encrypted columns") {
            "LOCK made_just_now",
            "DELETE FROM \"made_just_now\" WHERE \"USERS\" = 1",
        }) {
-    CAPTURE(text);
+    CAPTURE(std::string(text));
     CHECK(judged(text) == "");
   }
   // A name or a place of which an encrypted column may be meant.
