@@ -36,6 +36,7 @@ class Tally:
     bytes: int = 0
     rows: int = 0
     only_order: int = 0
+    only_calls: int = 0
     without_rows: list[int] = field(default_factory=list)
     different: list[str] = field(default_factory=list)
 
@@ -85,6 +86,8 @@ def one_script(world: World, tally: Tally, number: int, script: list[str]) -> No
     told = difference(script, streams[0][0], streams[1][0])
     if told.startswith("order"):
         tally.only_order += 1
+    elif told.startswith("calls"):
+        tally.only_calls += 1
     elif told:
         tally.different.append(f"LEAK: script {number}: {told}")
     for _, heard in streams:
@@ -113,8 +116,17 @@ def masked(message: Message) -> tuple[str, bytes]:
     return message.type, body
 
 
+def without_notices(messages: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    return [message for message in messages if message[0] != "N"]
+
+
+def same_but_for_order(a: list[tuple[str, bytes]], b: list[tuple[str, bytes]]) -> bool:
+    return sorted(a) == sorted(b) and [t for t, _ in a] == [t for t, _ in b]
+
+
 def difference(script: list[str], one: list[Answer], two: list[Answer]) -> str:
-    """Where two streams differ; "order" where only the order of rows does."""
+    """Where two streams differ. "order" where only the order of rows does, "calls" where only the
+    notices of the attacker's own function do: the plan decides how often and when it is called."""
     order = ""
     if len(one) != len(two):
         return f"{len(one)} and {len(two)} answers: {script}"
@@ -122,8 +134,11 @@ def difference(script: list[str], one: list[Answer], two: list[Answer]) -> str:
         a, b = ([masked(m) for m in answer.messages] for answer in (left, right))
         if a == b and left.closed == right.closed:
             continue
-        if sorted(a) == sorted(b) and [t for t, _ in a] == [t for t, _ in b]:
-            order = "order"
+        if same_but_for_order(a, b):
+            order = order or "order"
+            continue
+        if "peek(" in sql and same_but_for_order(without_notices(a), without_notices(b)):
+            order = "calls"
             continue
         pair = next(((x, y) for x, y in zip(a, b, strict=False) if x != y), (len(a), len(b)))
         return f"{sql!r} is answered with {str(pair[0])[:300]} and {str(pair[1])[:300]}"
@@ -132,7 +147,8 @@ def difference(script: list[str], one: list[Answer], two: list[Answer]) -> str:
 
 def _tell(report: Report, tally: Tally, count: int) -> None:
     report.note(PART, f"{tally.scripts} scripts, {tally.bytes} bytes compared, {tally.rows} rows,"
-                f" {tally.only_order} scripts with another order of the same rows")  # fmt: skip
+                f" {tally.only_order} scripts with another order of the same rows,"
+                f" {tally.only_calls} with other calls of the attacker's function")  # fmt: skip
     report.row(PART, "scripts", tally.scripts >= count, f"{tally.scripts} of {count}")
     report.row(PART, "every script saw rows", not tally.without_rows,
                f"scripts without: {tally.without_rows[:10]}")  # fmt: skip
