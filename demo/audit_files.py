@@ -106,9 +106,10 @@ def newest_size(notes: Path) -> int:
     return int(notes.read_text(encoding="utf-8").splitlines()[-4])
 
 
-def check_last_checkpoint(notes: Path, public_key: Path, records: Sequence[Record]) -> int:
-    """Root and Ed25519 signature of the newest checkpoint in the file; its size."""
-    lines = notes.read_text(encoding="utf-8").splitlines()
+def check_last_checkpoint(notes: str, public_key: Path, records: Sequence[Record]) -> int:
+    """Root and Ed25519 signature of the newest checkpoint among the notes; its size. The notes are
+    read before the records: the log goes on meanwhile."""
+    lines = notes.splitlines()
     origin, size, root, blank, signature = lines[-5:]
     expect(blank == "" and signature.startswith("— "), "the last note is torn")
     leaves = [record.leaf for record in records[: int(size)]]
