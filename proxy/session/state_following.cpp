@@ -32,6 +32,7 @@ void adopt_search_path(Session* session, const ServerLink& link) {
 
 // True: the reply will say what the parameters are then.
 Result<bool> send_settings(Session* session, ServerLink* link) {
+  if (link->facts().applied == session->state.wanted()) return false;
   Settings applied = link->facts().applied;
   // By itself and first: a message is read in the encoding in force when it arrives, and the other
   // values are in the client's.
