@@ -17,15 +17,14 @@ BODY = "BEGIN PERFORM set_config('search_path', wanted, false); RETURN wanted; E
 OBJECTS = (
     "CREATE SCHEMA shadow",
     f"GRANT USAGE ON SCHEMA shadow TO {APP}",
-    "CREATE TABLE shadow.users (user_id int, email text)",
-    f"INSERT INTO shadow.users VALUES (1, '{PLAIN}')",
-    f"GRANT SELECT, INSERT ON shadow.users TO {APP}",
+    f"CREATE VIEW shadow.users AS SELECT 1 AS user_id, '{PLAIN}'::text AS email",
+    f"GRANT SELECT ON shadow.users TO {APP}",
     f"CREATE FUNCTION public.use_path(wanted text) RETURNS text LANGUAGE plpgsql AS $$ {BODY} $$",
     "CREATE FUNCTION public.stable_path(wanted text) RETURNS text STABLE LANGUAGE plpgsql AS"
     f" $$ {BODY} $$",
     "CREATE FUNCTION public.sql_path(wanted text) RETURNS text STABLE LANGUAGE sql BEGIN ATOMIC"
     " SELECT set_config('search_path', wanted, false); END",
-    "CREATE TABLE public.switches (to_path text)",
+    "CREATE TABLE public.switches (tenant_id text, to_path text)",
     f"GRANT INSERT ON public.switches TO {APP}",
     "CREATE FUNCTION public.on_switch() RETURNS trigger LANGUAGE plpgsql AS"
     " $$ BEGIN PERFORM use_path(NEW.to_path); RETURN NEW; END $$",
@@ -39,7 +38,7 @@ MOVES = (
     f"SELECT use_path('{SHADOW}')",
     f"SELECT stable_path('{SHADOW}')",
     f"SELECT sql_path('{SHADOW}')",
-    f"INSERT INTO public.switches VALUES ('{SHADOW}')",
+    f"INSERT INTO public.switches VALUES ('{OWN}', '{SHADOW}')",
 )
 
 
@@ -59,7 +58,7 @@ class PathTest(ProtectedTest):
         psql(owner, *OBJECTS).checked()
         with session(cls.login(OWN)) as wire:
             for _ in range(200):
-                got = wire.ask(query("INSERT INTO public.switches VALUES ('public')"))
+                got = wire.ask(query(f"INSERT INTO public.switches VALUES ('{OWN}', 'public')"))
                 if all(m.type != "E" for m in got):
                     break
                 wire.ask(query("SELECT pg_sleep(0.1)"))
