@@ -142,6 +142,19 @@ TEST_CASE("who may become the owner of walled tables is named, and nobody is rev
   CHECK(f.differences().empty());
 }
 
+TEST_CASE("a login that owns walled tables itself is not named, one that may become an owner is") {
+  WallFixture f;
+  REQUIRE(f.admin.run("ALTER TABLE cust OWNER TO app") == "");
+  REQUIRE(f.apply().find("ERROR") == std::string::npos);
+  INFO(listed(f.differences()));
+  CHECK(f.differences().empty());
+  REQUIRE(f.admin.run("CREATE ROLE near_owner; GRANT own TO near_owner; GRANT near_owner TO app") ==
+          "");
+  CHECK(names(f.differences(), "app", "member of a role that owns walled tables"));
+  REQUIRE(f.admin.run("REVOKE near_owner FROM app; DROP ROLE near_owner") == "");
+  CHECK(f.differences().empty());
+}
+
 TEST_CASE("tables and partitions made after the wall are named") {
   WallFixture f;
   REQUIRE(f.apply().find("ERROR") == std::string::npos);
