@@ -113,6 +113,12 @@ def _names() -> dict[str, tuple[bytes | Wait, ...]]:
             parse("SELECT 'kept'") + SYNC + bad + parse("SELECT 'lost'") + SYNC + use + SYNC,
             Wait("Z", 3), bad + parse("SELECT 'lost'") + SYNC, Wait("Z", 4), use + SYNC,
         ),
+        "unnamed statement gone behind a skipped parse": (
+            parse("SELECT 'kept'") + SYNC + bad + parse("SELECT 'lost'") + SYNC, Wait("Z", 2),
+            call(INT4_ADD, b"1", b"2") + query("SELECT 1") + use + SYNC,
+            parse("SELECT 'kept'") + SYNC + bad + parse("SELECT 'lost'") + SYNC
+            + call(INT4_ADD, b"1", b"2") + query("SELECT 1/0") + use + SYNC,
+        ),
         "unnamed statement behind skipped queries": (
             parse("SELECT 'kept'") + SYNC + bad + query("SELECT 1") + query("SELECT 2") + SYNC
             + use + SYNC, Wait("Z", 3), use + SYNC,
