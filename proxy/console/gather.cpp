@@ -206,16 +206,24 @@ void add_nodes(const Runtime& runtime, Snapshot& into) {
   }
 }
 
-void add_protection(const Runtime& runtime, Snapshot& into) {
+// Both enumerations have one order.
+template <typename Mode>
+std::string mode_word(Mode mode) {
   constexpr std::string_view kModes[] = {"observe", "gate", "enforce", "pinned"};
+  return std::string(kModes[static_cast<std::size_t>(mode)]);
+}
+
+// The mode is that of the rules in force: behind a reload they are loaded with the catalog.
+void add_protection(const Runtime& runtime, Snapshot& into) {
   for (const Database* database : runtime.databases.databases()) {
     ProtectionRow row;
     row.database = database->name();
     row.is_protected = config::is_protected(*runtime.config, database->name());
-    if (row.is_protected) {
-      row.mode = std::string(kModes[static_cast<std::size_t>(runtime.config->policy.mode)]);
-    }
+    if (row.is_protected) row.mode = mode_word(runtime.config->policy.mode);
     if (const auto protection = database->protection()) {
+      if (row.is_protected && protection->rules != nullptr) {
+        row.mode = mode_word(protection->rules->mode);
+      }
       row.loaded = true;
       row.is_protected = protection->is_protected;
       row.epoch = protection->epoch;

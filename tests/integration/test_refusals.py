@@ -61,8 +61,7 @@ class RefusalsTest(ProtectedTest):
     def send(self, application: str, *statements: str) -> list[str]:
         """SQLSTATEs, empty for what passed."""
         out = []
-        dsn = self.login(OWN).to(options=f"-c application_name={application}")
-        with connect(dsn) as client:
+        with connect(self.login(OWN).to(application=application)) as client:
             for statement in statements:
                 try:
                     client.execute(statement)
