@@ -66,11 +66,16 @@ Status forward_row_description(Session* session, Unit& unit, const Frame& frame)
 
 Status forward_parameters(Session* session, Unit& unit, const Frame& frame) {
   bool rewritten = false;
+  Bytes message;
   if (unit.statement != nullptr) {
-    Bytes& out = session->out.pending().own();
-    POSTERN_ASSIGN(rewritten, describe_parameters(*unit.statement, frame.body, out));
+    POSTERN_ASSIGN(rewritten, describe_parameters(*unit.statement, frame.body, message));
   }
-  if (!rewritten) pass(session, frame);
+  if (withhold_parameters(session, unit, rewritten ? ByteView(message) : frame.whole)) return ok();
+  if (!rewritten) {
+    pass(session, frame);
+  } else {
+    session->out.pending().own().append(message);
+  }
   return ok();
 }
 
@@ -316,6 +321,7 @@ Result<std::optional<Pause>> hold_back(Session* session, ServerLink* link, Unit&
 }
 
 Status forward(Session* session, ServerLink* link, Unit& unit, const Frame& frame) {
+  if (frame.backend() != BackendType::kErrorResponse) release_parameters(session, unit);
   switch (frame.backend()) {
     case BackendType::kRowDescription:
       return forward_row_description(session, unit, frame);
@@ -328,6 +334,7 @@ Status forward(Session* session, ServerLink* link, Unit& unit, const Frame& fram
     case BackendType::kErrorResponse: {
       POSTERN_ASSIGN(const bool withheld, withhold_error(session, link, unit, frame));
       if (withheld) return ok();
+      release_parameters(session, unit);
       session->statistics.server_error(frame.body);
       doubt_context(link, frame);
       POSTERN_TRY(forward_error(session, unit, frame));

@@ -72,6 +72,20 @@ const PreparedStatement* used_by(const Unit& unit) {
   return unit.execution != nullptr ? unit.execution->named.get() : nullptr;
 }
 
+// So far only the parameters are held back.
+bool holds_parameters_only(const Retry& retry) {
+  const Bytes& held = retry.error;
+  return !held.empty() &&
+         held.front() == static_cast<char>(protocol::BackendType::kParameterDescription) &&
+         load_be32(held.data() + 1) + 1 == held.size();
+}
+
+bool is_first_describe(const Session& session, const Unit& unit) {
+  const Retry& retry = session.retry;
+  return unit.request == Request::kDescribeStatement && !retry.second_attempt &&
+         !retry.items.empty() && retry.items.front().type == FrontendType::kDescribe;
+}
+
 }  // namespace
 
 void keep_for_retry(Session* session, const BatchItems& items) {
@@ -102,10 +116,23 @@ Result<bool> withhold_error(Session* session, ServerLink* link, const Unit& unit
   if (used == nullptr || used->name.empty() || !is_stale(frame)) return false;
   link->distrust(used->server_name);
   if (unit.execution != nullptr) return false;
-  const bool kept = !retry.items.empty() && !retry.second_attempt && retry.error.empty();
-  if (!kept) return false;
-  retry.error = Bytes(frame.whole);
+  const bool first = retry.error.empty() || holds_parameters_only(retry);
+  if (retry.items.empty() || retry.second_attempt || !first) return false;
+  retry.error.append(frame.whole);
   return true;
+}
+
+bool withhold_parameters(Session* session, const Unit& unit, ByteView message) {
+  if (!is_first_describe(*session, unit) || !session->retry.error.empty()) return false;
+  session->retry.error = Bytes(message);
+  return true;
+}
+
+void release_parameters(Session* session, const Unit& unit) {
+  Retry& retry = session->retry;
+  if (!is_first_describe(*session, unit) || !holds_parameters_only(retry)) return;
+  session->out.pending().own().append(retry.error);
+  retry.error.clear();
 }
 
 bool withhold_ready(Session* session, ServerLink* link, const Unit& unit,

@@ -17,6 +17,12 @@ void await_retry(Session* session, std::uint64_t ready_number);
 /// An error went to the kept group: true where it is held back for the second attempt.
 Result<bool> withhold_error(Session* session, ServerLink* link, const Unit& unit,
                             const protocol::Frame& frame);
+/// A server tells the parameters of a statement before it finds its plan outdated: true where they
+/// are held back until it has said more.
+bool withhold_parameters(Session* session, const Unit& unit, ByteView message);
+/// It has, and there is no second attempt.
+void release_parameters(Session* session, const Unit& unit);
+
 /// The group's ReadyForQuery: true where it is held back too, and the second attempt is due. Where
 /// that is not possible any more the error held back is passed on now.
 bool withhold_ready(Session* session, ServerLink* link, const Unit& unit,
