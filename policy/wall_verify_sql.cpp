@@ -130,9 +130,13 @@ std::string collations(const Ruleset& rules) {
 }
 
 std::string policies() {
-  return "SELECT 'policy', " + std::string(kTableName) + ", p.polname::text, " +
+  // The server prints no expression for a table that was dropped since the statement began.
+  return "SELECT 'policy', " + std::string(kTableName) +
+         ", p.polname::text, pg_catalog.concat(CASE WHEN p.polqual IS NOT NULL AND "
+         "pg_catalog.pg_get_expr(p.polqual, p.polrelid) IS NULL THEN 'gone|' END, " +
          std::string(kPolicyTextSql) +
-         " FROM pg_catalog.pg_policy AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid JOIN "
+         ") FROM pg_catalog.pg_policy AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid "
+         "JOIN "
          "pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace";
 }
 

@@ -155,7 +155,7 @@ class CancelsTest(RelayTest):
 
     def test_many_requests_are_one_connection_at_a_time(self) -> None:
         with session(self.client(dbname="far")) as wire:
-            self.forwarder.delay = 0.5
+            self.forwarder.delay = 2.0  # longer than it takes to send them all
             wire.send(query("SELECT pg_sleep(30)"))
             self.wait_for_active(1)
             for _ in range(30):
@@ -170,7 +170,7 @@ class CancelsTest(RelayTest):
     def test_a_request_during_another_counts_for_what_runs_then(self) -> None:
         """Statements sent together: the second request comes while the first is on its way."""
         with session(self.client(dbname="far")) as wire:
-            self.forwarder.delay = 0.5
+            self.forwarder.delay = 2.0  # longer than it takes to send them all
             wire.send(query("SELECT pg_sleep(30)"), query("SELECT pg_sleep(31)"))
             self.wait_for_active(1)
             self.cancel(wire)

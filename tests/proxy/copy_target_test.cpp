@@ -35,7 +35,7 @@ TEST_CASE("the names of a COPY") {
         "public . t(id;Na\"me;)");
   CHECK(named("COPY \"T\"(a) FROM STDIN") == "\"T\"(a;)");
   CHECK(named("COPY BINARY t FROM STDIN") == "t()");
-  CHECK(named("COPY binary FROM STDIN") == "binary()");
+  CHECK(named("COPY binary FROM STDIN") == "none");  // no name of a table, unless quoted
   CHECK(named("COPY (SELECT 1) TO STDOUT") == "none");
   CHECK(named("COPY U&\"\\0074\" FROM STDIN") == "none");
   CHECK(named("COPY t (U&\"a\") FROM STDIN") == "none");
