@@ -142,15 +142,13 @@ class WholeTableNumbersTest(ProtectedTest):
         """age() of times works in whatever form; of transactions it tells what others do."""
         client = self.client()
         for sql in (
-            "SELECT age(now())", "SELECT age(created_at) FROM evaluations LIMIT 1",
-            "SELECT age(max(created_at)) FROM evaluations",
-            "SELECT age(date_trunc('day', created_at)) FROM evaluations LIMIT 1",
-            "SELECT age(now(), created_at) FROM evaluations LIMIT 1",
-            "SELECT age(coalesce(created_at, now())) FROM evaluations LIMIT 1",
-            "SELECT age(CASE WHEN true THEN now() END)",
-            "SELECT age(t) FROM (SELECT max(created_at) AS t FROM evaluations) x",
+            "SELECT age(now())", "SELECT age(evaluated_at) FROM evaluations LIMIT 1",
+            "SELECT age(max(evaluated_at)) FROM evaluations",
+            "SELECT age(date_trunc('day', evaluated_at)) FROM evaluations LIMIT 1",
+            "SELECT age(now(), evaluated_at) FROM evaluations LIMIT 1",
+            "SELECT age(t) FROM (SELECT max(evaluated_at) AS t FROM evaluations) x",
             "SELECT age('2020-01-01'::timestamp), age(date '2020-01-01')",
-            "SELECT age(created_at + interval '1 day') FROM evaluations LIMIT 1",
+            "SELECT age(evaluated_at + interval '1 day') FROM evaluations LIMIT 1",
         ):  # fmt: skip
             with self.subTest(sql):
                 client.execute(sql)
