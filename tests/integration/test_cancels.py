@@ -154,6 +154,8 @@ class CancelsTest(RelayTest):
         self.assertEqual(shape(wire.until_ready()), "TDCZ")
 
     def test_many_requests_are_one_connection_at_a_time(self) -> None:
+        self.forwarder.firsts.clear()  # other tests' requests
+        self.forwarder.most = 0
         with session(self.client(dbname="far")) as wire:
             self.forwarder.delay = 0.5
             wire.send(query("SELECT pg_sleep(30)"))
