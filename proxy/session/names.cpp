@@ -91,6 +91,8 @@ Statement expect_unnamed_end(Session* session, ServerLink* link) {
 void replace_statement(Session* session, const Statement& old, const Statement& renewed) {
   renewed->sent_in = old->sent_in;
   renewed->settled = old->settled;
+  // What is not answered yet stays under its name, for its answer to find it.
+  if (!old->settled) return;
   session->statements.insert_or_assign(renewed->name, renewed);
   if (confirmed(*session, renewed->name) == old) {
     session->confirmed_statements.insert_or_assign(renewed->name, renewed);

@@ -24,7 +24,7 @@ std::shared_ptr<PreparedStatement> expect_end(Session* session, ByteView name);
 /// whatever becomes of it. Its ReadyForQuery was counted.
 std::shared_ptr<PreparedStatement> expect_unnamed_end(Session* session, ServerLink* link);
 
-/// A statement was decided anew: its name means the renewed one.
+/// A statement was decided anew: its name means the renewed one, once the server confirmed the old.
 void replace_statement(Session* session, const std::shared_ptr<PreparedStatement>& old,
                        const std::shared_ptr<PreparedStatement>& renewed);
 

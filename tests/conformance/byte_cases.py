@@ -289,6 +289,11 @@ def _statements() -> dict[str, tuple[bytes | Wait, ...]]:
         "name of SQL freed and parsed by message": (
             query("PREPARE one AS SELECT 'sql'; DEALLOCATE one") + prepared + use,
         ),
+        "a statement that names itself, skipped": (
+            execute("nowhere") + parse("EXECUTE me", "me", (0,)) + bind(b"1", statement="me")
+            + SYNC + parse("EXECUTE me", "other", (25, 0)) + SYNC + describe("S", "me") + SYNC,
+            Wait("Z", 3), describe("S", "me") + SYNC,
+        ),
         "deallocate of the unknown": (query("DEALLOCATE nobody"),),
         "statements listed": (prepared + query("SELECT name, statement, from_sql"
                                                " FROM pg_prepared_statements ORDER BY 1"),),
