@@ -6,22 +6,16 @@ import os
 import re
 import secrets
 import shutil
-import signal
 import socket
 import ssl
-import time
-from collections.abc import Callable
 
 import psycopg
 
-from postern_server import Ports, PosternServer
-from psql_client import Dsn, connect
+from psql_client import connect
 from relay_base import APP, CLIENT, DATABASE, TWIN
 from reload_base import PID, ReloadBase
 from scratch import wait_until
 from wire import session
-
-PID = "SELECT pg_backend_pid()"
 
 
 class ReloadTest(ReloadBase):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from items import (
+    Check,
     Item,
     absent,
     by,
@@ -16,25 +17,19 @@ from items import (
     refused,
     steps,
 )
-from cat_read import explained
 from stage import Stage
 
 
-def estimates(stage: Stage) -> str:
-    """The plan of a condition on the victim's values looks like one on values nobody has."""
-    said = []
-    for value in ("T2-", "zzz"):
-        rows = stage.say(f"EXPLAIN SELECT id FROM cust WHERE ssn > '{value}'").rows()
-        said.append(str(rows).replace(value, "?"))
-    return "" if said[0] == said[1] else f"estimates tell values apart: {said}"
-
-
-def plan_shown(stage: Stage) -> str:
+def plan_shown(table: str, login: str) -> Check:
     """EXPLAIN is of use: it names the scanned table."""
-    answer = stage.say("EXPLAIN SELECT name FROM cust WHERE id = 1")
-    if answer.errors():
-        return f"failed: {answer.told()}"
-    return "" if "cust" in str(answer.rows()) else f"names no table: {answer.rows()}"
+
+    def check(stage: Stage) -> str:
+        answer = stage.say(f"EXPLAIN SELECT name FROM {table} WHERE name > 'x'", login)
+        if answer.errors():
+            return f"failed: {answer.told()}"
+        return "" if table in str(answer.rows()) else f"names no table: {answer.rows()}"
+
+    return check
 
 
 def cursor_of_another(stage: Stage) -> str:
@@ -111,11 +106,20 @@ ITEMS = [
     Item(45, "procedure that commits", steps(
         either("CALL walk(0)"), none("SELECT ssn FROM cust WHERE tenant = 2")), steps(
         equal("CALL walk(0)", 0), equal("SELECT count(*) FROM cust", 20))),
-    Item(46, "EXPLAIN ANALYZE counts removed rows", steps(call(explained)), steps(
-        call(plan_shown), done("EXPLAIN UPDATE cust SET name = 'x' WHERE id = 1"),
+    Item(46, "EXPLAIN ANALYZE counts removed rows", steps(
+        refused("EXPLAIN SELECT name FROM cust WHERE id = 501",
+                "EXPLAIN (ANALYZE, TIMING off, SUMMARY off) SELECT name FROM cust WHERE id = 501",
+                "EXPLAIN (ANALYZE, FORMAT json) SELECT name FROM cust WHERE id = 501")), steps(
+        call(plan_shown("country", "t1"), "plan_shown"),
+        call(plan_shown("cust", "mig"), "plan_shown to migrators"),
+        by("mig", done("EXPLAIN UPDATE cust SET name = 'x' WHERE id = 1")),
         own("SELECT count(*), min(name) FROM cust WHERE id = 1"))),
-    Item(47, "EXPLAIN estimates", steps(call(estimates)), steps(
-        done("EXPLAIN SELECT name FROM cust WHERE ssn > 's-1'", "EXPLAIN SELECT name FROM cust"))),
+    Item(47, "EXPLAIN estimates", steps(
+        refused("EXPLAIN SELECT id FROM cust WHERE ssn > 'T2-'",
+                "EXPLAIN (FORMAT json) SELECT id FROM v_cust WHERE ssn > 'T2-'",
+                "EXPLAIN VERBOSE DELETE FROM cust WHERE ssn > 'T2-'")), steps(
+        done("EXPLAIN SELECT name FROM country WHERE name > 'x'"),
+        by("mig", done("EXPLAIN SELECT name FROM cust WHERE ssn > 's-1'")))),
     Item(48, "debug output by settings", steps(
         refused("SET client_min_messages = log", "SET client_min_messages = debug5",
                 "SET debug_print_plan = on", "SET log_statement_stats = on",

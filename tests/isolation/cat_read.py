@@ -17,21 +17,9 @@ from items import (
     refused,
     steps,
 )
-from stage import Stage
 
 COUNT = "SELECT count(*) FROM cust"
 LONG = "c" * 63
-
-
-def explained(stage: Stage) -> str:
-    """An item's EXPLAIN tells nothing of rows that are not the reader's."""
-    told = []
-    for options in ("", "(ANALYZE, TIMING off, SUMMARY off)", "(ANALYZE, BUFFERS, FORMAT json)"):
-        answer = stage.say(f"EXPLAIN {options} SELECT name FROM cust WHERE id = 501")
-        text = " ".join(str(row) for row in answer.rows())
-        if "Removed by" in text:
-            told.append(f"{options} tells of rows that were removed")
-    return "; ".join(told)
 
 
 ITEMS = [
@@ -175,7 +163,8 @@ ITEMS = [
         either("SELECT ssn FROM cust WHERE ssn ~ ssn || '('")), steps(
         own("SELECT ssn FROM cust WHERE name LIKE 'name 1%' AND doc @> '{\"k\": 1}'"))),
     Item(25, "leakproof operator ahead of the policy", steps(
-        none("SELECT ssn FROM cust WHERE id = 501"), call(explained)), steps(
+        none("SELECT ssn FROM cust WHERE id = 501"),
+        refused("EXPLAIN (ANALYZE, TIMING off) SELECT name FROM cust WHERE id = 501")), steps(
         own("SELECT ssn FROM cust WHERE id = 5"))),
     Item(26, "TABLESAMPLE", steps(
         own("SELECT * FROM cust TABLESAMPLE SYSTEM (100)"),

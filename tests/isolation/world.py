@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 import cat_tokens
