@@ -13,7 +13,7 @@ import psycopg
 
 from psql_client import connect
 from relay_base import APP, CLIENT, DATABASE, TWIN
-from reload_base import PID, ReloadBase
+from reload_base import ReloadBase
 from scratch import wait_until
 from wire import session
 
