@@ -1,6 +1,7 @@
 #include "audit/json.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/bytes.hpp"
 #include "base/check.hpp"
@@ -58,9 +59,14 @@ void append_character(std::string& out, std::string_view character) {
   }
 }
 
-bool is_plain(char c) {
-  const auto u = static_cast<unsigned char>(c);
-  return u >= 0x20 && u < 0x80 && c != '"' && c != '\\';
+// How many bytes at the front stand for themselves.
+std::size_t plain_prefix(std::string_view text) {
+  std::size_t n = 0;
+  for (; n < text.size(); ++n) {
+    const auto u = static_cast<unsigned char>(text[n]);
+    if (u < 0x20 || u >= 0x80 || u == '"' || u == '\\') break;
+  }
+  return n;
 }
 
 }  // namespace
@@ -74,8 +80,7 @@ bool append_canonical_string(std::string& out, std::string_view text, std::size_
   std::size_t cut_at = start;
   while (!text.empty() && out.size() <= end) {
     if (out.size() <= last_cut) cut_at = out.size();
-    std::size_t taken = static_cast<std::size_t>(
-        std::find_if_not(text.begin(), text.end(), is_plain) - text.begin());
+    std::size_t taken = plain_prefix(text);
     if (taken > 0) {
       taken = std::min(taken, end - out.size() + 1);
       if (out.size() <= last_cut) cut_at = std::min(out.size() + taken, last_cut);
@@ -145,7 +150,10 @@ bool JsonWriter::string(std::string_view text, std::size_t max_encoded) {
 
 void JsonWriter::integer(std::int64_t value) {
   before_value();
-  out_.append(std::to_string(std::clamp(value, -kMaxJsonInteger, kMaxJsonInteger)));
+  std::array<char, 20> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(),
+                                 std::clamp(value, -kMaxJsonInteger, kMaxJsonInteger));
+  out_.append(digits.data(), end.ptr);
 }
 
 void JsonWriter::unsigned_integer(std::uint64_t value) {

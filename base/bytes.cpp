@@ -68,6 +68,17 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+// How many bytes at the front are ASCII, counted by words: most texts are ASCII alone.
+std::size_t ascii_prefix(ByteView bytes) noexcept {
+  constexpr std::uint64_t kHighBits = 0x8080'8080'8080'8080U;
+  std::size_t i = 0;
+  for (std::uint64_t word = 0; i + sizeof word <= bytes.size(); i += sizeof word) {
+    std::memcpy(&word, bytes.data() + i, sizeof word);
+    if ((word & kHighBits) != 0) break;
+  }
+  return i;
+}
+
 }  // namespace
 
 std::uint16_t load_be16(const char* p) noexcept {
@@ -107,11 +118,12 @@ void append_be64(Bytes& out, std::uint64_t v) {
 
 std::string to_hex(ByteView bytes) {
   constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string out;
-  out.reserve(bytes.size() * 2);
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    out.push_back(kDigits[byte_at(bytes, i) >> 4]);
-    out.push_back(kDigits[byte_at(bytes, i) & 15]);
+  std::string out(bytes.size() * 2, '\0');
+  char* to = out.data();
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    *to++ = kDigits[byte >> 4];
+    *to++ = kDigits[byte & 15];
   }
   return out;
 }
@@ -130,7 +142,7 @@ std::optional<Bytes> from_hex(std::string_view hex) {
 }
 
 bool is_utf8(ByteView bytes) noexcept {
-  for (std::size_t i = 0; i < bytes.size();) {
+  for (std::size_t i = ascii_prefix(bytes); i < bytes.size();) {
     const std::size_t n = utf8_sequence(bytes, i);
     if (n == 0) return false;
     i += n;

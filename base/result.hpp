@@ -1,9 +1,9 @@
 // Result<T>: a value or an Error, shaped like std::expected (absent from GCC 12's C++20 mode).
 #pragma once
 
+#include <optional>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
 #include "base/check.hpp"
 #include "base/error.hpp"
@@ -14,27 +14,59 @@ struct Unit {
   friend bool operator==(Unit, Unit) = default;
 };
 
+/// An Error or none, in one word: every step of a query returns a Result, hardly any an error.
+class ErrorBox {
+ public:
+  ErrorBox() = default;
+  explicit ErrorBox(Error&& error);
+  ErrorBox(const ErrorBox& other);
+  ErrorBox(ErrorBox&& other) noexcept : error_(std::exchange(other.error_, nullptr)) {}
+  ErrorBox& operator=(ErrorBox other) noexcept {
+    std::swap(error_, other.error_);
+    return *this;
+  }
+  ~ErrorBox() {
+    if (error_ != nullptr) [[unlikely]] {
+      destroy();
+    }
+  }
+
+  [[nodiscard]] bool empty() const noexcept { return error_ == nullptr; }
+  [[nodiscard]] Error& get() const noexcept { return *error_; }
+
+ private:
+  void destroy() noexcept;
+
+  Error* error_ = nullptr;
+};
+
 /// A T or an Error. Reading the wrong alternative is a programming error and aborts.
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
+  Result(T value) : value_(std::move(value)) {}
+  Result(Error error) : error_(std::move(error)) {}
 
-  [[nodiscard]] bool has_value() const noexcept { return state_.index() == 0; }
+  [[nodiscard]] bool has_value() const noexcept {
+    if constexpr (std::is_empty_v<T>) {
+      return error_.empty();
+    } else {
+      return value_.has_value();
+    }
+  }
   explicit operator bool() const noexcept { return has_value(); }
 
   T& value() & {
     POSTERN_CHECK(has_value());
-    return *std::get_if<0>(&state_);
+    return there(value_);
   }
   const T& value() const& {
     POSTERN_CHECK(has_value());
-    return *std::get_if<0>(&state_);
+    return there(value_);
   }
   T&& value() && {
     POSTERN_CHECK(has_value());
-    return std::move(*std::get_if<0>(&state_));
+    return std::move(there(value_));
   }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
@@ -43,20 +75,33 @@ class [[nodiscard]] Result {
   const T* operator->() const { return &value(); }
 
   Error& error() & {
-    POSTERN_CHECK(!has_value());
-    return *std::get_if<1>(&state_);
+    POSTERN_CHECK(!error_.empty());
+    return error_.get();
   }
   const Error& error() const& {
-    POSTERN_CHECK(!has_value());
-    return *std::get_if<1>(&state_);
+    POSTERN_CHECK(!error_.empty());
+    return error_.get();
   }
   Error&& error() && {
-    POSTERN_CHECK(!has_value());
-    return std::move(*std::get_if<1>(&state_));
+    POSTERN_CHECK(!error_.empty());
+    return std::move(error_.get());
   }
 
  private:
-  std::variant<T, Error> state_;
+  // A type without state needs no room to say that it is there.
+  using Slot = std::conditional_t<std::is_empty_v<T>, T, std::optional<T>>;
+
+  template <typename S>
+  static auto& there(S& slot) {
+    if constexpr (std::is_empty_v<T>) {
+      return slot;
+    } else {
+      return *slot;
+    }
+  }
+
+  [[no_unique_address]] Slot value_{};
+  ErrorBox error_;
 };
 
 /// Result of an operation that yields nothing but success.

@@ -46,7 +46,7 @@ StatementDecision judge(const Judged& j, bool is_alone, Decision& decision) {
       });
   if (walled) out.rules.emplace_back("wall");
   out.route = route_of(j, is_alone);
-  out.cache = cache_of(j, out.route);
+  if (j.rules.options.caches) out.cache = cache_of(j, out.route);
   find_write_set(j, out);
   return out;
 }
@@ -58,10 +58,11 @@ Decision decide(const sql::Facts& facts, std::string_view text, const Ruleset& r
   Decision decision;
   decision.ruleset_epoch = rules.epoch;
   Findings findings(text);
+  const JudgedText judged_text(text);
   const bool is_alone = alone(facts);
   for (const sql::Statement& statement : facts.statements) {
     const Judged judged{statement,
-                        text,
+                        judged_text,
                         rules,
                         effective_profile(rules, principal.profile),
                         principal.has_tenant,
@@ -79,6 +80,9 @@ Decision decide(const sql::Facts& facts, std::string_view text, const Ruleset& r
   std::sort(decision.literals.begin(), decision.literals.end(), by_place);
   decision.would_refuse = findings.any() && !findings.strict() && rules.mode == Mode::kObserve;
   decision.refusal = findings.take(rules.mode);
+  // Offsets into the text are as much of it as its bytes.
+  decision.by_facts_alone = !judged_text.was_read() && !decision.refusal &&
+                            decision.literals.empty() && decision.params.empty();
   return decision;
 }
 

@@ -111,6 +111,9 @@ struct Decision {
   std::vector<ParamOp> params;      ///< ascending by number
   std::vector<StatementDecision> statements;  ///< parallel to Facts::statements
   std::uint64_t ruleset_epoch = 0;
+  /// No refusal, and neither a byte of the text nor an offset into it had a part: the decision on
+  /// every text whose facts are the same but for offsets.
+  bool by_facts_alone = false;
 
   [[nodiscard]] bool refused() const { return refusal.has_value() && !would_refuse; }
 };

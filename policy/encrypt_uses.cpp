@@ -128,13 +128,12 @@ void check_unprotected_side(const Judged& j, const sql::ColumnUse& use) {
 
 /// Whether the statement's text holds the word anywhere, in either case; true where in doubt.
 bool text_contains(const Judged& j, std::string_view word) {
-  const sql::Span span = j.statement.span;
-  if (span.end > j.text.size() || span.begin > span.end) return true;
-  const std::string_view part = j.text.substr(span.begin, span.end - span.begin);
+  const auto part = j.text.at(j.statement.span);
+  if (!part) return true;
   const auto equal = [](unsigned char a, unsigned char b) {
     return std::tolower(a) == std::tolower(b);
   };
-  return std::search(part.begin(), part.end(), word.begin(), word.end(), equal) != part.end();
+  return std::search(part->begin(), part->end(), word.begin(), word.end(), equal) != part->end();
 }
 
 /// A default is evaluated by the server, in plaintext: taken by the word DEFAULT, or by an INSERT

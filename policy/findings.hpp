@@ -50,10 +50,29 @@ class Findings {
 /// counts as its end.
 std::uint32_t character_position(std::string_view text, std::uint32_t byte_offset);
 
+/// The text under judgement. It remembers whether any byte of it had a part: what did not look at it
+/// holds for every text with the same facts.
+class JudgedText {
+ public:
+  explicit JudgedText(std::string_view text) : text_(text) {}
+
+  /// The bytes of a span; nullopt where it does not lie within the text.
+  [[nodiscard]] std::optional<std::string_view> at(sql::Span span) const {
+    was_read_ = true;
+    if (span.begin > span.end || span.end > text_.size()) return std::nullopt;
+    return text_.substr(span.begin, span.end - span.begin);
+  }
+  [[nodiscard]] bool was_read() const { return was_read_; }
+
+ private:
+  std::string_view text_;
+  mutable bool was_read_ = false;
+};
+
 /// What one statement is judged by. All references outlive the judgement.
 struct Judged {
   const sql::Statement& statement;
-  std::string_view text;
+  const JudgedText& text;
   const Ruleset& rules;
   Profile profile = Profile::kApp;  ///< transparent counts as app in a protected database
   bool has_tenant = false;

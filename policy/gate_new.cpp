@@ -116,9 +116,9 @@ bool may_be_new(const Judged& j) {
     return false;
   }
   if (j.rules.columns.empty()) return true;
-  const sql::Span span = j.statement.span;
-  if (span.begin > span.end || span.end > j.text.size()) return false;
-  const std::string_view text = j.text.substr(span.begin, span.end - span.begin);
+  const auto whole = j.text.at(j.statement.span);
+  if (!whole) return false;
+  const std::string_view text = *whole;
   const sql::Tokens tokens = sql::tokenize(text, text.size() + 1);
   if (tokens.error != nullptr) return false;
   const auto names = protected_names(j.rules);

@@ -193,8 +193,8 @@ bool reads_own_setting(const Judged& j) {
   if (!j.statement.reads_session || !calls_current_setting(j)) return false;
   return std::any_of(
       j.statement.literals.begin(), j.statement.literals.end(), [&](const sql::Literal& literal) {
-        const std::size_t size = literal.span.end - literal.span.begin;
-        return lower(j.text.substr(literal.span.begin, size)).find("postern.") != std::string::npos;
+        const auto token = j.text.at(literal.span);
+        return !token || lower(*token).find("postern.") != std::string::npos;
       });
 }
 

@@ -6,7 +6,7 @@ bool has_glob(std::string_view pattern) {
   return pattern.find_first_of("*?") != std::string_view::npos;
 }
 
-bool glob_match(std::string_view pattern, std::string_view name) {
+bool glob_match_whole(std::string_view pattern, std::string_view name) {
   std::size_t p = 0;
   std::size_t n = 0;
   std::size_t star = std::string_view::npos;  // last '*' seen, and how much of name it swallows

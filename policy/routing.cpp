@@ -121,18 +121,22 @@ bool routines_pure(const sql::Catalog& catalog, const std::vector<Oid>& routines
   });
 }
 
+bool is_number(sql::TokenClass token) {
+  return token == sql::TokenClass::kInteger || token == sql::TokenClass::kFloat;
+}
+
 /// 'now', 'today', 'tomorrow' and 'yesterday' are read off the clock when a string becomes a date.
 bool has_clock_word(const Judged& j) {
   constexpr std::string_view kWords[] = {"now", "today", "tomorrow", "yesterday"};
   const auto equal = [](char a, char b) { return (a | 0x20) == b; };
   return std::any_of(
       j.statement.literals.begin(), j.statement.literals.end(), [&](const sql::Literal& literal) {
-        if (literal.span.end > j.text.size() || literal.span.begin > literal.span.end) return true;
-        const std::string_view token =
-            j.text.substr(literal.span.begin, literal.span.end - literal.span.begin);
+        if (is_number(literal.token)) return false;
+        const auto token = j.text.at(literal.span);
+        if (!token) return true;
         return std::any_of(std::begin(kWords), std::end(kWords), [&](std::string_view word) {
-          return std::search(token.begin(), token.end(), word.begin(), word.end(), equal) !=
-                 token.end();
+          return std::search(token->begin(), token->end(), word.begin(), word.end(), equal) !=
+                 token->end();
         });
       });
 }

@@ -136,6 +136,8 @@ struct PolicyOptions {
   std::vector<ColumnRule> columns;
   Permits permits;                                     ///< of every profile
   std::array<Permits, kProfileCount> profile_permits;  ///< of one, besides
+  /// Answers may be cached: decisions say which. Without it none is said to be cacheable.
+  bool caches = true;
 };
 
 struct Ruleset {

@@ -7,6 +7,8 @@ namespace postern::sql {
 namespace {
 
 constexpr std::size_t kMaxOperatorBytes = 63;  // NAMEDATALEN - 1
+constexpr std::size_t kBytesPerToken = 4;      // of most texts, blanks included
+constexpr std::size_t kExpectedTokens = 128;
 
 bool is_space(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f';
@@ -33,7 +35,9 @@ bool is_operator_char(char c) {
 
 class Lexer {
  public:
-  explicit Lexer(std::string_view sql) : sql_(sql) {}
+  explicit Lexer(std::string_view sql) : sql_(sql) {
+    out_.list.reserve(std::min(sql.size() / kBytesPerToken, kExpectedTokens));
+  }
 
   Tokens run(std::size_t max_tokens) {
     while (out_.error == nullptr && skip_blanks()) {

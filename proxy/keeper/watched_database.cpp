@@ -130,8 +130,9 @@ Task<Status> WatchedDatabase::load() {
     if (connected.error().code == pst::kUnknownDatabase) co_return connected;
     co_return make_error(pst::kCatalogUnreadable, connected.error().line());
   }
-  const auto options = policy_options(*config_, database_->name());
+  auto options = policy_options(*config_, database_->name());
   if (!options) co_return options.error();
+  options->caches = config_->cache.has_value();
   const std::uint64_t epoch = epochs_->fetch_add(1);
   Result<CatalogSnapshot> snapshot = co_await read_snapshot(connection_.get(), epoch);
   if (!snapshot) co_return snapshot.error();

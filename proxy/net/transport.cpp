@@ -20,6 +20,9 @@ constexpr std::size_t kReceiveScratch = 32 * 1024;
 constexpr std::size_t kRecordOverhead = 512;
 /// Ciphertext produced before it is sent.
 constexpr std::size_t kSendBatch = 4 * TlsEngine::kMaxRecord;
+/// Views that have no more bytes together are joined: copying so few is cheaper than having the
+/// kernel gather them.
+constexpr std::size_t kJoined = 512;
 /// Receives of one read without plaintext before other sessions get their turn.
 constexpr int kMaxSilentReceives = 16;
 
@@ -47,6 +50,16 @@ class Busy {
  private:
   bool* flag_;
 };
+
+/// The bytes of the parts in one piece; how many, or 0 where there is no room for them.
+std::size_t join(std::span<const ByteView> parts, std::span<char> room) {
+  std::size_t size = 0;
+  for (const ByteView part : parts) {
+    if (part.size() > room.size() - size) return 0;
+    size += part.copy(room.data() + size, part.size());
+  }
+  return size;
+}
 
 Error closed_here() {
   return make_error(pst::kTransportClosed);
@@ -342,9 +355,11 @@ IoStep Transport::send_views(Gather& left) {
   if (left.is_last()) {
     step = send_now(fd(), left.front());
   } else {
-    std::array<ByteView, kMaxGather> parts;
-    const std::size_t count = left.peek(parts);
-    step = send_now(fd(), std::span<const ByteView>(parts).first(count));
+    std::array<ByteView, kMaxGather> room;
+    const auto parts = std::span<const ByteView>(room).first(left.peek(room));
+    std::array<char, kJoined> copy;
+    const std::size_t copied = join(parts, copy);
+    step = copied > 0 ? send_now(fd(), ByteView(copy.data(), copied)) : send_now(fd(), parts);
   }
   if (step.kind == IoStep::Kind::kMoved) left.advance(step.size);
   return step;

@@ -58,11 +58,8 @@ class ReportedParameters {
   [[nodiscard]] List all() const {
     List list;
     for (std::string_view rest = text_; !rest.empty();) {
-      const std::string_view name = rest.substr(0, rest.find('\0'));
-      rest.remove_prefix(name.size() + 1);
-      const std::string_view value = rest.substr(0, rest.find('\0'));
-      rest.remove_prefix(value.size() + 1);
-      list.emplace_back(name, value);
+      const std::string_view name = take(rest);
+      list.emplace_back(name, take(rest));
     }
     return list;
   }
@@ -71,6 +68,12 @@ class ReportedParameters {
   [[nodiscard]] std::size_t digest() const { return digest_; }
 
  private:
+  static std::string_view take(std::string_view& rest) {
+    const std::size_t end = std::min(rest.find('\0'), rest.size());
+    const std::string_view taken = rest.substr(0, end);
+    rest = rest.substr(std::min(end + 1, rest.size()));
+    return taken;
+  }
   static std::size_t digest_of(std::string_view name, std::string_view value) {
     constexpr std::size_t kSpread = 0x9E3779B97F4A7C15U;
     return (std::hash<std::string_view>{}(name)*kSpread) ^ std::hash<std::string_view>{}(value);

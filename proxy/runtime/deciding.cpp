@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "proxy/runtime/shapes.hpp"
+#include "proxy/session/code_behind.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -45,8 +46,8 @@ std::size_t footprint(const AnalysedText& analysed) {
   return bytes + (analysed.decision ? footprint(*analysed.decision) : 0);
 }
 
-std::shared_ptr<AnalysedText> judge(std::string text, std::shared_ptr<const sql::Facts> facts,
-                                    const DecisionScope& scope) {
+std::shared_ptr<AnalysedText> undecided(std::string text, std::shared_ptr<const sql::Facts> facts,
+                                        const DecisionScope& scope) {
   auto analysed = std::make_shared<AnalysedText>();
   analysed->text = std::move(text);
   analysed->facts = std::move(facts);
@@ -54,6 +55,12 @@ std::shared_ptr<AnalysedText> judge(std::string text, std::shared_ptr<const sql:
   analysed->search_path.assign(scope.search_path.begin(), scope.search_path.end());
   analysed->decrypts = scope.principal.decrypts;
   analysed->has_tenant = scope.principal.has_tenant;
+  return analysed;
+}
+
+std::shared_ptr<AnalysedText> judge(std::string text, std::shared_ptr<const sql::Facts> facts,
+                                    const DecisionScope& scope) {
+  auto analysed = undecided(std::move(text), std::move(facts), scope);
   if (scope.protection->rules != nullptr) {
     const policy::Ruleset& rules = *scope.protection->rules;
     policy::Decision decision =
@@ -61,7 +68,13 @@ std::shared_ptr<AnalysedText> judge(std::string text, std::shared_ptr<const sql:
     shapes().judge(*analysed->facts, rules, scope.principal, decision);
     analysed->decision = std::make_shared<const policy::Decision>(std::move(decision));
   }
+  analysed->behind = code_behind(*analysed);
   return analysed;
+}
+
+bool holds_for_variant(const AnalysedText& analysed) {
+  return analysed.decision != nullptr && analysed.decision->by_facts_alone &&
+         !analysed.decision->refusal;
 }
 
 }  // namespace
@@ -133,11 +146,21 @@ std::shared_ptr<const AnalysedText> Decider::by_shape(std::string_view text,
   if (!shape) return nullptr;
   const Variants* variants = shapes_.find(id, shape->key);
   if (variants == nullptr) return nullptr;
-  for (const sql::FactsTemplate& variant : *variants) {
-    auto facts = variant.facts_for(text, *shape);
-    if (facts != nullptr) return judge(std::string(text), std::move(facts), scope);
+  for (const Variant& variant : *variants) {
+    auto facts = variant.facts.facts_for(text, *shape);
+    if (facts != nullptr) return apply(variant, text, std::move(facts), scope);
   }
   return nullptr;
+}
+
+std::shared_ptr<const AnalysedText> Decider::apply(const Variant& variant, std::string_view text,
+                                                   std::shared_ptr<const sql::Facts> facts,
+                                                   const DecisionScope& scope) {
+  if (variant.decision == nullptr) return judge(std::string(text), std::move(facts), scope);
+  auto analysed = undecided(std::string(text), std::move(facts), scope);
+  analysed->decision = variant.decision;
+  analysed->behind = variant.behind;
+  return analysed;
 }
 
 bool Decider::seen_before(std::string_view text, std::uint64_t id) {
@@ -161,9 +184,13 @@ void Decider::keep_shape(const AnalysedText& analysed, std::uint64_t id) {
   Variants variants;
   if (Variants* known = shapes_.find(id, shape->key)) variants = std::move(*known);
   if (variants.size() >= kMaxVariants) variants.erase(variants.begin());
-  variants.push_back(std::move(*made));
+  Variant variant{std::move(*made), nullptr, analysed.behind};
+  if (holds_for_variant(analysed)) variant.decision = analysed.decision;
+  variants.push_back(std::move(variant));
   std::size_t bytes = 0;
-  for (const sql::FactsTemplate& variant : variants) bytes += variant.footprint();
+  for (const Variant& each : variants) {
+    bytes += each.facts.footprint() + (each.decision ? footprint(*each.decision) : 0);
+  }
   shapes_.store(id, shape->key, std::move(variants), bytes);
 }
 

@@ -80,7 +80,18 @@ class Decider {
     std::uint64_t pins = 0;  ///< Shapes::generation
     std::vector<std::string> search_path;
   };
-  using Variants = std::vector<sql::FactsTemplate>;
+  /// Texts of one shape with the same fixed literals.
+  struct Variant {
+    sql::FactsTemplate facts;
+    /// Of all of them; null where each has to be judged by itself (Decision::by_facts_alone).
+    std::shared_ptr<const policy::Decision> decision;
+    CodeBehind behind;  ///< likewise
+  };
+  using Variants = std::vector<Variant>;
+
+  static std::shared_ptr<const AnalysedText> apply(const Variant& variant, std::string_view text,
+                                                   std::shared_ptr<const sql::Facts> facts,
+                                                   const DecisionScope& scope);
 
   std::uint64_t scope_id(const DecisionScope& scope);
   std::uint64_t add_scope(const DecisionScope& scope);

@@ -35,75 +35,100 @@ bool depends_on_settings(FrontendType type) {
   return type == FrontendType::kParse || type == FrontendType::kBind;
 }
 
-}  // namespace
+// The connection has to be seen to before this message may follow those before it.
+bool wants_care(const Session& session, const BatchItem& item) {
+  if (!session.batch_sent) return arming_due(session, *session.primary);
+  if (acts_for_another(session, *session.primary)) return true;
+  return depends_on_settings(item.type) && (session.unseen_under_way || must_settle(session));
+}
 
-Task<Result<ItemResult>> run_item(Session* session, const BatchItem* item) {
-  if (session->reading == nullptr) {
-    const Status attached = co_await attach_primary(session);
-    if (!attached && attached.error().code == pst::kStatementCancelled) {
-      co_return refused(attached.error());
-    }
-    if (!attached) co_return attached.error();
-    session->active = session->primary.get();
-    if (!session->batch_sent) {
-      const Status armed = co_await arm_when_due(session);
-      if (!armed) co_return armed.error();
-    }
-    if (session->batch_sent && acts_for_another(*session, *session->primary)) {
-      co_return make_error(pst::kArmingFailed, "its batch began for somebody else");
-    }
-    if (session->batch_sent && depends_on_settings(item->type)) {
-      if (item->type == FrontendType::kParse) heed_unseen(session, item->body());
-      if (must_settle(*session)) {
-        const Status settled = co_await settle_in_batch(session);
-        if (!settled) co_return settled.error();
-      }
-    }
-  }
+Prompt<Result<ItemResult>> run_by_kind(Session* session, const BatchItem* item) {
   switch (item->type) {
     case FrontendType::kParse:
-      co_return co_await run_parse(session, item);
+      return run_parse(session, item);
     case FrontendType::kBind:
-      co_return co_await run_bind(session, item);
+      return run_bind(session, item);
     case FrontendType::kDescribe:
-      co_return co_await run_describe(session, item);
+      return run_describe(session, item);
     case FrontendType::kClose:
-      co_return co_await run_close(session, item);
+      return run_close(session, item);
     case FrontendType::kExecute:
-      co_return co_await run_execute(session, item);
+      return run_execute(session, item);
     default:
-      co_return make_error(pst::kProtocolViolation, "not a message of a batch");
+      return make_error(pst::kProtocolViolation, "not a message of a batch");
   }
 }
 
-Task<Status> end_batch(Session* session) {
-  session->described_in_batch.clear();
-  session->batch_sent = false;
-  if (session->refused_locally) {
-    session->refused_locally = false;
-    session->retry = {};
-    protocol::ReadyForQuery{protocol::TransactionStatus::kIdle}.encode(
-        session->out.pending().own());
-    co_return ok();
+Task<Result<ItemResult>> run_with_care(Session* session, const BatchItem* item,
+                                       Prompt<Status> attaching) {
+  const Status attached = co_await std::move(attaching);
+  if (!attached && attached.error().code == pst::kStatementCancelled) {
+    co_return refused(attached.error());
   }
-  // A Sync by itself needs no server.
-  if (session->pooled && session->primary == nullptr) {
-    protocol::ReadyForQuery{protocol::TransactionStatus::kIdle}.encode(
-        session->out.pending().own());
-    co_return ok();
-  }
-  const Status attached = co_await attach_primary(session);
   if (!attached) co_return attached.error();
+  session->active = session->primary.get();
+  if (!session->batch_sent) {
+    const Status armed = co_await arm_when_due(session);
+    if (!armed) co_return armed.error();
+  }
+  if (session->batch_sent && acts_for_another(*session, *session->primary)) {
+    co_return make_error(pst::kArmingFailed, "its batch began for somebody else");
+  }
+  if (session->batch_sent && depends_on_settings(item->type)) {
+    if (item->type == FrontendType::kParse) heed_unseen(session, item->body());
+    if (must_settle(*session)) {
+      const Status settled = co_await settle_in_batch(session);
+      if (!settled) co_return settled.error();
+    }
+  }
+  co_return co_await run_by_kind(session, item);
+}
+
+Status send_sync(Session* session) {
   ServerLink* link = session->primary.get();
   protocol::Sync{}.encode(link->out().own());
   Unit sync = unit_for(Request::kSync);
   sync.ready_number = ++session->ready_sent;
   await_retry(session, sync.ready_number);
-  const Status expected = link->expect(std::move(sync), Disposition::kForward);
-  if (!expected) co_return expected.error();
-  const Status asked = ask_position(session);
-  if (!asked) co_return asked.error();
-  co_return ask_path(session);
+  POSTERN_TRY(link->expect(std::move(sync), Disposition::kForward));
+  POSTERN_TRY(ask_position(session));
+  return ask_path(session);
+}
+
+Task<Status> sync_when_attached(Session* session, Prompt<Status> attaching) {
+  const Status attached = co_await std::move(attaching);
+  if (!attached) co_return attached.error();
+  co_return send_sync(session);
+}
+
+}  // namespace
+
+Prompt<Result<ItemResult>> run_item(Session* session, const BatchItem* item) {
+  if (session->reading != nullptr) return run_by_kind(session, item);
+  Prompt<Status> attaching = attach_primary(session);
+  const Status* attached = attaching.result();
+  const bool at_once = attached != nullptr && *attached && !wants_care(*session, *item);
+  if (!at_once) return run_with_care(session, item, std::move(attaching));
+  session->active = session->primary.get();
+  return run_by_kind(session, item);
+}
+
+Prompt<Status> end_batch(Session* session) {
+  session->described_in_batch.clear();
+  session->batch_sent = false;
+  // A Sync by itself needs no server.
+  const bool answered_here =
+      session->refused_locally || (session->pooled && session->primary == nullptr);
+  if (answered_here) {
+    if (std::exchange(session->refused_locally, false)) session->retry = {};
+    protocol::ReadyForQuery{protocol::TransactionStatus::kIdle}.encode(
+        session->out.pending().own());
+    return ok();
+  }
+  Prompt<Status> attaching = attach_primary(session);
+  const Status* attached = attaching.result();
+  if (attached == nullptr || !*attached) return sync_when_attached(session, std::move(attaching));
+  return send_sync(session);
 }
 
 Status send_flush(Session* session) {

@@ -15,10 +15,10 @@ struct ItemResult {
 };
 
 /// Steps 2 to 8 for one message of a batch. Errors end the session.
-Task<Result<ItemResult>> run_item(Session* session, const BatchItem* item);
+Prompt<Result<ItemResult>> run_item(Session* session, const BatchItem* item);
 
 /// The batch's Sync: sent on, or answered here where the batch never reached the server.
-Task<Status> end_batch(Session* session);
+Prompt<Status> end_batch(Session* session);
 
 /// The client's Flush, so that the server sends what it has.
 Status send_flush(Session* session);

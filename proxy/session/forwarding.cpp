@@ -53,8 +53,9 @@ Status forward_row_description(Session* session, Unit& unit, const Frame& frame)
   bool rewritten = false;
   if (analysed != nullptr) {
     const std::size_t index = unit.execution != nullptr ? unit.execution->index : 0;
-    Bytes& out = session->out.pending().own();
-    POSTERN_ASSIGN(rewritten, describe_rows(*analysed, index, frame.body, out));
+    Bytes message;
+    POSTERN_ASSIGN(rewritten, describe_rows(*analysed, index, frame.body, message));
+    if (rewritten) session->out.pending().own().append(message);
     if (unit.statement != nullptr) unit.statement->described = true;
     adopt_outputs(unit);
   }

@@ -76,12 +76,39 @@ Status send_bind(Session* session, const BatchItem& item, const protocol::Bind& 
   return expect_bound(session, bind, std::move(statement));
 }
 
-}  // namespace
+Result<ItemResult> bind_known(Session* session, const BatchItem& item, const protocol::Bind& bind,
+                              std::shared_ptr<PreparedStatement> statement) {
+  const std::shared_ptr<const AnalysedText> analysed = statement->analysed;
+  // Sealing comes first: what cannot be sealed is refused before anything is sent for it.
+  Bytes sealed;
+  const bool seals = seals_parameters(*statement);
+  if (seals && session->effect_under_way) return refused(make_error(pst::kSettingInBatch));
+  if (seals) {
+    const Status status = seal_bind(session, *statement, bind, sealed);
+    if (!status) return refused(status.error());
+  }
+  POSTERN_TRY(ensure_named(session->active, *statement));
+  POSTERN_TRY(ensure_prepared(session->active, statement));
+  if (seals) {
+    session->active->out().own().append(sealed);
+    POSTERN_TRY(expect_bound(session, bind, std::move(statement)));
+  } else {
+    POSTERN_TRY(send_bind(session, item, bind, std::move(statement)));
+  }
+  // Planning already calls functions that say they are immutable.
+  if (session->reading == nullptr) note_unseen(session, *analysed);
+  return sent();
+}
 
-Task<Result<ItemResult>> run_bind(Session* session, const BatchItem* item) {
+bool name_in_doubt(const Session& session, ByteView name) {
+  return in_doubt(session, name) && heeds_names(session);
+}
+
+// What the name stands for, or the text means, has to be found out first.
+Task<Result<ItemResult>> bind_when_known(Session* session, const BatchItem* item) {
   const auto bind = protocol::Bind::decode(item->body());
   if (!bind) co_return bind.error();
-  if (in_doubt(*session, bind->statement) && heeds_names(*session)) {
+  if (name_in_doubt(*session, bind->statement)) {
     const Status known = co_await resolve_names(session);
     if (!known) co_return known.error();
   }
@@ -99,31 +126,21 @@ Task<Result<ItemResult>> run_bind(Session* session, const BatchItem* item) {
     if (!fresh) co_return fresh.error();
     if (fresh->refusal) co_return *fresh;
   }
-  const std::shared_ptr<const AnalysedText> analysed = statement->analysed;
-  // Sealing comes first: what cannot be sealed is refused before anything is sent for it.
-  Bytes sealed;
-  const bool seals = seals_parameters(*statement);
-  if (seals && session->effect_under_way) {
-    co_return refused(make_error(pst::kSettingInBatch));
+  co_return bind_known(session, *item, *bind, std::move(statement));
+}
+
+}  // namespace
+
+Prompt<Result<ItemResult>> run_bind(Session* session, const BatchItem* item) {
+  const auto bind = protocol::Bind::decode(item->body());
+  if (!bind) return bind.error();
+  if (name_in_doubt(*session, bind->statement)) return bind_when_known(session, item);
+  auto statement = find_statement(session, bind->statement);
+  if (statement == nullptr) return bind_unknown(session, *item, *bind);
+  if (statement->names_another || means_other(*session, *statement->analysed)) {
+    return bind_when_known(session, item);
   }
-  if (seals) {
-    const Status status = seal_bind(session, *statement, *bind, sealed);
-    if (!status) co_return refused(status.error());
-  }
-  Status prepared = ensure_named(session->active, *statement);
-  if (prepared) prepared = ensure_prepared(session->active, statement);
-  if (!prepared) co_return prepared.error();
-  Status expected = ok();
-  if (seals) {
-    session->active->out().own().append(sealed);
-    expected = expect_bound(session, *bind, std::move(statement));
-  } else {
-    expected = send_bind(session, *item, *bind, std::move(statement));
-  }
-  if (!expected) co_return expected.error();
-  // Planning already calls functions that say they are immutable.
-  if (session->reading == nullptr) note_unseen(session, *analysed);
-  co_return sent();
+  return bind_known(session, *item, *bind, std::move(statement));
 }
 
 }  // namespace postern::proxy

@@ -106,40 +106,17 @@ std::shared_ptr<Portal> find_portal(Session* session, ByteView name) {
   return it == session->portals.end() ? nullptr : it->second;
 }
 
-}  // namespace
-
-Task<Result<ItemResult>> run_execute(Session* session, const BatchItem* item) {
-  const auto execute = protocol::Execute::decode(item->body());
-  if (!execute) co_return execute.error();
-  ServerLink* link = session->active;
-  std::shared_ptr<Portal> portal = find_portal(session, execute->portal);
-  if (portal != nullptr && in_doubt(*session, *portal) && heeds_names(*session)) {
-    const Status known = co_await resolve_names(session);
-    if (!known) co_return known.error();
-    portal = find_portal(session, execute->portal);
-  }
-  if (portal == nullptr && gated(*session)) {
-    co_return refused(make_error(pst::kUnknownPortal, "\"" + std::string(execute->portal) + "\""));
-  }
-  if (portal != nullptr && gated(*session) && outdated(*session, *portal->statement->analysed)) {
-    const auto stands = co_await portal_stands(session, portal);
-    if (!stands) co_return stands.error();
-    if (stands->refusal) co_return *stands;
-  }
-  auto execution = portal != nullptr ? execution_of(session, *portal) : opaque_execution(session);
-  execution->tickets = std::exchange(session->pending_tickets, {});
-  if (records(*session) || marks_writes(*session)) {
-    const auto cleared = co_await clear_execution(session, execution.get());
-    if (!cleared) co_return cleared.error();
-    if (cleared->refusal) co_return *cleared;
-  }
+Result<ItemResult> send_execute(Session* session, const BatchItem& item, ByteView name,
+                                const std::shared_ptr<Portal>& portal,
+                                std::shared_ptr<Execution> execution) {
   if (portal != nullptr) {
-    const Status described = ensure_described(session, *portal, execute->portal);
+    const Status described = ensure_described(session, *portal, name);
     if (!described) {
       end_execution(session, *execution, audit::State::kCancelled);
-      co_return described.error();
+      return described.error();
     }
   }
+  ServerLink* link = session->active;
   Metrics& metrics = session->runtime().metrics;
   metrics.statements.add();
   (session->reading != nullptr ? metrics.routed_replica : metrics.routed_primary).add();
@@ -147,11 +124,69 @@ Task<Result<ItemResult>> run_execute(Session* session, const BatchItem* item) {
   note_execution(session, *execution, portal.get());
   Unit unit = unit_for(Request::kExecute);
   unit.execution = std::move(execution);
-  link->out().add_view(item->whole);
+  link->out().add_view(item.whole);
   clock_request(session);
-  const Status expected = link->expect(std::move(unit), Disposition::kForward);
-  if (!expected) co_return expected.error();
-  co_return sent();
+  POSTERN_TRY(link->expect(std::move(unit), Disposition::kForward));
+  return sent();
+}
+
+std::shared_ptr<Execution> execution_for(Session* session, const Portal* portal) {
+  auto execution = portal != nullptr ? execution_of(session, *portal) : opaque_execution(session);
+  execution->tickets = std::exchange(session->pending_tickets, {});
+  return execution;
+}
+
+Error unknown_portal(ByteView name) {
+  return make_error(pst::kUnknownPortal, "\"" + std::string(name) + "\"");
+}
+
+bool portal_in_doubt(const Session& session, const Portal& portal) {
+  return in_doubt(session, portal) && heeds_names(session);
+}
+
+bool may_not_stand(const Session& session, const Portal& portal) {
+  return gated(session) && outdated(session, *portal.statement->analysed);
+}
+
+// What the portal is has to be found out first, or the access log has to know of it.
+Task<Result<ItemResult>> execute_when_clear(Session* session, const BatchItem* item) {
+  const auto execute = protocol::Execute::decode(item->body());
+  if (!execute) co_return execute.error();
+  std::shared_ptr<Portal> portal = find_portal(session, execute->portal);
+  if (portal != nullptr && portal_in_doubt(*session, *portal)) {
+    const Status known = co_await resolve_names(session);
+    if (!known) co_return known.error();
+    portal = find_portal(session, execute->portal);
+  }
+  if (portal == nullptr && gated(*session)) co_return refused(unknown_portal(execute->portal));
+  if (portal != nullptr && may_not_stand(*session, *portal)) {
+    const auto stands = co_await portal_stands(session, portal);
+    if (!stands) co_return stands.error();
+    if (stands->refusal) co_return *stands;
+  }
+  auto execution = execution_for(session, portal.get());
+  if (records(*session) || marks_writes(*session)) {
+    const auto cleared = co_await clear_execution(session, execution.get());
+    if (!cleared) co_return cleared.error();
+    if (cleared->refusal) co_return *cleared;
+  }
+  co_return send_execute(session, *item, execute->portal, portal, std::move(execution));
+}
+
+}  // namespace
+
+Prompt<Result<ItemResult>> run_execute(Session* session, const BatchItem* item) {
+  const auto execute = protocol::Execute::decode(item->body());
+  if (!execute) return execute.error();
+  const std::shared_ptr<Portal> portal = find_portal(session, execute->portal);
+  const bool doubtful =
+      portal != nullptr && (portal_in_doubt(*session, *portal) || may_not_stand(*session, *portal));
+  if (doubtful || records(*session) || marks_writes(*session)) {
+    return execute_when_clear(session, item);
+  }
+  if (portal == nullptr && gated(*session)) return refused(unknown_portal(execute->portal));
+  return send_execute(session, *item, execute->portal, portal,
+                      execution_for(session, portal.get()));
 }
 
 }  // namespace postern::proxy

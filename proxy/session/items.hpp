@@ -42,9 +42,9 @@ Status bar_foreign(Session* session, ByteView name);
 Task<Result<ItemResult>> refresh(Session* session, std::shared_ptr<PreparedStatement>* statement);
 
 Task<Result<ItemResult>> run_parse(Session* session, const BatchItem* item);
-Task<Result<ItemResult>> run_bind(Session* session, const BatchItem* item);
-Task<Result<ItemResult>> run_describe(Session* session, const BatchItem* item);
-Task<Result<ItemResult>> run_close(Session* session, const BatchItem* item);
-Task<Result<ItemResult>> run_execute(Session* session, const BatchItem* item);
+Prompt<Result<ItemResult>> run_bind(Session* session, const BatchItem* item);
+Prompt<Result<ItemResult>> run_describe(Session* session, const BatchItem* item);
+Prompt<Result<ItemResult>> run_close(Session* session, const BatchItem* item);
+Prompt<Result<ItemResult>> run_execute(Session* session, const BatchItem* item);
 
 }  // namespace postern::proxy

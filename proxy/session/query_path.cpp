@@ -44,14 +44,18 @@ std::shared_ptr<Execution> begin(Session* session, std::shared_ptr<const Analyse
   return execution;
 }
 
-// Connection, context and gates of an execution bound for the primary. A value is the refusal that
-// takes its place.
-Task<Result<std::optional<Error>>> clear_for_primary(Session* session,
-                                                     std::shared_ptr<Execution> execution) {
-  using Answer = std::optional<Error>;
-  const Status attached = co_await attach_primary(session);
+using Refusal = std::optional<Error>;
+
+Refusal policy_changed(const Session& session, const Execution& execution) {
+  const bool other = gated(session) && means_other(session, *execution.analysed);
+  return other ? Refusal(make_error(pst::kPolicyChanged)) : std::nullopt;
+}
+
+Task<Result<Refusal>> clear_in_time(Session* session, std::shared_ptr<Execution> execution,
+                                    Prompt<Status> attaching) {
+  const Status attached = co_await std::move(attaching);
   if (!attached && attached.error().code == pst::kStatementCancelled) {
-    co_return Answer(attached.error());
+    co_return Refusal(attached.error());
   }
   if (!attached) co_return attached.error();
   const Status armed = co_await arm_when_due(session);
@@ -59,13 +63,22 @@ Task<Result<std::optional<Error>>> clear_for_primary(Session* session,
   // Writes wait here until what they intend is on disk, where the log is strict.
   if (const auto index = forward_gate(*session, *execution)) {
     const Status durable = co_await wait_durable(session, *index);
-    if (!durable) co_return Answer(durable.error());
+    if (!durable) co_return Refusal(durable.error());
   }
   if (marks_writes(*session)) co_await mark_writes(session, execution.get());
-  if (gated(*session) && means_other(*session, *execution->analysed)) {
-    co_return Answer(make_error(pst::kPolicyChanged));
-  }
-  co_return Answer();
+  co_return policy_changed(*session, *execution);
+}
+
+// Connection, context and gates of an execution bound for the primary. A value is the refusal that
+// takes its place.
+Prompt<Result<Refusal>> clear_for_primary(Session* session, std::shared_ptr<Execution> execution) {
+  Prompt<Status> attaching = attach_primary(session);
+  const Status* attached = attaching.result();
+  const bool at_once = attached != nullptr && *attached &&
+                       !arming_due(*session, *session->primary) &&
+                       !forward_gate(*session, *execution) && !marks_writes(*session);
+  if (at_once) return Result<Refusal>(policy_changed(*session, *execution));
+  return clear_in_time(session, std::move(execution), std::move(attaching));
 }
 
 // A cache miss hands its fill and its intents to the Execute that follows; where none did, they end

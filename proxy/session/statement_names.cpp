@@ -216,15 +216,17 @@ void name_statement(Session* session, PreparedStatement* statement) {
     statement->server_name = statement->name;
     return;
   }
-  const Secret& key = session->runtime().statement_key;
-  const auto digest = crypto::hmac_sha256(key.reveal(), content_of(session, *statement));
-  const std::string bytes(digest.bytes());
-  std::memcpy(&statement->id, bytes.data(), sizeof statement->id);
-  if (statement->id == kUnknownStatement) ++statement->id;
-  if (!statement->name.empty()) {
-    statement->server_name =
-        std::string(kServerPrefix) + to_hex(ByteView(bytes).substr(0, kNameBytes));
+  // The unnamed one is nobody else's: all that matters is that no other has its number.
+  if (statement->name.empty()) {
+    statement->id = session->runtime().next_unnamed.fetch_add(1, std::memory_order_relaxed);
+    return;
   }
+  const Secret& key = session->runtime().statement_key;
+  const Bytes digest =
+      crypto::blake2b(content_of(session, *statement), kNameBytes, key.reveal());
+  std::memcpy(&statement->id, digest.data(), sizeof statement->id);
+  if (statement->id == kUnknownStatement) ++statement->id;
+  statement->server_name = std::string(kServerPrefix) + to_hex(digest);
 }
 
 }  // namespace postern::proxy

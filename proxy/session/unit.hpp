@@ -22,6 +22,14 @@ namespace postern::proxy {
 
 using Clock = std::chrono::steady_clock;
 
+/// What a text runs of the database's own code: functions, triggers, rules, policies. Nobody looks
+/// into it, and it may leave something behind in the server's session.
+struct CodeBehind {
+  bool runs = false;        ///< protected databases: there is such code
+  bool moves_path = false;  ///< it may change search_path
+  bool copies_in = false;   ///< the text may begin a COPY FROM STDIN
+};
+
 /// One text with everything known about it. Immutable; shared by executions of a statement.
 struct AnalysedText {
   std::string text;                                  ///< the client's own bytes
@@ -31,6 +39,7 @@ struct AnalysedText {
   std::vector<std::string> search_path;              ///< likewise; empty: not known then
   bool decrypts = true;                              ///< of the principal it was decided for
   bool has_tenant = false;                           ///< likewise
+  CodeBehind behind;                                 ///< where there are facts
 
   [[nodiscard]] const sql::Statement* statement(std::size_t i) const {
     return facts != nullptr && i < facts->statements.size() ? &facts->statements[i] : nullptr;

@@ -62,6 +62,37 @@ TEST_CASE("a text is found by its bytes, then by its shape, and by its bytes whe
   CHECK(rig.source("SELECT id FROM t WHERE id = 1") == Source::kNone);
 }
 
+TEST_CASE("a decision that looked at no byte of its text is that of the whole shape") {
+  Rig rig;
+  rig.learn("SELECT note FROM t WHERE id = 1");
+  const auto one = rig.decider.find("SELECT note FROM t WHERE id = 2", rig.scope).analysed;
+  const auto other = rig.decider.find("SELECT note FROM t WHERE id = 33", rig.scope).analysed;
+  CHECK(one->decision == other->decision);
+  CHECK(one->decision->statements[0].cache.cacheable);
+  CHECK(one->facts != other->facts);
+}
+
+TEST_CASE("a decision that read its text is made anew for each of a shape") {
+  Rig rig;
+  rig.learn("SELECT note FROM t WHERE note = 'then'");
+  const auto plain = rig.decider.find("SELECT note FROM t WHERE note = 'here'", rig.scope).analysed;
+  const auto moment = rig.decider.find("SELECT note FROM t WHERE note = 'now'", rig.scope).analysed;
+  CHECK(plain->decision->statements[0].cache.cacheable);
+  CHECK_FALSE(moment->decision->statements[0].cache.cacheable);
+}
+
+TEST_CASE("a refusal is made anew for each text: it names a place") {
+  Rig rig;
+  rig.scope.principal.profile = policy::Profile::kAnalyst;
+  const auto first = rig.learn("/* long */ INSERT INTO t VALUES (1)");
+  REQUIRE(first->decision->refusal);
+  const auto second = rig.decider.find("/**/ INSERT INTO t VALUES (22)", rig.scope).analysed;
+  REQUIRE(second != nullptr);
+  REQUIRE(second->decision->refusal);
+  CHECK(first->decision->refusal->error.position == 12);
+  CHECK(second->decision->refusal->error.position == 6);
+}
+
 TEST_CASE("scopes are kept apart") {
   Rig rig;
   const std::string text = "SELECT note FROM t WHERE id = 1";
