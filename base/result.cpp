@@ -6,10 +6,15 @@ namespace postern {
 ErrorBox::ErrorBox(Error&& error) : error_(new Error(std::move(error))) {}
 
 ErrorBox::ErrorBox(const ErrorBox& other)
-    : error_(other.error_ == nullptr ? nullptr : new Error(*other.error_)) {}
+    : error_(other.empty() ? nullptr : new Error(other.get())) {}
+
+Error* ErrorBox::taken() noexcept {
+  static Error mark;
+  return &mark;
+}
 
 void ErrorBox::destroy() noexcept {
-  delete error_;
+  if (error_ != taken()) delete error_;
 }
 
 }  // namespace postern

@@ -14,14 +14,24 @@ struct Unit {
   friend bool operator==(Unit, Unit) = default;
 };
 
-/// An Error or none, in one word: every step of a query returns a Result, hardly any an error.
+/// An Error or none, in one word: every step of a query returns a Result, hardly any an error. One
+/// that an error was moved out of is not empty: it never passes for success, and cannot be read.
 class ErrorBox {
  public:
   ErrorBox() = default;
   explicit ErrorBox(Error&& error);
   ErrorBox(const ErrorBox& other);
-  ErrorBox(ErrorBox&& other) noexcept : error_(std::exchange(other.error_, nullptr)) {}
-  ErrorBox& operator=(ErrorBox other) noexcept {
+  ErrorBox(ErrorBox&& other) noexcept : error_(other.error_) {
+    if (error_ != nullptr) [[unlikely]] {
+      other.error_ = taken();
+    }
+  }
+  ErrorBox& operator=(const ErrorBox& other) {
+    ErrorBox copy(other);
+    std::swap(error_, copy.error_);
+    return *this;
+  }
+  ErrorBox& operator=(ErrorBox&& other) noexcept {
     std::swap(error_, other.error_);
     return *this;
   }
@@ -32,9 +42,13 @@ class ErrorBox {
   }
 
   [[nodiscard]] bool empty() const noexcept { return error_ == nullptr; }
-  [[nodiscard]] Error& get() const noexcept { return *error_; }
+  [[nodiscard]] Error& get() const noexcept {
+    POSTERN_CHECK(error_ != nullptr && error_ != taken());
+    return *error_;
+  }
 
  private:
+  static Error* taken() noexcept;
   void destroy() noexcept;
 
   Error* error_ = nullptr;
@@ -74,18 +88,9 @@ class [[nodiscard]] Result {
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
 
-  Error& error() & {
-    POSTERN_CHECK(!error_.empty());
-    return error_.get();
-  }
-  const Error& error() const& {
-    POSTERN_CHECK(!error_.empty());
-    return error_.get();
-  }
-  Error&& error() && {
-    POSTERN_CHECK(!error_.empty());
-    return std::move(error_.get());
-  }
+  Error& error() & { return error_.get(); }
+  const Error& error() const& { return error_.get(); }
+  Error&& error() && { return std::move(error_.get()); }
 
  private:
   // A type without state needs no room to say that it is there.
@@ -96,7 +101,7 @@ class [[nodiscard]] Result {
     if constexpr (std::is_empty_v<T>) {
       return slot;
     } else {
-      return *slot;
+      return *slot;  // NOLINT(bugprone-unchecked-optional-access): value() has looked
     }
   }
 

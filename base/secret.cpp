@@ -16,8 +16,10 @@ void wipe(std::string& bytes) noexcept {
 
 bool equal_constant_time(ByteView a, ByteView b) noexcept {
   if (a.size() != b.size()) return false;
-  unsigned difference = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) difference |= byte_at(a, i) ^ byte_at(b, i);
+  // Volatile, so that no optimiser finds out that it may stop early.
+  volatile unsigned difference = 0;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    difference = difference | (byte_at(a, i) ^ byte_at(b, i));
   return difference == 0;
 }
 

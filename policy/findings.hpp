@@ -50,8 +50,8 @@ class Findings {
 /// counts as its end.
 std::uint32_t character_position(std::string_view text, std::uint32_t byte_offset);
 
-/// The text under judgement. It remembers whether any byte of it had a part: what did not look at it
-/// holds for every text with the same facts.
+/// The text under judgement. It remembers whether any byte of it had a part: what did not look at
+/// it holds for every text with the same facts.
 class JudgedText {
  public:
   explicit JudgedText(std::string_view text) : text_(text) {}

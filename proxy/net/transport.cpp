@@ -439,6 +439,21 @@ Task<Status> Transport::finish() {
   co_return ok();
 }
 
+Task<Status> Transport::drop_input(std::size_t most) {
+  for (std::size_t dropped = 0; dropped < most && is_open();) {
+    const IoStep step = receive_now(fd(), receive_scratch(kReceiveScratch));
+    if (step.kind == IoStep::Kind::kMoved) {
+      dropped += step.size;
+      continue;
+    }
+    if (step.kind != IoStep::Kind::kWouldBlock || dropped == 0) co_return ok();
+    Readable more = readable();
+    const Status status = co_await more;
+    if (!status) co_return status.error();
+  }
+  co_return ok();
+}
+
 void Transport::close() {
   if (!is_open()) return;
   if (tls_ != nullptr) {

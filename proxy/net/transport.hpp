@@ -85,8 +85,12 @@ class Transport {
   Task<Status> upgrade_client(const TlsContext* context, std::string host);
 
   /// Ends our direction: what is pending, close_notify, FIN. Reading goes on. To make sure that the
-  /// peer sees the last bytes, read until 0 under a deadline before close().
+  /// peer sees the last bytes, drop_input() before close().
   Task<Status> finish();
+  /// Reads and forgets what the peer sent beyond what was read, at most `most` bytes: a connection
+  /// closed with bytes unread is reset, and what was sent last may never arrive. Returns at once
+  /// where nothing came, else waits for the peer's end: under a deadline that closes this.
+  Task<Status> drop_input(std::size_t most);
   /// Closes now; a close_notify is sent if the socket takes it at once. Idempotent.
   void close();
   [[nodiscard]] bool is_open() const { return socket_.is_open(); }

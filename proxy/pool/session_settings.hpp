@@ -69,9 +69,9 @@ class ReportedParameters {
 
  private:
   static std::string_view take(std::string_view& rest) {
-    const std::size_t end = std::min(rest.find('\0'), rest.size());
-    const std::string_view taken = rest.substr(0, end);
-    rest = rest.substr(std::min(end + 1, rest.size()));
+    const auto* const end = std::find(rest.begin(), rest.end(), '\0');
+    const std::string_view taken(rest.begin(), end);
+    rest.remove_prefix(std::min(taken.size() + 1, rest.size()));
     return taken;
   }
   static std::size_t digest_of(std::string_view name, std::string_view value) {

@@ -5,7 +5,7 @@
 
 namespace postern::proxy {
 
-/// Of a text with facts, under the protection and decision it has.
+/// Of a text with facts, under the protection (never null here) and decision it has.
 CodeBehind code_behind(const AnalysedText& analysed);
 
 /// Protected databases: the text runs such code; where it was not analysed, it may.

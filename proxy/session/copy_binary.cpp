@@ -54,6 +54,7 @@ CopyReader::Step CopyReader::next_binary() {
   if (rest.size() < 2) return lacking();
   const std::uint16_t count = load_be16(rest.data());
   if (count == kTrailer) {
+    if (rest.size() == 2 && !finished_) return Step::kMore;  // nothing may follow
     ended_ = true;
     if (rest.size() == 2) return Step::kEnd;
     ++line_;

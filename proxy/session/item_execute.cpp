@@ -25,14 +25,14 @@ using protocol::Request;
 
 // The columns that come out are checked before a row is shown: by the client's own Describe, or by
 // one that the client does not see.
-Status ensure_described(Session* session, const Portal& portal, ByteView name) {
+Status ensure_described(Session* session, const Portal& portal) {
   PreparedStatement& statement = *portal.statement;
   auto& described = session->described_in_batch;
   const bool under_way =
       std::find(described.begin(), described.end(), statement.id) != described.end();
   if (statement.described || under_way || !checks_columns(*statement.analysed, 0)) return ok();
   ServerLink* link = session->active;
-  const protocol::Describe describe{protocol::Target::kPortal, name};
+  const protocol::Describe describe{protocol::Target::kPortal, portal.name};
   POSTERN_TRY(describe.encode(link->out().own()));
   Unit unit = unit_for(Request::kDescribePortal, Internal::kDescribe);
   unit.statement = portal.statement;
@@ -106,11 +106,11 @@ std::shared_ptr<Portal> find_portal(Session* session, ByteView name) {
   return it == session->portals.end() ? nullptr : it->second;
 }
 
-Result<ItemResult> send_execute(Session* session, const BatchItem& item, ByteView name,
+Result<ItemResult> send_execute(Session* session, const BatchItem& item,
                                 const std::shared_ptr<Portal>& portal,
                                 std::shared_ptr<Execution> execution) {
   if (portal != nullptr) {
-    const Status described = ensure_described(session, *portal, name);
+    const Status described = ensure_described(session, *portal);
     if (!described) {
       end_execution(session, *execution, audit::State::kCancelled);
       return described.error();
@@ -170,7 +170,7 @@ Task<Result<ItemResult>> execute_when_clear(Session* session, const BatchItem* i
     if (!cleared) co_return cleared.error();
     if (cleared->refusal) co_return *cleared;
   }
-  co_return send_execute(session, *item, execute->portal, portal, std::move(execution));
+  co_return send_execute(session, *item, portal, std::move(execution));
 }
 
 }  // namespace
@@ -185,8 +185,7 @@ Prompt<Result<ItemResult>> run_execute(Session* session, const BatchItem* item) 
     return execute_when_clear(session, item);
   }
   if (portal == nullptr && gated(*session)) return refused(unknown_portal(execute->portal));
-  return send_execute(session, *item, execute->portal, portal,
-                      execution_for(session, portal.get()));
+  return send_execute(session, *item, portal, execution_for(session, portal.get()));
 }
 
 }  // namespace postern::proxy

@@ -140,6 +140,10 @@ Task<Result<ItemResult>> refresh(Session* session, std::shared_ptr<PreparedState
   const Status hidden = hide_literals(renewed.get());
   if (!hidden) co_return refused(hidden.error());
   name_statement(session, renewed.get());
+  // What the server has stays as it is: its parameters keep the types it told.
+  const bool same = old.name.empty() && renewed->server_text == old.server_text &&
+                    renewed->server_types == old.server_types;
+  if (session->pooled && same) renewed->id = old.id;
   replace_statement(session, *statement, renewed);
   *statement = std::move(renewed);
   co_return sent();

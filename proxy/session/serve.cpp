@@ -44,6 +44,8 @@ using protocol::SessionFsm;
 constexpr std::size_t kReadSize = 8192;
 /// For the last bytes to a client whose session ends.
 constexpr std::chrono::seconds kFarewellTime{5};
+/// Read and forgotten of what such a client sent, so that the last bytes reach it.
+constexpr std::size_t kFarewellBytes = 1024 * 1024;
 
 Unit plain_unit(Request request) {
   Unit unit;
@@ -468,6 +470,9 @@ Task<void> end_session(Session* session, LoginOutcome outcome) {
   }
   if (outcome != LoginOutcome::kClosed) co_await record_end(session);
   if (session->client.is_open()) (void)co_await session->out.finish();
+  // Who sent more than was read has to hear why, too.
+  const bool unheard = session->client.is_open() && !session->said_goodbye;
+  if (unheard) (void)co_await session->client.drop_input(kFarewellBytes);
   session->client.close();
 }
 

@@ -23,11 +23,12 @@ namespace postern::proxy {
 using Clock = std::chrono::steady_clock;
 
 /// What a text runs of the database's own code: functions, triggers, rules, policies. Nobody looks
-/// into it, and it may leave something behind in the server's session.
+/// into it, and it may leave something behind in the server's session. Until it is looked for,
+/// there may be anything.
 struct CodeBehind {
-  bool runs = false;        ///< protected databases: there is such code
-  bool moves_path = false;  ///< it may change search_path
-  bool copies_in = false;   ///< the text may begin a COPY FROM STDIN
+  bool runs = true;        ///< protected databases: there is such code
+  bool moves_path = true;  ///< it may change search_path
+  bool copies_in = true;   ///< the text may begin a COPY FROM STDIN
 };
 
 /// One text with everything known about it. Immutable; shared by executions of a statement.

@@ -1,3 +1,7 @@
+#include <memory>
+#include <optional>
+#include <string>
+
 #include <doctest/doctest.h>
 
 #include "base/bytes.hpp"
@@ -5,6 +9,7 @@
 #include "base/codes/wire.hpp"
 #include "base/error.hpp"
 #include "base/ids.hpp"
+#include "base/result.hpp"
 #include "base/secret.hpp"
 
 using namespace postern;
@@ -78,4 +83,56 @@ TEST_CASE("constant-time comparison agrees with equality") {
   CHECK(equal_constant_time("abc", "abc"));
   CHECK_FALSE(equal_constant_time("abc", "abd"));
   CHECK_FALSE(equal_constant_time("abc", "ab"));
+}
+
+namespace {
+
+Status failing() {
+  return make_error(pst::kInternal, "why");
+}
+
+}  // namespace
+
+TEST_CASE("a result is copied with its error, and keeps it") {
+  const Status first = failing();
+  Status second = first;
+  CHECK(second.error().what == "why");
+  second.error().what = "another";
+  CHECK(first.error().what == "why");
+  second = ok();
+  CHECK(second);
+  second = first;
+  CHECK(second.error().what == "why");
+  Result<std::string> text = std::string("value");
+  CHECK(*text == "value");
+  text = Result<std::string>(make_error(pst::kInternal));
+  CHECK_FALSE(text);
+  text = Result<std::string>(std::string("again"));
+  CHECK(text.value() == "again");
+}
+
+TEST_CASE("a result that an error was moved out of is no success") {
+  Status status = failing();
+  const Status taken = std::move(status);
+  CHECK(taken.error().what == "why");
+  CHECK_FALSE(status);  // NOLINT(bugprone-use-after-move)
+  Result<std::string> text = make_error(pst::kInternal);
+  const Result<std::string> other = std::move(text);
+  CHECK_FALSE(other);
+  CHECK_FALSE(text);  // NOLINT(bugprone-use-after-move)
+  status = ok();
+  CHECK(status);
+}
+
+TEST_CASE("results of nothing take one word, and of an optional either of both") {
+  CHECK(sizeof(Status) == sizeof(void*));
+  Result<std::optional<Error>> none = std::optional<Error>();
+  REQUIRE(none);
+  CHECK_FALSE(none->has_value());
+  const Result<std::optional<Error>> some = std::optional<Error>(make_error(pst::kInternal));
+  REQUIRE(some);
+  CHECK(some->has_value());
+  Result<std::unique_ptr<int>> owner = std::make_unique<int>(7);
+  const auto moved = std::move(owner);
+  CHECK(**moved == 7);
 }

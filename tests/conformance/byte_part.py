@@ -26,9 +26,10 @@ DISCONNECTS, DISCONNECTS_SHORT = 300, 40
 SEED = 20240607
 CLEAN_SECONDS = 10.0
 # What a session must not find of the one before it.
+STATEMENTS = "SELECT count(*) FROM pg_prepared_statements WHERE NOT from_sql"
+# Under transaction pooling servers keep what Postern prepared there under names of its own.
+SHARED = " AND name !~ '^postern_'"
 LEFT_BEHIND = (
-    # Under transaction pooling servers keep what Postern prepared there under names of its own.
-    "SELECT count(*) FROM pg_prepared_statements WHERE NOT from_sql AND name !~ '^postern_'",
     "SELECT count(*) FROM pg_cursors",
     "SELECT count(*) FROM pg_listening_channels()",
     "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'",
@@ -41,7 +42,7 @@ LEFT_BEHIND = (
 class Oracle:
     """Two databases made of one template: one is talked to directly, one through Postern."""
 
-    def __init__(self, bed: Bed) -> None:
+    def __init__(self, bed: Bed, pool_mode: str) -> None:
         self.bed = bed
         psql(bed.direct, "CREATE DATABASE oracle_t").checked()
         psql(bed.direct.to(dbname="oracle_t"), *byte_cases.PRELUDE).checked()
@@ -49,6 +50,7 @@ class Oracle:
             psql(bed.direct, f"CREATE DATABASE {name} TEMPLATE oracle_t").checked()
         self.direct = bed.direct.to(dbname="oracle_d")
         self.through = bed.through.to(dbname="oracle_p")
+        self.statements = STATEMENTS + ("" if pool_mode == "session" else SHARED)
 
     def compare(self, case: Case, cut: Segmenter) -> str:
         """The first difference of the two transcripts; empty where they are equal."""
@@ -92,7 +94,7 @@ class Oracle:
         found = []
         for dsn in (self.direct, self.through):
             with session(dsn) as wire:
-                asked = [wire.ask(query(text)) for text in LEFT_BEHIND]
+                asked = [wire.ask(query(text)) for text in (self.statements, *LEFT_BEHIND)]
                 found.append([got.body for answer in asked for got in answer if got.type == "D"])
         return "" if found[0] == found[1] else f"left behind: {found[1]}, fresh: {found[0]}"
 
@@ -106,7 +108,7 @@ def _segmented(case: Case, number: int, short: bool) -> Iterator[tuple[str, Segm
 
 def run(report: Report, pool_mode: str, short: bool) -> None:
     with Bed(pool_mode, pool_size=POOL_SIZE) as bed:
-        oracle = Oracle(bed)
+        oracle = Oracle(bed, pool_mode)
         logins(report, bed, oracle.through, oracle.direct)
         _named(report, oracle, short)
         _random(report, oracle, RANDOM_SCRIPTS_SHORT if short else RANDOM_SCRIPTS)

@@ -134,7 +134,7 @@ def _caught(report: Report, name: str, differing: int, wanted: bool) -> None:
 def _bytes(report: Report, pool_mode: str) -> None:
     chosen = [case for case in byte_cases.cases() if case.name in CASES]
     with Bed(pool_mode) as bed:
-        oracle = Oracle(bed)
+        oracle = Oracle(bed, pool_mode)
         for name, fault in {"no fault": untouched, **FAULTS}.items():
             relay = EvilRelay(bed.through.port, fault)
             oracle.through = bed.through.to(dbname="oracle_p", port=relay.port)

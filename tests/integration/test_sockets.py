@@ -18,7 +18,7 @@ from postern_server import Ports, PosternServer, speaks_postgres
 from psql_client import Dsn
 from relay_base import APP, CLIENT, DATABASE, RelayTest
 from scratch import accepts_tcp, wait_until
-from wire import Wire, query, startup
+from wire import Wire, message, query, startup
 
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 GSS_REQUEST = struct.pack("!ii", 8, 80877104)
@@ -106,8 +106,24 @@ class SocketsTest(RelayTest):
             plain.connect(str(path))
             plain.sendall(SSL_REQUEST)
             self.assertEqual(plain.recv(1), b"N")
+        for _ in range(20):
+            self.says_far_too_much(str(path))
         postern.stop()
         self.assertEqual(os.listdir(folder), [])
+
+    def says_far_too_much(self, path: str) -> None:
+        """Bytes that nobody wants must not keep their sender from hearing why."""
+        with socket.socket(socket.AF_UNIX) as plain:
+            plain.settimeout(20)
+            plain.connect(path)
+            plain.sendall(startup({"user": CLIENT, "database": DATABASE}))
+            self.assertEqual(plain.recv(1), b"R")
+            plain.sendall(message("p", b"x" * 900_000 + b"\0"))
+            plain.shutdown(socket.SHUT_WR)
+            said = b""
+            while part := plain.recv(65536):
+                said += part
+            self.assertIn(b"PST-", said)
         postern._serve()  # noqa: SLF001
         postern.kill()
         self.assertTrue(path.exists())

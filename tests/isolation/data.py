@@ -10,9 +10,10 @@ OWN, VICTIM = 1, 2
 OWN_ROWS = 20
 FIRST_VICTIM_ID = 501
 TABLES = ("cust", "ord", "part", "inh", "inh_child", "slot", "dflt", "moved")
-# Texts of the victim begin so, and its numbers do: nothing else in the world looks like them.
+# Texts of the victim begin so, and its numbers do: nothing else in the world looks like them, but
+# for digits within the hexadecimal of one of a log's many hashes.
 CANARY = re.compile(
-    rb"(?i)T2-[0-9a-f]{10}|54322d(?:3[0-9]|6[1-6])|(?<![0-9])7720[0-9]{8}(?![0-9])"
+    rb"(?i)T2-[0-9a-f]{10}|54322d(?:3[0-9]|6[1-6])|(?<![0-9a-f])7720[0-9]{8}(?![0-9a-f])"
 )
 COUNTRIES = "INSERT INTO country VALUES ('cz', 'Czechia'), ('se', 'Sweden'), ('pt', 'Portugal')"
 

@@ -134,6 +134,8 @@ TEST_CASE("binary: header, rows, trailer") {
   const std::string trailer("\377\377", 2);
   CHECK(read(how, header + row + trailer) == "x|NULL|;end");
   CHECK(read(how, header + row) == "x|NULL|;end");
+  CHECK(read(how, header + row + trailer + "x") ==
+        "x|NULL|;received copy data after EOF marker @ COPY t, line 2");
   CHECK(read(how, header + row + std::string("\0\3", 2)) ==
         "x|NULL|;row field count is 3, expected 2 @ COPY t, line 2");
   CHECK(read(how, header + row.substr(0, 8)) == "unexpected EOF in COPY data @ COPY t, line 1");
