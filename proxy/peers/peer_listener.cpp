@@ -38,7 +38,8 @@ struct PeerListener::State {
   Status listen(const config::HostPort& place);
 };
 
-Task<void> PeerListener::State::serve(Worker* worker, UnboundTransport unbound, LoadTicket load) {
+Task<void> PeerListener::State::serve(Worker* worker, UnboundTransport unbound,
+                                      [[maybe_unused]] LoadTicket load) {
   if (worker->load() > kMaxConnections) co_return;
   auto adopted = Transport::adopt(worker->executor(), std::move(unbound));
   if (!adopted) co_return;

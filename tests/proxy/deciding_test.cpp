@@ -81,6 +81,20 @@ TEST_CASE("a decision that read its text is made anew for each of a shape") {
   CHECK_FALSE(moment->decision->statements[0].cache.cacheable);
 }
 
+TEST_CASE("where nothing is cached, no literal is looked at, and no answer counts as cacheable") {
+  Rig rig;
+  auto rules = std::make_shared<policy::Ruleset>(*rig.scope.protection->rules);
+  rules->options.caches = false;
+  auto made = std::make_shared<Protection>(*rig.scope.protection);
+  made->rules = rules;
+  rig.scope.protection = made;
+  rig.learn("SELECT note FROM t WHERE note = 'here'");
+  const auto one = rig.decider.find("SELECT note FROM t WHERE note = 'there'", rig.scope).analysed;
+  const auto two = rig.decider.find("SELECT note FROM t WHERE note = 'now'", rig.scope).analysed;
+  CHECK(one->decision == two->decision);
+  CHECK_FALSE(one->decision->statements[0].cache.cacheable);
+}
+
 TEST_CASE("a refusal is made anew for each text: it names a place") {
   Rig rig;
   rig.scope.principal.profile = policy::Profile::kAnalyst;

@@ -122,6 +122,21 @@ TEST_CASE("many views, empty ones too, arrive as one sequence") {
   }
 }
 
+TEST_CASE("views that are joined, and those a byte too long for it, arrive as one sequence") {
+  for (const std::size_t size : {1U, 511U, 512U, 513U}) {
+    CAPTURE(size);
+    Rig rig;
+    Ends ends(rig.a(), rig.b(), false);
+    const std::vector<Bytes> pieces = {Bytes(size / 2, 'a'), "", Bytes(size - size / 2, 'b')};
+    auto reading = start(rig.b(), read_to_end(ends.server));
+    CHECK(run(rig.a(), write_views(ends.client, pieces)));
+    CHECK(run(rig.a(), do_finish(ends.client)));
+    const auto got = finish(std::move(reading));
+    REQUIRE(got);
+    CHECK(*got == pieces[0] + pieces[2]);
+  }
+}
+
 TEST_CASE("small views of one write share TLS records") {
   Rig rig;
   Ends ends(rig.a(), rig.b(), true);
