@@ -197,7 +197,9 @@ WITH kept AS MATERIALIZED (
   UNION ALL SELECT 'operator', xmin::text::int8 FROM pg_catalog.pg_operator
   UNION ALL SELECT 'namespace', xmin::text::int8 FROM pg_catalog.pg_namespace
             WHERE nspname OPERATOR(pg_catalog.!~) '^pg_(toast_)?temp_'
-  UNION ALL SELECT 'role', pg_catalog.hashtext(rolname::text)::int8 FROM pg_catalog.pg_roles
+  UNION ALL SELECT 'role', pg_catalog.hashtext(pg_catalog.concat_ws(' ', rolname, rolsuper,
+            rolinherit, rolbypassrls))::int8 FROM pg_catalog.pg_roles
+  UNION ALL SELECT 'member', xmin::text::int8 FROM pg_catalog.pg_auth_members
 )
 SELECT pg_catalog.string_agg(one, ' ' ORDER BY one) FROM (
   SELECT pg_catalog.concat_ws(':', what, pg_catalog.count(*), pg_catalog.sum(x)) AS one
