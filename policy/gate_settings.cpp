@@ -191,11 +191,11 @@ bool calls_current_setting(const Judged& j) {
 /// is the session's own context, of no use in another one; the extension hides even that.
 bool reads_own_setting(const Judged& j) {
   if (!j.statement.reads_session || !calls_current_setting(j)) return false;
-  return std::any_of(
-      j.statement.literals.begin(), j.statement.literals.end(), [&](const sql::Literal& literal) {
-        const auto token = j.text.at(literal.span);
-        return !token || lower(*token).find("postern.") != std::string::npos;
-      });
+  return std::any_of(j.statement.literals.begin(), j.statement.literals.end(),
+                     [&](const sql::Literal& literal) {
+                       const auto token = j.text.at(literal.span);
+                       return !token || lower(*token).find("postern.") != std::string::npos;
+                     });
 }
 
 }  // namespace

@@ -93,8 +93,8 @@ CodeBehind code_behind(const AnalysedText& analysed) {
   CodeBehind behind;
   behind.copies_in = copies_in(*analysed.facts);
   const sql::Catalog* catalog = analysed.protection->catalog.get();
-  behind.runs = analysed.protection->is_protected &&
-                (catalog == nullptr || runs_code(analysed, *catalog));
+  behind.runs =
+      analysed.protection->is_protected && (catalog == nullptr || runs_code(analysed, *catalog));
   behind.moves_path = catalog != nullptr && moves_path(analysed, *catalog);
   return behind;
 }

@@ -133,8 +133,8 @@ Prompt<Result<ItemResult>> run_describe(Session* session, const BatchItem* item)
     return describe_portal(session, *item, describe->name);
   }
   auto statement = find_statement(session, describe->name);
-  const bool doubtful = statement != nullptr && (statement->names_another ||
-                                                 means_other(*session, *statement->analysed));
+  const bool doubtful = statement != nullptr &&
+                        (statement->names_another || means_other(*session, *statement->analysed));
   if (doubtful) return describe_when_known(session, item);
   return describe_statement(session, *item, describe->name, std::move(statement));
 }
@@ -142,8 +142,8 @@ Prompt<Result<ItemResult>> run_describe(Session* session, const BatchItem* item)
 Prompt<Result<ItemResult>> run_close(Session* session, const BatchItem* item) {
   const auto decoded = protocol::Close::decode(item->body());
   if (!decoded) return decoded.error();
-  const bool doubtful = decoded->target == Target::kStatement && session->pooled &&
-                        in_doubt(*session, decoded->name);
+  const bool doubtful =
+      decoded->target == Target::kStatement && session->pooled && in_doubt(*session, decoded->name);
   if (doubtful) return close_when_known(session, item);
   return close(session, *item, *decoded);
 }
