@@ -18,8 +18,9 @@ bool equal_constant_time(ByteView a, ByteView b) noexcept {
   if (a.size() != b.size()) return false;
   // Volatile, so that no optimiser finds out that it may stop early.
   volatile unsigned difference = 0;
-  for (std::size_t i = 0; i < a.size(); ++i)
+  for (std::size_t i = 0; i < a.size(); ++i) {
     difference = difference | (byte_at(a, i) ^ byte_at(b, i));
+  }
   return difference == 0;
 }
 

@@ -51,6 +51,9 @@ class Busy {
   bool* flag_;
 };
 
+/// Read at once of what nobody wants.
+constexpr std::size_t kDropped = 4096;
+
 /// The bytes of the parts in one piece; how many, or 0 where there is no room for them.
 std::size_t join(std::span<const ByteView> parts, std::span<char> room) {
   std::size_t size = 0;
@@ -440,16 +443,13 @@ Task<Status> Transport::finish() {
 }
 
 Task<Status> Transport::drop_input(std::size_t most) {
-  for (std::size_t dropped = 0; dropped < most && is_open();) {
-    const IoStep step = receive_now(fd(), receive_scratch(kReceiveScratch));
-    if (step.kind == IoStep::Kind::kMoved) {
-      dropped += step.size;
-      continue;
-    }
-    if (step.kind != IoStep::Kind::kWouldBlock || dropped == 0) co_return ok();
-    Readable more = readable();
-    const Status status = co_await more;
-    if (!status) co_return status.error();
+  if (peek_stream(fd(), tls_.get()) != IdleState::kHasInput) co_return ok();
+  std::array<char, kDropped> unwanted;
+  for (std::size_t dropped = 0; dropped < most;) {
+    const Result<std::size_t> got = co_await read_some(unwanted.data(), unwanted.size());
+    if (!got) co_return got.error();
+    if (*got == 0) co_return ok();
+    dropped += *got;
   }
   co_return ok();
 }

@@ -55,10 +55,6 @@ bool moves_itself(const sql::Catalog& catalog, const sql::Statement& statement) 
   });
 }
 
-}  // namespace
-
-namespace {
-
 bool runs_code(const AnalysedText& analysed, const sql::Catalog& catalog) {
   for (std::size_t i = 0; i < analysed.facts->statements.size(); ++i) {
     const sql::Statement& statement = analysed.facts->statements[i];

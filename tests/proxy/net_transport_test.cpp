@@ -39,6 +39,20 @@ Task<Status> write_views(TransportBox box, std::vector<Bytes> pieces) {
   co_return co_await box->write(views);
 }
 
+/// Reads a little, says something, and leaves.
+Task<Status> leave_unread(TransportBox box) {
+  char byte = 0;
+  const Result<std::size_t> got = co_await box->read_some(&byte, 1);
+  if (!got) co_return got.error();
+  const Status said = co_await box->write(ByteView("why"));
+  if (!said) co_return said.error();
+  const Status finished = co_await box->finish();
+  if (!finished) co_return finished.error();
+  const Status dropped = co_await box->drop_input(1024 * 1024);
+  box->close();
+  co_return dropped;
+}
+
 Task<Status> write_nothing(TransportBox box) {
   co_return co_await box->write(std::span<const ByteView>());
 }
@@ -134,6 +148,22 @@ TEST_CASE("views that are joined, and those a byte too long for it, arrive as on
     const auto got = finish(std::move(reading));
     REQUIRE(got);
     CHECK(*got == pieces[0] + pieces[2]);
+  }
+}
+
+TEST_CASE("what nobody wants to read does not keep its sender from the last word") {
+  for (const bool tls : {false, true}) {
+    CAPTURE(tls);
+    Rig rig;
+    Ends ends(rig.a(), rig.b(), tls);
+    auto writing = start(rig.a(), write_views(ends.client, {Bytes(300'000, 'x')}));
+    auto leaving = start(rig.b(), leave_unread(ends.server));
+    CHECK(finish(std::move(writing)));
+    CHECK(run(rig.a(), do_finish(ends.client)));
+    CHECK(finish(std::move(leaving)));
+    const auto heard = run(rig.a(), read_to_end(ends.client));
+    REQUIRE(heard);
+    CHECK(*heard == "why");
   }
 }
 
