@@ -32,7 +32,8 @@ class ErrorBox {
     return *this;
   }
   ErrorBox& operator=(ErrorBox&& other) noexcept {
-    std::swap(error_, other.error_);
+    ErrorBox moved(std::move(other));
+    std::swap(error_, moved.error_);
     return *this;
   }
   ~ErrorBox() {

@@ -122,6 +122,10 @@ TEST_CASE("a result that an error was moved out of is no success") {
   CHECK_FALSE(text);  // NOLINT(bugprone-use-after-move)
   status = ok();
   CHECK(status);
+  Status source = failing();
+  status = std::move(source);
+  CHECK(status.error().what == "why");
+  CHECK_FALSE(source);  // NOLINT(bugprone-use-after-move)
 }
 
 TEST_CASE("results of nothing take one word, and of an optional either of both") {
