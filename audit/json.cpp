@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 
 #include "base/bytes.hpp"
 #include "base/check.hpp"
@@ -59,13 +60,34 @@ void append_character(std::string& out, std::string_view character) {
   }
 }
 
+bool is_plain(char c) {
+  const auto u = static_cast<unsigned char>(c);
+  return u >= 0x20 && u < 0x80 && u != '"' && u != '\\';
+}
+
+constexpr std::uint64_t in_each_byte(unsigned char value) {
+  return 0x0101010101010101 * value;
+}
+
+// Whether eight bytes are plain. A borrow or carry between bytes can only say no where yes was
+// right, and only if another byte is not plain: the answer for the eight is exact.
+bool are_plain(const char* bytes) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, bytes, sizeof word);
+  const auto has_zero = [](std::uint64_t w) { return (w - in_each_byte(1)) & ~w; };
+  const std::uint64_t odd = word | (word - in_each_byte(0x20)) |
+                            has_zero(word ^ in_each_byte('"')) |
+                            has_zero(word ^ in_each_byte('\\'));
+  return (odd & in_each_byte(0x80)) == 0;
+}
+
 // How many bytes at the front stand for themselves.
 std::size_t plain_prefix(std::string_view text) {
   std::size_t n = 0;
-  for (; n < text.size(); ++n) {
-    const auto u = static_cast<unsigned char>(text[n]);
-    if (u < 0x20 || u >= 0x80 || u == '"' || u == '\\') break;
+  while (text.size() - n >= sizeof(std::uint64_t) && are_plain(text.data() + n)) {
+    n += sizeof(std::uint64_t);
   }
+  while (n < text.size() && is_plain(text[n])) ++n;
   return n;
 }
 
@@ -74,6 +96,10 @@ std::size_t plain_prefix(std::string_view text) {
 bool append_canonical_string(std::string& out, std::string_view text, std::size_t max_encoded) {
   POSTERN_CHECK(max_encoded >= kCutMarker.size());
   out.push_back('"');
+  if (text.size() <= max_encoded && plain_prefix(text) == text.size()) {
+    out.append(text).push_back('"');
+    return false;
+  }
   const std::size_t start = out.size();
   const std::size_t end = start + max_encoded;
   const std::size_t last_cut = end - kCutMarker.size();  // a cut here leaves room for the marker
@@ -137,10 +163,8 @@ void JsonWriter::end_array() {
 void JsonWriter::key(std::string_view name) {
   Level& level = levels_[depth_ - 1];
   POSTERN_CHECK(level.empty || level.last_key < name);
-  if (!level.empty) out_.push_back(',');
+  out_.append(level.empty ? "\"" : ",\"").append(name).append("\":");
   level = {name, false, true};
-  out_.push_back('"');
-  out_.append(name).append("\":");
 }
 
 bool JsonWriter::string(std::string_view text, std::size_t max_encoded) {

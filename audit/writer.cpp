@@ -14,7 +14,7 @@ Log::~Log() {
   if (impl_->thread.joinable()) (void)stop().has_value();
 }
 
-Result<std::uint64_t> Log::append(EncodedRecord record, Urgency urgency) {
+Result<std::uint64_t> Log::append(EncodedRecord&& record, Urgency urgency) {
   if (record.body.size() > kMaxBodyBytes) {
     return make_error(pst::kAuditBadOption, "a record is longer than 65,535 bytes");
   }

@@ -89,8 +89,9 @@ class Log {
   ~Log();
 
   /// Queues a record and returns its index in the log. Errors: kAuditBusy (queue full: nothing was
-  /// queued, try again after a wake), kAuditUnavailable (failed or stopped).
-  Result<std::uint64_t> append(EncodedRecord record, Urgency urgency);
+  /// queued, try again after a wake), kAuditUnavailable (failed or stopped). On an error the record
+  /// was not moved from.
+  Result<std::uint64_t> append(EncodedRecord&& record, Urgency urgency);
 
   Result<Ticket> open(const Intent& intent, Urgency urgency);
   /// Index of the outcome. On an error the ticket is still open.

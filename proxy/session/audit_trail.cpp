@@ -77,18 +77,34 @@ class Waiting {
   Event event_;
 };
 
-// Appends a record, waiting while the queue is full.
-Task<Result<std::uint64_t>> append_waiting(Session* session, audit::EncodedRecord record,
-                                           Urgency urgency) {
-  audit::Log* log = session->runtime().audit.get();
+// Appends a record; kAuditBusy leaves it as it is.
+Result<std::uint64_t> append_now(Session* session, audit::EncodedRecord& record, Urgency urgency) {
+  Result<std::uint64_t> index = session->runtime().audit->append(std::move(record), urgency);
+  if (index) session->runtime().metrics.audit_records.add();
+  return index;
+}
+
+bool is_busy(const Result<std::uint64_t>& index) {
+  return !index && index.error().code == pst::kAuditBusy;
+}
+
+Task<Result<std::uint64_t>> append_when_room(Session* session, audit::EncodedRecord record,
+                                             Urgency urgency) {
   Waiting waiting(session);
   for (;;) {
-    audit::EncodedRecord copy = record;
-    Result<std::uint64_t> index = log->append(std::move(copy), urgency);
-    if (index) session->runtime().metrics.audit_records.add();
-    if (index || index.error().code != pst::kAuditBusy) co_return index;
+    // Asked before each wait: room may have come since the caller was refused.
+    Result<std::uint64_t> index = append_now(session, record, urgency);
+    if (!is_busy(index)) co_return index;
     co_await waiting.event().wait();
   }
+}
+
+// Appends a record, waiting while the queue is full.
+Prompt<Result<std::uint64_t>> append_waiting(Session* session, audit::EncodedRecord record,
+                                             Urgency urgency) {
+  Result<std::uint64_t> index = append_now(session, record, urgency);
+  if (is_busy(index)) return append_when_room(session, std::move(record), urgency);
+  return index;
 }
 
 Task<void> append_event(Session* session, audit::EncodedRecord record) {
@@ -149,27 +165,49 @@ void note_node(const Session& session, const ServerLink& link, Execution* execut
   if (records(session)) execution->node = link.facts().endpoint.text();
 }
 
-Task<Status> open_intents(Session* session, Execution* execution) {
-  const std::size_t count =
-      execution->analysed->facts != nullptr ? execution->analysed->facts->statements.size() : 1;
-  execution->tickets.resize(count);
-  if (!records(*session)) co_return ok();
-  for (std::size_t i = 0; i < count; ++i) {
+namespace {
+
+// What the log said to the intent of statement `i`.
+Status take_ticket(Session* session, Execution* execution, std::size_t i,
+                   const Result<std::uint64_t>& index) {
+  if (!index) {
+    return on_log_failure(session, index.error(), is_write(execution->analysed->decided(i)));
+  }
+  execution->tickets[i] = audit::Ticket{*index};
+  return ok();
+}
+
+Prompt<Status> open_intents_from(Session* session, Execution* execution, std::size_t i);
+
+// The queue had no room for the intent of statement `i`.
+Task<Status> open_when_room(Session* session, Execution* execution, std::size_t i,
+                            audit::EncodedRecord intent, Urgency urgency) {
+  const auto index = co_await append_when_room(session, std::move(intent), urgency);
+  const Status taken = take_ticket(session, execution, i, index);
+  if (!taken) co_return taken.error();
+  co_return co_await open_intents_from(session, execution, i + 1);
+}
+
+Prompt<Status> open_intents_from(Session* session, Execution* execution, std::size_t i) {
+  for (; i < execution->tickets.size(); ++i) {
     const StatementRecord record(*session, *execution, i);
     const bool waits = rigor(*session, *execution, i) >= AuditRigor::kIntent;
-    audit::EncodedRecord encoded = audit::encode_intent(record.intent());
     const Urgency urgency = waits ? Urgency::kNow : Urgency::kBatch;
-    const Result<std::uint64_t> index =
-        co_await append_waiting(session, std::move(encoded), urgency);
-    if (!index) {
-      const Status verdict =
-          on_log_failure(session, index.error(), is_write(execution->analysed->decided(i)));
-      if (!verdict) co_return verdict.error();
-      continue;
-    }
-    execution->tickets[i] = audit::Ticket{*index};
+    audit::EncodedRecord intent = audit::encode_intent(record.intent());
+    const Result<std::uint64_t> index = append_now(session, intent, urgency);
+    if (is_busy(index)) return open_when_room(session, execution, i, std::move(intent), urgency);
+    POSTERN_TRY(take_ticket(session, execution, i, index));
   }
-  co_return ok();
+  return ok();
+}
+
+}  // namespace
+
+Prompt<Status> open_intents(Session* session, Execution* execution) {
+  const auto& facts = execution->analysed->facts;
+  execution->tickets.resize(facts != nullptr ? facts->statements.size() : 1);
+  if (!records(*session)) return ok();
+  return open_intents_from(session, execution, 0);
 }
 
 namespace {

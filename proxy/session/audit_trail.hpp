@@ -34,7 +34,7 @@ void note_node(const Session& session, const ServerLink& link, Execution* execut
 
 /// Opens the intents of an execution's statements. Waits while the log's queue is full; where the
 /// log has failed the configured policy decides: kAuditUnavailable refuses the statement.
-Task<Status> open_intents(Session* session, Execution* execution);
+Prompt<Status> open_intents(Session* session, Execution* execution);
 
 /// Records what was refused.
 Task<Status> record_refusal(Session* session, std::shared_ptr<const AnalysedText> analysed,
