@@ -139,7 +139,7 @@ struct Server::State {
   std::unique_ptr<console::Console> console;
   WorkerGroup workers;
   std::optional<Reloader> reloader;  ///< and the monitors
-  Worker home;                       ///< accepts, monitors, keeps catalogs, answers /metrics
+  Worker home;  ///< accepts for several workers, monitors, keeps catalogs, answers /metrics
   std::vector<Acceptor> acceptors;
   std::optional<SocketFile> socket_file;
   std::optional<MetricsListener> metrics;
@@ -239,7 +239,9 @@ Status Server::open_listeners(State& state) {
 }
 
 Status Server::add_acceptor(State& state, AcceptorOptions options) {
-  POSTERN_ASSIGN(Acceptor acceptor, Acceptor::open(state.home, state.workers, std::move(options)));
+  // One worker accepts for itself: to be handed each connection by another thread costs it a wake.
+  Worker& accepting = state.workers.size() == 1 ? state.workers.at(0) : state.home;
+  POSTERN_ASSIGN(Acceptor acceptor, Acceptor::open(accepting, state.workers, std::move(options)));
   state.acceptors.push_back(std::move(acceptor));
   return ok();
 }
