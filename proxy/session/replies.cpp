@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/codes/net.hpp"
 #include "base/codes/pool.hpp"
 #include "protocol/error_message.hpp"
 #include "proxy/session/audit_trail.hpp"
@@ -18,6 +19,9 @@ namespace {
 constexpr std::size_t kReadSize = 8192;
 
 Status take_input(Session* session, ServerLink* link, const Result<std::size_t>& got) {
+  const bool interrupted =
+      !got && got.error().code == pst::kTransportClosed && link->transport().is_open();
+  if (interrupted) return ok();  // to look whether to stop, or to let go
   if (!got || *got == 0) return make_error(pst::kUpstreamLost);
   link->input().commit(*got);
   session->statistics.server_read(*got);
@@ -96,10 +100,8 @@ Task<Status> round(Session* session, ServerLink* link) {
   }
   if (link->input().empty()) {
     link->input().trim();
-    link->pump_waits = true;
     Transport::Readable readable = link->transport().readable();
     const Status ready = co_await readable;
-    link->pump_waits = false;
     if (!ready) co_return make_error(pst::kUpstreamLost);
     if (link->stop_pump && link->queue().empty()) co_return ok();
     if (link == session->primary.get() && may_let_go(*session)) co_return ok();

@@ -111,8 +111,6 @@ class ServerLink {
   std::size_t up_left = 0;
   /// A reply coroutine is reading; it sets `stopped` when it ends.
   bool pumping = false;
-  /// The reply coroutine waits for the server to speak, with nothing else to do.
-  bool pump_waits = false;
   /// The reply coroutine is asked to end at the next quiet moment.
   bool stop_pump = false;
   Event stopped;
