@@ -141,10 +141,11 @@ struct LimitsOptions {
   std::uint32_t max_clients = 10'000;              ///< that are logged in
   std::uint32_t max_logins = 10'000;               ///< connections that are not yet
   std::uint32_t client_statements = 10'000;        ///< prepared by one client under names
+  ByteSize client_statement_bytes = mebibytes(64);  ///< text of those statements in all
   ByteSize message_bytes = mebibytes(64);          ///< one client message that has to be held whole
   ByteSize query_bytes = mebibytes(1);             ///< longest statement text analysed
   ByteSize encrypted_value_bytes = mebibytes(16);  ///< plaintext of one protected value
-  Millis login_timeout{15'000};                    ///< connect to ReadyForQuery
+  Millis login_timeout{15'000};                    ///< connect to proof of identity
   Millis pool_timeout{30'000};                     ///< longest wait for a server connection
   Millis query_timeout{0};                         ///< a request unanswered; 0 = never
   Millis transaction_timeout{0};                   ///< a transaction open; 0 = never

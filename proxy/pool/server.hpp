@@ -20,6 +20,7 @@ namespace postern::proxy {
 struct KnownStatement {
   std::uint64_t id = 0;    ///< what the name stands for (PreparedStatement::id)
   std::uint64_t used = 0;  ///< grows with use: the smallest goes first where there are too many
+  bool outdated = false;   ///< the schema changed since: its plan may be refused (0A000)
 };
 
 /// The tenant context of a server session.
@@ -52,6 +53,7 @@ struct ServerFacts {
   Settings applied;               ///< set since login, under transaction pooling
   std::unordered_map<std::string, KnownStatement> prepared;  ///< by name on the server
   std::uint64_t statements_used = 0;                         ///< source of KnownStatement::used
+  std::uint64_t schema_seen = 0;  ///< Database::schema_changes() when `outdated` was last marked
   TenantContext context;
 };
 

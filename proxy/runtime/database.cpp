@@ -102,6 +102,22 @@ void Database::remember(const std::string& user, FreshSession session) {
   fresh_.insert_or_assign(user, std::move(shared));
 }
 
+std::shared_ptr<const Welcome> Database::welcome(const std::string& user,
+                                                 const Settings& settings) const {
+  const std::lock_guard lock(fresh_mutex_);
+  const auto fresh = fresh_.find(user);
+  const auto known = welcomes_.find({user, settings});
+  if (fresh == fresh_.end() || known == welcomes_.end()) return nullptr;
+  return known->second->fresh == fresh->second->parameters.digest() ? known->second : nullptr;
+}
+
+void Database::remember(const std::string& user, const Settings& settings, Welcome welcome) {
+  auto shared = std::make_shared<const Welcome>(std::move(welcome));
+  const std::lock_guard lock(fresh_mutex_);
+  if (welcomes_.size() >= kMaxWelcomes) welcomes_.clear();
+  welcomes_.insert_or_assign({user, settings}, std::move(shared));
+}
+
 bool Cluster::has(const Endpoint& node) const {
   return std::find(nodes_.begin(), nodes_.end(), node) != nodes_.end();
 }
@@ -212,8 +228,11 @@ Database* DatabaseDirectory::find(const std::string& name) {
   const auto known = databases_.find(name);
   if (known != databases_.end()) return known->second.get();
   if (databases_.size() >= kMaxDatabases) return nullptr;
+  std::string upstream = config::upstream_database(*options, name);
+  auto& changes = schema_changes_[{options->cluster, upstream}];
+  if (changes == nullptr) changes = std::make_shared<std::atomic<std::uint64_t>>(0);
   auto database = std::make_unique<Database>(name, *options, cluster->second.get(),
-                                             config::upstream_database(*options, name));
+                                             std::move(upstream), changes);
   return databases_.emplace(name, std::move(database)).first->second.get();
 }
 

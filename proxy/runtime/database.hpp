@@ -7,6 +7,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "config/options.hpp"
@@ -59,16 +60,31 @@ struct FreshSession {
   std::string search_path;
 };
 
+/// The same under settings that clients come with.
+struct Welcome {
+  ReportedParameters parameters;
+  std::string search_path;
+  std::size_t fresh = 0;  ///< digest of what a session without them said then
+};
+
 /// One database as clients name it. Where it leads (the cluster's name, its name on the server)
 /// never changes: a reload that changes that makes another Database.
 class Database {
  public:
+  /// Welcomes remembered; there are as many as the clients' drivers differ.
+  static constexpr std::size_t kMaxWelcomes = 256;
+
+  /// Counts statements that changed what others may select from; all names of one database on the
+  /// servers share it.
+  using SchemaChanges = std::shared_ptr<std::atomic<std::uint64_t>>;
+
   Database(std::string name, const config::DatabaseOptions& options, Cluster* cluster,
-           std::string upstream)
+           std::string upstream, SchemaChanges schema_changes)
       : name_(std::move(name)),
         options_(&options),
         cluster_(cluster),
-        upstream_(std::move(upstream)) {}
+        upstream_(std::move(upstream)),
+        schema_changes_(std::move(schema_changes)) {}
 
   [[nodiscard]] const std::string& name() const { return name_; }
   /// Its options in force; the reference is good for as long as the process lives.
@@ -80,6 +96,17 @@ class Database {
   /// Of the last server session opened for this login; null before the first. Any thread.
   [[nodiscard]] std::shared_ptr<const FreshSession> fresh_session(const std::string& user) const;
   void remember(const std::string& user, FreshSession session);
+  /// What a server said to a client of this login with these settings; null where none did, or
+  /// fresh sessions have come to say something else since. Any thread.
+  [[nodiscard]] std::shared_ptr<const Welcome> welcome(const std::string& user,
+                                                       const Settings& settings) const;
+  void remember(const std::string& user, const Settings& settings, Welcome welcome);
+
+  /// So far, and only those that went through Postern. Any thread.
+  [[nodiscard]] std::uint64_t schema_changes() const {
+    return schema_changes_->load(std::memory_order_relaxed);
+  }
+  void note_schema_change() { schema_changes_->fetch_add(1, std::memory_order_relaxed); }
 
   /// Null until the catalog keeper published the first snapshot; any thread.
   [[nodiscard]] std::shared_ptr<const Protection> protection() const {
@@ -99,8 +126,10 @@ class Database {
   const std::string upstream_;
   std::atomic<std::shared_ptr<const Protection>> protection_;
   std::atomic<bool> published_{false};  // once true, protection_ may be other than null
+  const SchemaChanges schema_changes_;
   mutable std::mutex fresh_mutex_;
   std::map<std::string, std::shared_ptr<const FreshSession>> fresh_;
+  std::map<std::pair<std::string, Settings>, std::shared_ptr<const Welcome>> welcomes_;
 };
 
 /// All databases asked for so far. Thread-safe; a Database or Cluster lives as long as the
@@ -145,6 +174,7 @@ class DatabaseDirectory {
   const config::Config* config_ = nullptr;
   Clusters clusters_;
   std::map<std::string, std::unique_ptr<Database>, std::less<>> databases_;
+  std::map<std::pair<std::string, std::string>, Database::SchemaChanges> schema_changes_;
   std::vector<std::unique_ptr<Cluster>> former_clusters_;
   std::vector<std::unique_ptr<Database>> former_databases_;
 };

@@ -71,7 +71,7 @@ struct Runtime {
   const console::Console* console = nullptr;  ///< set before the first worker starts; null: none
   std::atomic<bool> stopping{false};
   std::atomic<std::uint64_t> next_session{1};
-  std::atomic<std::uint64_t> next_unnamed{1};  ///< number of the next unnamed statement
+  std::atomic<std::uint64_t> next_own_statement{1};  ///< id of the next that no client shares
 };
 
 /// One worker's share; its thread only.

@@ -220,7 +220,7 @@ Task<Result<std::shared_ptr<PreparedStatement>>> statement_of(Session* session,
     // A name in use is an error, and the server's to report.
     const std::string& name = (*prepared)->name;
     const bool in_use = !name.empty() && find_statement(session, name) != nullptr;
-    const bool fits = has_room_for_statement(*session, name);
+    const bool fits = has_room_for_statement(*session, **prepared);
     if (in_use || !fits) co_return std::shared_ptr<PreparedStatement>();
     co_return *prepared;
   }

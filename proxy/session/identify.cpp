@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "base/bytes.hpp"
@@ -36,16 +37,40 @@ ClientRegistry::Entry place_of(Session* session, const ClientLimits& limits) {
   return entry;
 }
 
+// Parameters a server takes at the beginning of a session only (GucContext PGC_BACKEND and
+// PGC_SU_BACKEND of guc_tables.c), or heeds then only.
+bool belongs_to_startup(std::string_view name) {
+  constexpr std::array<std::string_view, 8> kNames = {
+      "ignore_system_indexes",   "post_auth_delay",          "log_connections",
+      "log_disconnections",      "jit_debugging_support",    "jit_profiling_support",
+      "local_preload_libraries", "session_preload_libraries"};
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+}
+
+// The settings in an `options`; nullopt where it has to be passed on as it is.
+std::optional<Settings> settings_in(const Bytes& options) {
+  protocol::StartupOptions parsed = protocol::parse_startup_options(options);
+  if (parsed.other) return std::nullopt;
+  Settings settings;
+  for (auto& [name, value] : parsed.settings) {
+    if (belongs_to_startup(name)) return std::nullopt;
+    settings.insert_or_assign(std::move(name), std::move(value));
+  }
+  return settings;
+}
+
 // Under transaction pooling what a client asks for at startup follows it like any other setting, so
-// that clients with different names share connections. `options` holds several and stays.
+// that clients with different names share connections. Parameters outrank those in `options`.
 Settings take_settings(Identity& identity) {
   Settings settings;
   std::vector<std::pair<Bytes, Bytes>> kept;
   for (auto& [name, value] : identity.startup) {
-    if (name == "options") {
-      kept.emplace_back(std::move(name), std::move(value));
-    } else {
+    if (name != "options") {
       settings.insert_or_assign(std::move(name), std::move(value));
+    } else if (auto within = settings_in(value)) {
+      settings.merge(*within);
+    } else {
+      kept.emplace_back(std::move(name), std::move(value));
     }
   }
   identity.startup = std::move(kept);

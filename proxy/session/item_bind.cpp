@@ -87,8 +87,8 @@ Result<ItemResult> bind_known(Session* session, const BatchItem& item, const pro
     const Status status = seal_bind(session, *statement, bind, sealed);
     if (!status) return refused(status.error());
   }
-  POSTERN_TRY(ensure_named(session->active, *statement));
-  POSTERN_TRY(ensure_prepared(session->active, statement));
+  POSTERN_TRY(ensure_named(session, session->active, *statement));
+  POSTERN_TRY(ensure_prepared(session, session->active, statement));
   if (seals) {
     session->active->out().own().append(sealed);
     POSTERN_TRY(expect_bound(session, bind, std::move(statement)));

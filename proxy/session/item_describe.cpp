@@ -43,7 +43,7 @@ void end_statement(Session* session, const std::string& name) {
 Result<ItemResult> describe_statement(Session* session, const BatchItem& item, ByteView name,
                                       std::shared_ptr<PreparedStatement> statement) {
   if (statement != nullptr) {
-    POSTERN_TRY(ensure_prepared(session->active, statement));
+    POSTERN_TRY(ensure_prepared(session, session->active, statement));
   } else {
     POSTERN_TRY(bar_foreign(session, name));
   }

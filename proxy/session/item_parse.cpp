@@ -41,18 +41,32 @@ bool is_prepared(ServerLink* link, const PreparedStatement& statement) {
   return known != link->prepared().end() && known->second.id == statement.id;
 }
 
+// A plan made before a change of the schema may be refused, which of a text just sent no client
+// expects.
+void mark_outdated(const Session& session, ServerLink* link) {
+  const std::uint64_t changes = session.database->schema_changes();
+  if (std::exchange(link->facts().schema_seen, changes) == changes) return;
+  for (auto& [name, known] : link->prepared()) known.outdated = true;
+}
+
+bool is_outdated(ServerLink* link, const PreparedStatement& statement) {
+  const auto known = link->prepared().find(statement.server_name);
+  return known != link->prepared().end() && known->second.outdated;
+}
+
 // Under transaction pooling another client may have prepared the same text here already. In a
 // failed transaction the server has to say itself that it takes nothing.
 bool may_skip_parse(const Session& session, ServerLink* link, const PreparedStatement& statement) {
   return session.pooled && !statement.name.empty() && is_prepared(link, statement) &&
-         link->queue().empty() && link->queue().transaction_status() != TransactionStatus::kFailed;
+         !is_outdated(link, statement) && link->queue().empty() &&
+         link->queue().transaction_status() != TransactionStatus::kFailed;
 }
 
 // The name is in use: the server says so, after all else that may be wrong with the text.
 Status send_duplicate(Session* session, const std::shared_ptr<PreparedStatement>& known,
                       std::shared_ptr<PreparedStatement> statement) {
   ServerLink* link = session->active;
-  POSTERN_TRY(ensure_prepared(link, known));
+  POSTERN_TRY(ensure_prepared(session, link, known));
   statement->server_name = known->server_name;
   POSTERN_TRY(encode_parse(link, *statement));
   Unit unit = unit_for(Request::kParse);
@@ -77,7 +91,8 @@ Status send_parse(Session* session, std::shared_ptr<PreparedStatement> statement
   if (in_use) return send_duplicate(session, known, std::move(statement));
   const bool in_sql = session->pooled && session->sql_names.contains(statement->name);
   if (in_sql) return send_under_sql_name(session, std::move(statement));
-  POSTERN_TRY(ensure_named(link, *statement));
+  POSTERN_TRY(ensure_named(session, link, *statement));
+  if (session->pooled) mark_outdated(*session, link);
   Disposition disposition = Disposition::kForward;
   if (may_skip_parse(*session, link, *statement)) {
     disposition = Disposition::kSynthesise;
@@ -96,19 +111,20 @@ Status send_parse(Session* session, std::shared_ptr<PreparedStatement> statement
 
 }  // namespace
 
-Status ensure_named(ServerLink* link, const PreparedStatement& statement) {
+Status ensure_named(Session* session, ServerLink* link, const PreparedStatement& statement) {
   if (statement.named == nullptr) return ok();
   statement.named->unprepared.clear();
-  return ensure_prepared(link, statement.named);
+  return ensure_prepared(session, link, statement.named);
 }
 
-Status ensure_prepared(ServerLink* link, const std::shared_ptr<PreparedStatement>& statement,
-                       Internal internal) {
+Status ensure_prepared(Session* session, ServerLink* link,
+                       const std::shared_ptr<PreparedStatement>& statement, Internal internal) {
   if (is_prepared(link, *statement)) {
     link->remember(statement->server_name, statement->id);
     return ok();
   }
   POSTERN_TRY(close_stale(link, statement->server_name));
+  if (is_made_differently(*session, *statement)) statement->id = next_own_id(session);
   POSTERN_TRY(encode_parse(link, *statement));
   link->remember(statement->server_name, statement->id);
   Unit unit = unit_for(Request::kParse, internal);
@@ -140,6 +156,7 @@ Task<Result<ItemResult>> refresh(Session* session, std::shared_ptr<PreparedState
   const Status hidden = hide_literals(renewed.get());
   if (!hidden) co_return refused(hidden.error());
   name_statement(session, renewed.get());
+  renewed->held = std::move((*statement)->held);
   // What the server has stays as it is: its parameters keep the types it told.
   const bool same = old.name.empty() && renewed->server_text == old.server_text &&
                     renewed->server_types == old.server_types;
@@ -149,10 +166,31 @@ Task<Result<ItemResult>> refresh(Session* session, std::shared_ptr<PreparedState
   co_return sent();
 }
 
-bool has_room_for_statement(const Session& session, ByteView name) {
+namespace {
+
+// With this statement's own; a single one may be as long as a message.
+bool fits_with_others(const Session& session, const PreparedStatement& statement) {
+  const std::size_t held = session.statement_bytes != nullptr ? *session.statement_bytes : 0;
+  return held <= session.context->runtime->config->limits.client_statement_bytes.bytes ||
+         held == statement.analysed->text.size();
+}
+
+void hold_text(Session* session, PreparedStatement* statement) {
+  if (session->statement_bytes == nullptr) {
+    session->statement_bytes = std::make_shared<std::size_t>(0);
+  }
+  statement->held = HeldText(session->statement_bytes, statement->analysed->text.size());
+}
+
+}  // namespace
+
+bool has_room_for_statement(const Session& session, const PreparedStatement& statement) {
+  const std::string& name = statement.name;
+  if (name.empty()) return true;
+  if (!fits_with_others(session, statement)) return false;
   const auto& all = session.statements;
   const std::size_t limit = session.context->runtime->config->limits.client_statements;
-  if (name.empty() || all.size() < limit || all.contains(name)) return true;
+  if (all.size() < limit || all.contains(name)) return true;
   // The unnamed one does not count, nor those whose end is under way.
   const auto counts = [](const auto& entry) { return !entry.first.empty() && !entry.second->gone; };
   return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), counts)) < limit;
@@ -168,7 +206,7 @@ Task<Result<ItemResult>> run_parse(Session* session, const BatchItem* item) {
     co_return refused(make_error(pst::kCopyNeedsQuery));
   }
   const std::string& name = (*statement)->name;
-  if (!has_room_for_statement(*session, name)) {
+  if (!has_room_for_statement(*session, **statement)) {
     co_return refused(make_error(pst::kTooManyStatements));
   }
   if (session->pooled && !name.empty() && in_doubt(*session, name)) {
@@ -208,6 +246,7 @@ Task<Result<std::shared_ptr<PreparedStatement>>> prepare(Session* session, ByteV
   }
   if (session->pooled) splice_named(session, statement.get());
   name_statement(session, statement.get());
+  if (!statement->name.empty()) hold_text(session, statement.get());
   co_return statement;
 }
 

@@ -23,16 +23,19 @@ inline Unit unit_for(protocol::Request request, Internal internal = Internal::kN
   return unit;
 }
 
-/// One more statement of this name would not be too many for a client: kTooManyStatements.
-bool has_room_for_statement(const Session& session, ByteView name);
+/// A statement just prepared is not one too many for its client, nor too long beside its others:
+/// kTooManyStatements.
+bool has_room_for_statement(const Session& session, const PreparedStatement& statement);
 
 /// The statement exists on this server connection under its present meaning, or is sent there in
-/// front of what needs it, as `internal`.
-Status ensure_prepared(ServerLink* link, const std::shared_ptr<PreparedStatement>& statement,
+/// front of what needs it, as `internal`. Sent under other settings than it was made under, it is
+/// its client's alone from then on.
+Status ensure_prepared(Session* session, ServerLink* link,
+                       const std::shared_ptr<PreparedStatement>& statement,
                        Internal internal = Internal::kReparse);
 
 /// Likewise the one that the statement's text names, if any.
-Status ensure_named(ServerLink* link, const PreparedStatement& statement);
+Status ensure_named(Session* session, ServerLink* link, const PreparedStatement& statement);
 
 /// Before a message that names a statement Postern did not see made: under transaction pooling the
 /// server's unnamed statement may be another client's, and is dropped.

@@ -120,6 +120,7 @@ Task<Result<std::unique_ptr<Transport>>> adopt_or_open(Session* session, PoolTic
   session->runtime().metrics.servers_opened.add();
   ticket->opened(*server.facts, server.transport.tls() != nullptr);
   *facts = std::move(server.facts);
+  (*facts)->schema_seen = session->database->schema_changes();
   // Only without settings of one client's own is it what every other one would see.
   if (fresh_startup(session->identity) && !(*facts)->standby) {
     session->database->remember(session->identity.upstream_user,

@@ -43,6 +43,7 @@ Task<Status> learn_parameters(Session* session) {
   const Status settled = co_await drain_primary(session);
   if (!settled) co_return settled.error();
   session->reported = session->primary->facts().parameters;
+  remember_welcome(session);
   co_return ok();
 }
 
@@ -277,6 +278,9 @@ Task<LoginOutcome> log_in(Session* session) {
     co_return LoginOutcome::kClosed;
   }
   keep_proof(session, login.take_proof());
+  // From here a wait for a server connection has its own limit, and an error to tell.
+  session->deadline.arm(SteadyClock::now() + session->config().limits.login_timeout +
+                        session->config().limits.pool_timeout);
   const Result<LoginOutcome> outcome = co_await prepare(session, login.take_request());
   if (!outcome) {
     note_refused_credentials(session, outcome.error());

@@ -18,7 +18,8 @@ constexpr unsigned kMaxUnanswered = 5;
 
 // Everything qualified: the client's search_path must not decide what these names mean.
 constexpr std::string_view kAskSettings =
-    "SELECT 's', name, setting FROM pg_catalog.pg_settings"
+    "WITH known AS MATERIALIZED (SELECT name, setting, source FROM pg_catalog.pg_settings)"
+    " SELECT 's', name, setting FROM known"
     " WHERE source OPERATOR(pg_catalog.=) 'session'"
     " AND name OPERATOR(pg_catalog.<>) ALL (ARRAY['transaction_isolation',"
     " 'transaction_read_only', 'transaction_deferrable'])"
@@ -65,6 +66,27 @@ std::string setting_sql(std::string_view name, std::string_view value) {
   return "SELECT pg_catalog.set_config(" + literal(name) + ", " + literal(value) + ", false);";
 }
 
+// Names an application made up are not among the server's: 'c'. Of others with a dot, those of
+// extensions, a plan may depend: 's'.
+std::string ask_custom(const std::string& name) {
+  const std::string quoted = literal(name);
+  const std::string current = "pg_catalog.current_setting(" + quoted + ", true)";
+  return " UNION ALL SELECT CASE WHEN EXISTS (SELECT FROM known WHERE pg_catalog.lower(name)"
+         " OPERATOR(pg_catalog.=) " +
+         quoted + ") THEN 's' ELSE 'c' END, " + quoted + ", " + current + " WHERE " + current +
+         " IS NOT NULL";
+}
+
+std::string folded(std::string_view name) {
+  std::string out(name);
+  for (char& c : out) c = SettingNameLess::fold(c);
+  return out;
+}
+
+bool is_zero(std::string_view value) {
+  return value.find_first_of("123456789") == std::string_view::npos;
+}
+
 // RESET takes names in parts; a part may need quotes.
 std::string reset_sql(std::string_view name) {
   std::string sql = "RESET ";
@@ -82,7 +104,19 @@ std::string reset_sql(std::string_view name) {
 
 void PooledState::start(Settings settings) {
   startup_ = std::move(settings);
+  for (const auto& [name, value] : startup_) {
+    if (name.find('.') != std::string::npos) custom_.insert(folded(name));
+  }
+  // pg_settings does not show it, and to become somebody else is not ours to repeat.
+  const bool lost = startup_.contains("session_authorization") || custom_.size() > kMaxCustom;
+  if (lost) pins_ = pins_ | Pin::kUnfollowed;
   want(startup_);
+}
+
+// Clients differ in these without their statements meaning anything else: what they are called,
+// how long they wait, and what only an application reads.
+bool PooledState::matters_to_plans(const std::string& name) const {
+  return name != "application_name" && !name.ends_with("_timeout") && !placeholders_.contains(name);
 }
 
 void PooledState::want(Settings settings) {
@@ -91,14 +125,16 @@ void PooledState::want(Settings settings) {
   const auto path = wanted_.find("search_path");
   const bool temporary = path != wanted_.end() && path->second.find("pg_temp") != std::string::npos;
   if (temporary) pins_ = pins_ | Pin::kUnfollowed;
-  planning_key_.clear();
+  const auto idle_limit = wanted_.find("idle_session_timeout");
+  if (idle_limit != wanted_.end() && !is_zero(idle_limit->second)) pins_ = pins_ | Pin::kIdleLimit;
+  std::string key;
   for (const auto& [name, value] : wanted_) {
-    // The one parameter that every client sets differently and that means nothing to a plan.
-    if (name == "application_name") continue;
+    if (!matters_to_plans(name)) continue;
     for (const std::string& part : {name, value}) {
-      planning_key_.append(std::to_string(part.size())).append(":").append(part);
+      key.append(std::to_string(part.size())).append(":").append(part);
     }
   }
+  if (key != *planning_key_) planning_key_ = std::make_shared<const std::string>(std::move(key));
 }
 
 void PooledState::note(const StateScan& scan) {
@@ -125,12 +161,7 @@ std::string PooledState::question() {
   asked_ = true;
   asked_hint_ = hint_;
   std::string sql(kAskSettings);
-  for (const std::string& name : custom_) {
-    const std::string quoted = literal(name);
-    const std::string current = "pg_catalog.current_setting(" + quoted + ", true)";
-    sql.append(" UNION ALL SELECT 's', " + quoted + ", " + current + " WHERE " + current +
-               " IS NOT NULL");
-  }
+  for (const std::string& name : custom_) sql.append(ask_custom(name));
   for (const PinQuestion& row : kPinQuestions) {
     if (!asks(row.hint, row.pin)) continue;
     sql.append(" UNION ALL SELECT 'p', ").append(literal(row.name));
@@ -154,7 +185,8 @@ Status PooledState::on_reply(const protocol::Frame& frame) {
     return ok();
   }
   const std::string name(*row.values[1]);
-  if (*row.values[0] == "s") {
+  if (*row.values[0] == "c") answer_.placeholders.insert(name);
+  if (*row.values[0] != "p") {
     answer_.settings.insert_or_assign(name, std::string(*row.values[2]));
     return ok();
   }
@@ -179,6 +211,7 @@ bool PooledState::done(Settings& applied) {
   unanswered_ = 0;
   const bool lost = has(pins_, Pin::kUnfollowed);
   pins_ = lost ? answer.pins | Pin::kUnfollowed : answer.pins;
+  placeholders_ = std::move(answer.placeholders);
   applied = answer.settings;
   // What was reset goes back to what the session started with.
   for (const auto& [name, value] : startup_) answer.settings.try_emplace(name, value);

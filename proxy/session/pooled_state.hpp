@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
@@ -27,6 +28,7 @@ enum class Pin : std::uint8_t {
   kCursor = 1U << 3,      ///< a cursor WITH HOLD
   kPrepared = 1U << 4,    ///< PREPARE in SQL
   kUnfollowed = 1U << 5,  ///< something that cannot be asked for: until the session ends
+  kIdleLimit = 1U << 6,   ///< idle_session_timeout: nobody else's connection may end by it
 };
 constexpr Pin operator|(Pin a, Pin b) {
   return static_cast<Pin>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
@@ -34,6 +36,9 @@ constexpr Pin operator|(Pin a, Pin b) {
 constexpr bool has(Pin set, Pin bit) {
   return (static_cast<unsigned>(set) & static_cast<unsigned>(bit)) != 0;
 }
+
+/// Shared by a session's statements, which remember under which settings they were made.
+using PlanningKey = std::shared_ptr<const std::string>;
 
 /// One session's state under transaction and statement pooling. One thread, no I/O.
 class PooledState {
@@ -70,24 +75,29 @@ class PooledState {
   [[nodiscard]] Pin pins() const { return pins_; }
   [[nodiscard]] const Settings& wanted() const { return wanted_; }
   /// Distinguishes settings under which a text may be planned, or its constants read, differently.
-  [[nodiscard]] const std::string& planning_key() const { return planning_key_; }
+  /// Never null; the text never changes.
+  [[nodiscard]] const PlanningKey& planning_key() const { return planning_key_; }
 
  private:
   [[nodiscard]] bool asks(StateHint hint, Pin pin) const;
   void want(Settings settings);
+  [[nodiscard]] bool matters_to_plans(const std::string& name) const;
 
   Settings startup_;
   Settings wanted_;
-  std::string planning_key_;
+  PlanningKey planning_key_ = std::make_shared<const std::string>();
   bool altered_locally_ = false;
   bool asked_ = false;
   StateHint asked_hint_ = StateHint::kNone;
   unsigned unanswered_ = 0;
-  std::set<std::string> custom_;
+  std::set<std::string> custom_;  ///< names with a dot, in lower case
+  /// Those among them that mean something to the application alone, as the server said.
+  std::set<std::string, SettingNameLess> placeholders_;
   StateHint hint_ = StateHint::kNone;
   Pin pins_ = Pin::kNone;
   struct Answer {
     Settings settings;
+    std::set<std::string, SettingNameLess> placeholders;
     Pin pins = Pin::kNone;
     bool failed = false;
     bool cancelled = false;

@@ -106,7 +106,7 @@ Status follow_query(Session* session, Execution* execution, std::vector<Splice>&
   if (!named) return ok();
   ServerLink* link = session->primary.get();
   named->statement->unprepared.clear();
-  POSTERN_TRY(ensure_prepared(link, named->statement, Internal::kReparseText));
+  POSTERN_TRY(ensure_prepared(session, link, named->statement, Internal::kReparseText));
   if (!link->queue().empty() && link->awaits_last(Internal::kReparseText)) {
     // The server answers the text even where it could not prepare the statement.
     protocol::Sync{}.encode(link->out().own());

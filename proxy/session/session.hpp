@@ -123,6 +123,7 @@ struct Session : std::enable_shared_from_this<Session> {
   PooledState state;            ///< what follows the session to its next connection; if pooled
   ReportedParameters reported;  ///< what the client was told by ParameterStatus
   Settings greeted;             ///< at its login, of parameters it came with; if pooled
+  bool schema_changed = false;  ///< by a statement since the last ReadyForQuery outside one
   bool reset_done = false;      ///< a RESET or DISCARD ALL since the last ReadyForQuery
   bool state_differs = false;   ///< the kept connection has other settings than the session wants
   bool parked = false;          ///< waits for the client, using no server connection
@@ -159,6 +160,7 @@ struct Session : std::enable_shared_from_this<Session> {
   /// Likewise: executions under way of texts that may make or end names.
   std::size_t name_changes = 0;
   std::uint64_t next_statement = 1;
+  std::shared_ptr<std::size_t> statement_bytes;  ///< of named statements; null before the first
   Batch batch;
   std::vector<BatchItems> unflushed;  ///< what a link's output may still point to
   Retry retry;

@@ -1,6 +1,7 @@
 #include "proxy/session/state_following.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 #include <vector>
 
@@ -100,22 +101,56 @@ void note_unseen_code(Session* session, ServerLink* link) {
   link->context().armed = false;
 }
 
+namespace {
+
+// Names every client its own, and the encoding that all have, are told without having been asked.
+Settings asked_for(const Settings& wanted, const FreshSession& fresh) {
+  Settings settings = wanted;
+  settings.erase("application_name");
+  const auto encoding = settings.find("client_encoding");
+  const bool usual =
+      encoding != settings.end() && fresh.parameters.find("client_encoding") == encoding->second;
+  if (usual) settings.erase(encoding);
+  return settings;
+}
+
+void take_welcome(Session* session, const ReportedParameters& reported,
+                  const std::string& search_path) {
+  session->reported = reported;
+  const Settings& wanted = session->state.wanted();
+  const auto application = wanted.find("application_name");
+  if (application != wanted.end()) session->reported.set(application->first, application->second);
+  take_search_path(session, search_path);
+}
+
+}  // namespace
+
 bool welcome_from_memory(Session* session) {
   if (!session->pooled || !fresh_startup(session->identity)) return false;
-  const auto fresh = session->database->fresh_session(session->identity.upstream_user);
+  const std::string& user = session->identity.upstream_user;
+  const auto fresh = session->database->fresh_session(user);
   if (fresh == nullptr) return false;
-  const auto encoding = fresh->parameters.find("client_encoding");
-  ReportedParameters reported = fresh->parameters;
-  for (const auto& [name, value] : session->state.wanted()) {
-    if (name == "application_name") {
-      reported.set(name, value);
-    } else if (name != "client_encoding" || encoding != value) {
-      return false;  // only a server knows whether it takes this, and how it would put it
-    }
+  const Settings settings = asked_for(session->state.wanted(), *fresh);
+  if (settings.empty()) {
+    take_welcome(session, fresh->parameters, fresh->search_path);
+    return true;
   }
-  session->reported = std::move(reported);
-  take_search_path(session, fresh->search_path);
+  // Only a server knows whether it takes others, and how it would put them.
+  const auto known = session->database->welcome(user, settings);
+  if (known == nullptr) return false;
+  take_welcome(session, known->parameters, known->search_path);
   return true;
+}
+
+void remember_welcome(Session* session) {
+  if (!session->pooled || !fresh_startup(session->identity)) return;
+  const std::string& user = session->identity.upstream_user;
+  const auto fresh = session->database->fresh_session(user);
+  if (fresh == nullptr) return;
+  const Settings settings = asked_for(session->state.wanted(), *fresh);
+  if (settings.empty()) return;
+  session->database->remember(
+      user, settings, {session->reported, session->search_path_text, fresh->parameters.digest()});
 }
 
 Status renew_state(Session* session, ServerLink* link) {
@@ -165,13 +200,35 @@ Result<bool> ask_state(Session* session, ServerLink* link) {
   return true;
 }
 
+namespace {
+
+// The next client's settings are made while this one's time limit is still in force, and must not
+// fail by it.
+bool is_hasty(const Settings& applied) {
+  constexpr unsigned kShortest = 50;  // ms
+  for (const std::string_view name : {"statement_timeout", "transaction_timeout"}) {
+    const auto found = applied.find(name);
+    if (found == applied.end()) continue;
+    const std::string& value = found->second;
+    unsigned number = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    const std::string_view unit(end, value.data() + value.size());
+    const bool short_unit = unit.empty() || unit == "ms" || unit == "us";
+    if (error == std::errc{} && short_unit && number > 0 && number < kShortest) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 void let_go(Session* session, std::unique_ptr<ServerLink> link) {
-  const bool fit = !link->mixed && link->transport().glance() == IdleState::kQuiet;
+  const bool fit = !link->mixed && !is_hasty(link->facts().applied) &&
+                   link->transport().glance() == IdleState::kQuiet;
   give_back(session, std::move(link), fit);
 }
 
 void offer_primary(Session* session) {
-  if (!may_let_go(*session) || !session->primary->pump_waits) return;
+  if (!may_let_go(*session)) return;
   session->primary->transport().interrupt();
 }
 

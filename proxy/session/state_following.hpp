@@ -15,6 +15,8 @@ Status take_state_along(Session* session, ServerLink* link);
 /// A pooled session's welcome needs no server where it is known what one would say: true, and
 /// session->reported and the search_path are set.
 bool welcome_from_memory(Session* session);
+/// A server has just said it: the next client with the same settings needs none.
+void remember_welcome(Session* session);
 
 /// Such a text is about to be sent under transaction pooling: the server is asked afterwards what
 /// it left behind, and the tenant's context is set anew before the next transaction.

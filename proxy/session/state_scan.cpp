@@ -42,16 +42,37 @@ constexpr std::string_view kAdvisory = "advisory";
 constexpr std::string_view kSettingsView = "pg_settings";
 
 /// Functions that leave behind what nothing asks about and DISCARD ALL does not undo.
-constexpr std::array<std::string_view, 7> kLasting = {
-    "pg_backup_start",   "pg_backup_stop",
-    "pg_start_backup",   "pg_replication_origin_session_setup",
-    "dblink_connect",    "dblink_connect_u",
+constexpr std::array<std::string_view, 11> kLasting = {
+    "pg_backup_start",
+    "pg_backup_stop",
+    "pg_start_backup",
+    "pg_replication_origin_session_setup",
+    // A slot may be temporary.
+    "pg_create_physical_replication_slot",
+    "pg_create_logical_replication_slot",
+    "pg_copy_physical_replication_slot",
+    "pg_copy_logical_replication_slot",
+    "dblink_connect",
+    "dblink_connect_u",
     "dblink_disconnect",
 };
 
-bool is_lasting(std::string_view word) {
-  return std::any_of(kLasting.begin(), kLasting.end(),
+/// Functions whose locks end with their transaction.
+constexpr std::array<std::string_view, 4> kTransactionLocks = {
+    "pg_advisory_xact_lock",
+    "pg_advisory_xact_lock_shared",
+    "pg_try_advisory_xact_lock",
+    "pg_try_advisory_xact_lock_shared",
+};
+
+template <std::size_t kSize>
+bool is_one_of(const std::array<std::string_view, kSize>& names, std::string_view word) {
+  return std::any_of(names.begin(), names.end(),
                      [&](std::string_view name) { return sql::is_keyword(word, name); });
+}
+
+bool is_lasting(std::string_view word) {
+  return is_one_of(kLasting, word);
 }
 
 constexpr std::array<bool, 256> word_bytes() {
@@ -84,9 +105,16 @@ bool contains_folded(std::string_view word, std::string_view part) {
                      [](char c, char p) { return fold(c) == p; }) != word.end();
 }
 
-bool is_temporary(std::string_view word) {
-  return sql::is_keyword(word, "temp") || sql::is_keyword(word, "temporary") ||
-         starts_with_folded(word, "pg_temp");
+bool is_temp_keyword(std::string_view word) {
+  return sql::is_keyword(word, "temp") || sql::is_keyword(word, "temporary");
+}
+
+bool is_temp_schema(std::string_view word) {
+  return starts_with_folded(word, "pg_temp");
+}
+
+bool takes_session_lock(std::string_view word) {
+  return contains_folded(word, kAdvisory) && !is_one_of(kTransactionLocks, word);
 }
 
 Hint command_hint(std::string_view word) {
@@ -111,11 +139,10 @@ bool is_candidate(std::string_view word) {
     case 's':
       return command_hint(word) != Hint::kNone || contains_folded(word, kSetConfig);
     case 'p':
-      return command_hint(word) != Hint::kNone || is_temporary(word) ||
-             contains_folded(word, kAdvisory) || sql::is_keyword(word, kSettingsView) ||
-             is_lasting(word);
+      return command_hint(word) != Hint::kNone || is_temp_schema(word) ||
+             takes_session_lock(word) || sql::is_keyword(word, kSettingsView) || is_lasting(word);
     case 't':
-      return is_temporary(word);
+      return is_temp_keyword(word);
     default:
       return false;
   }
@@ -160,6 +187,7 @@ class Scanner {
       }
       if (token.kind == TokenKind::kWord) {
         if (first) on_command(i);
+        if (is_temp_keyword(text(i)) && may_make_temporary(i)) add(Hint::kTemporary);
         on_word(i, text(i));
       } else if (token.kind == TokenKind::kQuotedWord) {
         on_quoted(i);
@@ -227,9 +255,17 @@ class Scanner {
     if (!local && name.find('.') != std::string::npos) scan_.custom.push_back(std::move(name));
   }
 
+  // CREATE [OR REPLACE] [LOCAL | GLOBAL] TEMP, INTO [LOCAL | GLOBAL] TEMP (gram.y, OptTemp and
+  // OptTempTableName): elsewhere it is a name.
+  [[nodiscard]] bool may_make_temporary(std::size_t i) const {
+    if (i == 0) return false;
+    return keyword(i - 1, "create") || keyword(i - 1, "replace") || keyword(i - 1, "local") ||
+           keyword(i - 1, "global") || keyword(i - 1, "into");
+  }
+
   void on_word(std::size_t i, std::string_view word) {
-    if (is_temporary(word)) add(Hint::kTemporary);
-    if (contains_folded(word, kAdvisory)) add(Hint::kAdvisory);
+    if (is_temp_schema(word)) add(Hint::kTemporary);
+    if (takes_session_lock(word)) add(Hint::kAdvisory);
     if (sql::is_keyword(word, kSettingsView)) add(Hint::kSettings);
     if (is_lasting(word)) add(Hint::kUnfollowed);
     if (sql::is_keyword(word, kSetConfig)) on_set_config(i + 1);

@@ -22,7 +22,7 @@ std::string content_of(Session* session, const PreparedStatement& statement) {
   std::string content;
   append_field(content, statement.server_text);
   for (const Oid type : statement.server_types) append_field(content, std::to_string(type));
-  append_field(content, session->state.planning_key());
+  append_field(content, *session->state.planning_key());
   // Inside a transaction that changed settings the text may mean what it means nowhere else.
   if (session->state.altered()) {
     append_field(content, std::to_string(session->id));
@@ -180,6 +180,7 @@ void follow_named(Session* session, std::shared_ptr<PreparedStatement>* statemen
   renewed->names_another = true;
   splice_named(session, renewed.get());
   name_statement(session, renewed.get());
+  renewed->held = std::move((*statement)->held);
   replace_statement(session, *statement, renewed);
   *statement = std::move(renewed);
 }
@@ -210,6 +211,17 @@ std::string with_client_names(const Session& session, const Unit& unit, std::str
   return text;
 }
 
+std::uint64_t next_own_id(Session* session) {
+  return session->runtime().next_own_statement.fetch_add(1, std::memory_order_relaxed);
+}
+
+bool is_made_differently(const Session& session, const PreparedStatement& statement) {
+  if (statement.planned_under == nullptr) return false;
+  const PlanningKey& now = session.state.planning_key();
+  return session.state.altered() ||
+         (now != statement.planned_under && *now != *statement.planned_under);
+}
+
 void name_statement(Session* session, PreparedStatement* statement) {
   if (!session->pooled) {
     statement->id = session->next_statement++;
@@ -218,9 +230,10 @@ void name_statement(Session* session, PreparedStatement* statement) {
   }
   // The unnamed one is nobody else's: all that matters is that no other has its number.
   if (statement->name.empty()) {
-    statement->id = session->runtime().next_unnamed.fetch_add(1, std::memory_order_relaxed);
+    statement->id = next_own_id(session);
     return;
   }
+  statement->planned_under = session->state.planning_key();
   const Secret& key = session->runtime().statement_key;
   const Bytes digest = crypto::blake2b(content_of(session, *statement), kNameBytes, key.reveal());
   std::memcpy(&statement->id, digest.data(), sizeof statement->id);

@@ -16,6 +16,13 @@ namespace postern::proxy {
 /// the process, so that nobody can prepare something else under it. The unnamed statement stays so.
 void name_statement(Session* session, PreparedStatement* statement);
 
+/// An id that no other statement of the process has.
+std::uint64_t next_own_id(Session* session);
+
+/// The server name stands for other settings than those in force: prepared again now, its constants
+/// may be read, and its plan made, as no other client of the name may expect.
+bool is_made_differently(const Session& session, const PreparedStatement& statement);
+
 /// A text that is one PREPARE, DEALLOCATE or EXECUTE of a statement prepared by protocol message:
 /// where its name stands, and what it means.
 struct NamedInText {

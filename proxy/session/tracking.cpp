@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <utility>
 
 #include "base/codes/session.hpp"
 #include "protocol/rows.hpp"
@@ -181,14 +182,31 @@ void on_ready(Session* session, ServerLink* link, ByteView status) {
   if (status == "I") end_choice(session);
   if (link->queue().size() <= 1) session->names_under_way = false;
   // Portals end with their transaction; those of a batch already on its way are kept.
+  // Others see the change from its commit on.
+  if (status == "I" && std::exchange(session->schema_changed, false)) {
+    session->database->note_schema_change();
+  }
   if (status != "I" || more > 0) return;
   session->portals.clear();
   session->confirmed_portals.clear();
   session->state.on_idle();
 }
 
+namespace {
+
+// What a statement selects may be other columns from now on.
+bool changes_schema(ByteView tag) {
+  return tag.starts_with("ALTER ") || tag.starts_with("DROP ") || tag == "CREATE VIEW";
+}
+
+}  // namespace
+
 void on_command_tag(Session* session, ServerLink* link, ByteView tag) {
   if (session->choice != nullptr) session->choice->on_tag(tag);
+  if (changes_schema(tag)) {
+    session->schema_changed = true;
+    session->database->note_schema_change();
+  }
   const bool discarded = tag == "DISCARD ALL";
   session->reset_done = session->reset_done || discarded || tag == "RESET";
   if (!session->pooled || (!discarded && tag != "DEALLOCATE ALL")) return;

@@ -14,6 +14,8 @@
 #include "protocol/reply_queue.hpp"
 #include "proxy/cache/fill.hpp"
 #include "proxy/runtime/protection.hpp"
+#include "proxy/session/held_text.hpp"
+#include "proxy/session/pooled_state.hpp"
 #include "proxy/session/splice.hpp"
 #include "proxy/session/state_scan.hpp"
 #include "sql/facts.hpp"
@@ -72,6 +74,7 @@ struct PreparedStatement {
   std::vector<HiddenParam> hidden;     ///< ascending by number
   std::optional<SplicedText> spliced;  ///< set where server_text differs
   StateScan scan;                      ///< filled under transaction pooling
+  PlanningKey planned_under;           ///< likewise: the settings its server_name stands for
   /// The text is a PREPARE, DEALLOCATE or EXECUTE of this one, likewise.
   std::shared_ptr<PreparedStatement> named;
   bool deallocates = false;    ///< it is the second of these
@@ -84,6 +87,7 @@ struct PreparedStatement {
   bool gone = false;
   std::uint64_t sent_in = 0;  ///< Session::ready_sent when it was sent under its name
   bool settled = false;       ///< the server confirmed it, or cannot but do so
+  HeldText held;              ///< empty for the unnamed one
 };
 
 /// A portal made by the client's Bind.

@@ -118,7 +118,7 @@ Status bind_in_parts(Session* session, const BindNames& names, std::size_t total
     session->portals.erase(portal);
     POSTERN_TRY(bar_foreign(session, names.statement));
   } else {
-    POSTERN_TRY(ensure_prepared(session->active, statement));
+    POSTERN_TRY(ensure_prepared(session, session->active, statement));
     unit.bound = std::make_shared<Portal>(Portal{std::move(portal), statement, {}});
     unit.bound->sent_in = session->ready_sent;
     unit.statement = statement;

@@ -119,6 +119,7 @@ TEST_CASE("numbers, sizes, durations and texts hold at their limits and not one 
       {"limits", "max_clients", "1", "0", "1000000", "1000001"},
       {"limits", "max_logins", "1", "0", "1000000", "1000001"},
       {"limits", "client_statements", "1", "0", "1000000", "1000001"},
+      {"limits", "client_statement_bytes", "'64KB'", "65535", "1073741823", "'1GB'"},
       {"limits", "parser_threads", "1", "0", "64", "65"},
       {"limits", "parser_queue", "1", "0", "1000000", "1000001"},
       {"limits", "analysis_cache", "'1MB'", "1048575", "'1GB'", "1073741825"},

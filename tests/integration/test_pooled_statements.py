@@ -10,6 +10,7 @@ from relay_base import APP, DATABASE, RelayTest
 from wire import SYNC, Wire, bind, describe, execute, message, parse, query, session, shape
 
 MOST = 5  # statements of one client
+MOST_BYTES = 64 * 1024  # of their text
 
 
 class PooledStatementsTest(RelayTest):
@@ -17,7 +18,10 @@ class PooledStatementsTest(RelayTest):
 
     @classmethod
     def toml(cls, ports: Ports) -> str:
-        text = super().toml(ports).replace("[limits]", f"[limits]\nclient_statements = {MOST}")
+        text = super().toml(ports).replace(
+            "[limits]",
+            f"[limits]\nclient_statements = {MOST}\nclient_statement_bytes = {MOST_BYTES}",
+        )
         return text + (
             f'[database.shared]\ncluster = "main"\nupstream = "{DATABASE}"\nuser = "{APP}"\n'
             'password_file = "app.password"\npool_mode = "transaction"\npool_size = 1\n'
@@ -85,6 +89,21 @@ class PooledStatementsTest(RelayTest):
                 self.assertEqual(shape(wire.ask(parse("SELECT 1"), SYNC)), "1Z")
                 wire.ask(message("C", b"Ss0\0"), SYNC)
                 self.assertEqual(shape(wire.ask(parse("SELECT 1", "more"), SYNC)), "1Z")
+
+    def test_text_of_the_statements_of_one_client_is_counted(self) -> None:
+        def text(size: int) -> str:
+            return "SELECT 1 -- " + "x" * (size - 12)
+
+        for dbname in ("shared", DATABASE):
+            with self.subTest(dbname), session(self.client(dbname=dbname)) as wire:
+                self.assertEqual(shape(wire.ask(parse(text(MOST_BYTES + 1), "alone"), SYNC)), "1Z")
+                wire.ask(message("C", b"Salone\0"), SYNC)
+                self.assertEqual(shape(wire.ask(parse(text(MOST_BYTES - 20), "a"), SYNC)), "1Z")
+                self.assertEqual(shape(wire.ask(parse(text(20), "b"), SYNC)), "1Z")
+                self.assertEqual(self.told(wire, parse("SELECT 1", "c"), SYNC)[0][0], "54000")
+                self.assertEqual(shape(wire.ask(parse(text(MOST_BYTES)), SYNC)), "1Z")
+                wire.ask(message("C", b"Sb\0"), SYNC)
+                self.assertEqual(shape(wire.ask(parse("SELECT 1", "c"), SYNC)), "1Z")
 
     def test_values_follow_in_the_encoding_of_each_client(self) -> None:
         latin, utf = "caf\xe9".encode("latin-1"), "caf\xe9 \u20ac".encode()

@@ -86,6 +86,58 @@ TEST_CASE("the server's answer becomes the session's settings and pins") {
   CHECK(state.wanted().at("timezone") == "UTC");
 }
 
+TEST_CASE("what a client came with is asked for as what it set") {
+  PooledState state;
+  state.start({{"App.Tenant", "acme"}, {"TimeZone", "UTC"}});
+  state.note(scan_state("SET work_mem = '8MB'"));
+  const std::string question = state.question();
+  CHECK(question.find("E'app.tenant'") != std::string::npos);
+  CHECK(question.find("E'timezone'") == std::string::npos);
+}
+
+TEST_CASE("to come as somebody else is kept") {
+  PooledState state;
+  state.start({{"Session_Authorization", "bob"}});
+  CHECK(has(state.pins(), Pin::kUnfollowed));
+}
+
+TEST_CASE("an idle limit keeps the connection until it is gone") {
+  PooledState state;
+  state.start({{"idle_session_timeout", "1s"}});
+  CHECK(state.pins() == Pin::kIdleLimit);
+  state.note(scan_state("SET idle_session_timeout = 0"));
+  (void)state.question();
+  row(state, {"s", "idle_session_timeout", "0"});
+  complete(state);
+  Settings applied;
+  REQUIRE(state.done(applied));
+  CHECK(state.pins() == Pin::kNone);
+}
+
+TEST_CASE("plans know settings that mean something to them") {
+  const auto key = [](Settings settings) {
+    PooledState state;
+    state.start(std::move(settings));
+    return *state.planning_key();
+  };
+  CHECK(key({{"application_name", "a"}, {"statement_timeout", "1s"}}).empty());
+  CHECK(key({{"TimeZone", "UTC"}}) != key({{"TimeZone", "Asia/Tokyo"}}));
+  CHECK(key({{"work_mem", "4MB"}}) != key({}));
+
+  // Of a name with a dot the server says whose it is.
+  PooledState state;
+  state.note(scan_state("SET my.thing = 'x'; SET auto_explain.log_nested_statements = on"));
+  (void)state.question();
+  row(state, {"c", "my.thing", "x"});
+  row(state, {"s", "auto_explain.log_nested_statements", "on"});
+  complete(state);
+  Settings applied;
+  REQUIRE(state.done(applied));
+  CHECK(applied.size() == 2);
+  CHECK(state.planning_key()->find("my.thing") == std::string::npos);
+  CHECK(state.planning_key()->find("auto_explain") != std::string::npos);
+}
+
 TEST_CASE("without an answer the session keeps its connection") {
   PooledState state;
   Settings applied;

@@ -14,13 +14,26 @@ Hint hint(std::string_view sql) {
 }  // namespace
 
 TEST_CASE("texts without lasting effect are not suspected") {
-  for (const char* sql :
-       {"", "SELECT 1", "UPDATE t SET a = 1 WHERE b = 2", "INSERT INTO t VALUES ('set x = 1')",
-        "BEGIN; SET LOCAL timezone = 'UTC'; SELECT 1; COMMIT", "SET TRANSACTION READ ONLY",
-        "SET CONSTRAINTS ALL DEFERRED", "SELECT set_config('app.tenant', '7', true)",
-        "SELECT 1 AS set_config FROM t", "SELECT '; SET x = 1'", "SELECT $$; SET x = 1$$",
-        "/* SET x = 1 */ SELECT 1", "-- ; SET x = 1\nSELECT 1", "SELECT \"; set x\" FROM t",
-        "SELECT temperature, temporal FROM t", "CREATE TABLE discard_all (do_it int)"}) {
+  for (const char* sql : {"",
+                          "SELECT 1",
+                          "UPDATE t SET a = 1 WHERE b = 2",
+                          "INSERT INTO t VALUES ('set x = 1')",
+                          "BEGIN; SET LOCAL timezone = 'UTC'; SELECT 1; COMMIT",
+                          "SET TRANSACTION READ ONLY",
+                          "SET CONSTRAINTS ALL DEFERRED",
+                          "SELECT set_config('app.tenant', '7', true)",
+                          "SELECT 1 AS set_config FROM t",
+                          "SELECT '; SET x = 1'",
+                          "SELECT $$; SET x = 1$$",
+                          "/* SET x = 1 */ SELECT 1",
+                          "-- ; SET x = 1\nSELECT 1",
+                          "SELECT \"; set x\" FROM t",
+                          "SELECT temperature, temporal FROM t",
+                          "SELECT temp, w.temporary AS temp FROM w",
+                          "CREATE TABLE w (temp int)",
+                          "SELECT pg_advisory_xact_lock(1)",
+                          "SELECT pg_catalog.Pg_Try_Advisory_Xact_Lock_Shared(1, 2)",
+                          "CREATE TABLE discard_all (do_it int)"}) {
     CAPTURE(sql);
     CHECK(hint(sql) == Hint::kNone);
   }
@@ -55,7 +68,9 @@ TEST_CASE("what nothing asks about and nothing undoes") {
        {"SELECT pg_backup_start('x', true)", "SELECT lsn FROM pg_catalog.pg_backup_stop()",
         "select PG_START_BACKUP('x')", "SELECT pg_replication_origin_session_setup('o')",
         "SELECT dblink_connect('a', 'dbname=b')", "SELECT \"dblink_connect_u\"('a', 'dbname=b')",
-        "SELECT dblink_disconnect('a')"}) {
+        "SELECT dblink_disconnect('a')",
+        "SELECT pg_create_physical_replication_slot('s', true, true)",
+        "SELECT * FROM pg_create_logical_replication_slot('s', 'pgoutput', true)"}) {
     CAPTURE(sql);
     CHECK(has(hint(sql), Hint::kUnfollowed));
   }
@@ -69,7 +84,13 @@ TEST_CASE("what nothing asks about and nothing undoes") {
 
 TEST_CASE("objects of the session") {
   CHECK(has(hint("CREATE TEMP TABLE t (a int)"), Hint::kTemporary));
-  CHECK(has(hint("CREATE LOCAL TEMPORARY VIEW v AS SELECT 1"), Hint::kTemporary));
+  for (const char* sql :
+       {"CREATE LOCAL TEMPORARY VIEW v AS SELECT 1", "create or replace temp view v as select 1",
+        "CREATE GLOBAL TEMP SEQUENCE s", "SELECT 1 INTO TEMP t",
+        "SELECT 1 INTO LOCAL TEMPORARY TABLE t"}) {
+    CAPTURE(sql);
+    CHECK(has(hint(sql), Hint::kTemporary));
+  }
   CHECK(has(hint("SELECT * INTO pg_temp.x FROM t"), Hint::kTemporary));
   CHECK(has(hint("SET LOCAL search_path = 'pg_temp'"), Hint::kTemporary));
   CHECK(has(hint("SELECT set_config('search_path', $1, true)"), Hint::kTemporary));
