@@ -109,6 +109,12 @@ void look_at_sessions(WorkerContext& context, std::size_t worker, bool with_serv
       if (link != nullptr && with_servers)
         into.servers.push_back(server_row(*session, *link, worker));
     }
+  }
+}
+
+// Likewise. There may be hundreds a client.
+void look_at_statements(const WorkerContext& context, Snapshot& into) {
+  for (const Session* session : context.sessions) {
     for (const auto& [name, statement] : session->statements) {
       if (statement->gone) continue;
       const std::size_t bytes =
@@ -327,9 +333,11 @@ Task<void> end_client(SessionPtr session) {
 Task<Snapshot> gather(const Console* console, Worker* home, Verb verb) {
   Snapshot snapshot;
   add_local(*console, verb, snapshot);
-  if (visit_of(verb) == Visit::kNone) co_return snapshot;
+  const Visit visit = visit_of(verb);
+  if (visit == Visit::kNone) co_return snapshot;
   Snapshot* into = &snapshot;
-  std::function<void(WorkerContext&)> look = [into, console](WorkerContext& context) {
+  std::function<void(WorkerContext&)> look = [into, console, visit](WorkerContext& context) {
+    if (visit == Visit::kStatements) return look_at_statements(context, *into);
     const auto& all = console->workers();
     const auto index = std::find(all.begin(), all.end(), &context) - all.begin();
     look_at_sessions(context, static_cast<std::size_t>(index), !console->sources().servers, *into);

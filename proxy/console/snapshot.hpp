@@ -109,7 +109,11 @@ struct ConfigRow {
 };
 
 /// Parts that have to be asked for, because they cost a visit to every worker.
-enum class Visit : std::uint8_t { kNone, kWorkers };
+enum class Visit : std::uint8_t {
+  kNone,
+  kSessions,    ///< of clients and servers
+  kStatements,  ///< what each client has prepared
+};
 
 struct Snapshot {
   std::int64_t now_us = 0;  ///< microseconds since 1970

@@ -361,8 +361,9 @@ Visit visit_of(Verb verb) {
     case Verb::kShowDatabases:
     case Verb::kShowUsers:
     case Verb::kShowLists:
+      return Visit::kSessions;
     case Verb::kShowPrepared:
-      return Visit::kWorkers;
+      return Visit::kStatements;
     default:
       return Visit::kNone;
   }
