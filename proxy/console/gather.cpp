@@ -82,6 +82,7 @@ SocketRow client_row(Session& session, std::size_t worker) {
   if (session.statistics.waiting()) {
     row.wait_us = micros(Steady::now() - session.statistics.waiting_since());
   }
+  if (session.primary != nullptr) row.pinned_by = pin_text(session.primary->pins.value());
   return row;
 }
 
@@ -105,6 +106,10 @@ void look_at_sessions(WorkerContext& context, std::size_t worker, bool with_serv
                       Snapshot& into) {
   for (Session* session : context.sessions) {
     into.clients.push_back(client_row(*session, worker));
+    const std::string& pinned_by = into.clients.back().pinned_by;
+    if (!pinned_by.empty()) {
+      into.pinned.push_back({session->id, session->primary->facts().backend_pid, pinned_by});
+    }
     for (ServerLink* link : {session->primary.get(), session->replica.get()}) {
       if (link != nullptr && with_servers)
         into.servers.push_back(server_row(*session, *link, worker));
@@ -343,6 +348,7 @@ Task<Snapshot> gather(const Console* console, Worker* home, Verb verb) {
     look_at_sessions(context, static_cast<std::size_t>(index), !console->sources().servers, *into);
   };
   co_await visit_workers(console, home, std::move(look));
+  mark_pinned(snapshot);
   const auto by_id = [](const SocketRow& a, const SocketRow& b) { return a.id < b.id; };
   std::stable_sort(snapshot.clients.begin(), snapshot.clients.end(), by_id);
   std::stable_sort(snapshot.servers.begin(), snapshot.servers.end(), by_id);
