@@ -15,6 +15,13 @@ namespace {
 
 using Values = std::map<std::string, std::string, std::less<>>;
 
+/// PgBouncer's defaults, of the keys whose default is another here: written where a file leaves
+/// them out, since it relied on them. Times are seconds.
+constexpr std::pair<std::string_view, std::string_view> kForeignDefaults[] = {
+    {"client_login_timeout", "60"}, {"query_wait_timeout", "120"}, {"server_connect_timeout", "15"},
+    {"server_login_retry", "15"},   {"unix_socket_dir", "/tmp"},
+};
+
 /// A line of [databases].
 struct ForeignDatabase {
   std::string name;
@@ -70,6 +77,10 @@ class Translator {
 
   Result<Translation> run(const std::vector<IniEntry>& entries) {
     for (const IniEntry& entry : entries) POSTERN_TRY(sort_in(entry));
+    if (!main_.contains("unix_socket_dir")) {
+      attend("unix_socket_dir is not set: /tmp is taken, as PgBouncer does");
+    }
+    for (const auto& [key, value] : kForeignDefaults) main_.emplace(key, value);
     write_users();
     write_listen();
     write_clusters();

@@ -46,8 +46,7 @@ KeyRows keys_of(AuthRule& o) {
       {"address", TextKey{&o.address, 64}, kYes,
        "client address: one, or a block such as \"10.0.0.0/8\"; empty is all"},
       {"method", choice(o.method, kRuleMethods), kYes,
-       "how the client proves itself; `md5` is for clients that know no SCRAM, `password`, and "
-       "`jwt` "
+       "how the client proves itself; `md5`, for clients that know no SCRAM, `password`, and `jwt` "
        "with a token as the password, are answered over TLS only",
        kRequired},
       {"client_cert", choice(o.client_cert, kRuleCertificates), kYes,

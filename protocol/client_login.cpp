@@ -260,7 +260,9 @@ ClientLogin::Outcome ClientLogin::on_token(ByteView body, Bytes& out) {
   return admit(out);
 }
 
+// Who reads along may guess the password at leisure: hardly better than in clear.
 ClientLogin::Outcome ClientLogin::start_md5(Secret hash, Bytes& out) {
+  if (!encrypted_) return make_error(pst::kMd5NeedsTls);
   stored_.md5 = std::move(hash);
   md5_salt_.assign(kMd5SaltBytes, '\0');
   if (!options_.primitives->random_bytes(md5_salt_.data(), md5_salt_.size())) {

@@ -232,11 +232,11 @@ void Reloader::adopt(Candidate next, const config::Difference& difference) {
   runtime_->broker.reconnect([&](const PoolKey& key) {
     return databases.contains(key.database) || logins.contains(key.user);
   });
-  runtime_->broker.retune([&](const PoolKey& key) {
+  runtime_->broker.retune([&](const PoolKey& key, const std::string& login) {
     const Database* database = runtime_->databases.find(key.database);
     const config::DatabaseOptions unserved;
     return pool_settings(now.limits, database != nullptr ? database->options() : unserved,
-                         runtime_->users.options(key.user));
+                         runtime_->users.options(login));
   });
   for (WorkerContext* context : contexts_) wake_sessions(context);
 }

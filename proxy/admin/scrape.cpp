@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "proxy/alerts/alerts.hpp"
+#include "proxy/session/pins.hpp"
 #include "proxy/sinks/exposition.hpp"
 
 namespace postern::proxy {
@@ -45,6 +46,14 @@ void add_pools(const Runtime& runtime, Exposition& out) {
     out.gauge("postern_pool_open", sum.open, labels);
     out.gauge("postern_pool_idle", sum.idle, labels);
     out.gauge("postern_pool_waiting", sum.waiting, labels);
+  }
+}
+
+// One connection may have several reasons.
+void add_pins(const Metrics& metrics, Exposition& out) {
+  for (std::size_t i = 0; i < kPinWords.size(); ++i) {
+    out.gauge("postern_pinned_servers", metrics.pinned[i].value(),
+              {{"reason", std::string(kPinWords[i].word)}});
   }
 }
 
@@ -98,6 +107,7 @@ std::string scrape(Runtime& runtime) {
   expose(runtime.metrics, out);
   out.gauge("postern_ready", not_ready(runtime).empty() ? 1 : 0);
   add_pools(runtime, out);
+  add_pins(runtime.metrics, out);
   add_databases(runtime, out);
   add_times(runtime, out);
   add_alerts(out);

@@ -56,7 +56,8 @@ constexpr Column kSockets[] = {{"type"},
                                // Ours.
                                {"tenant"},
                                {"profile"},
-                               {"worker", kInt4}};
+                               {"worker", kInt4},
+                               {"pinned_by"}};
 
 constexpr Column kDatabases[] = {{"name"},
                                  {"host"},

@@ -82,6 +82,7 @@ SocketRow client_row(Session& session, std::size_t worker) {
   if (session.statistics.waiting()) {
     row.wait_us = micros(Steady::now() - session.statistics.waiting_since());
   }
+  if (session.primary != nullptr) row.pinned_by = pin_text(session.primary->pins.value());
   return row;
 }
 
@@ -105,10 +106,20 @@ void look_at_sessions(WorkerContext& context, std::size_t worker, bool with_serv
                       Snapshot& into) {
   for (Session* session : context.sessions) {
     into.clients.push_back(client_row(*session, worker));
+    const std::string& pinned_by = into.clients.back().pinned_by;
+    if (!pinned_by.empty()) {
+      into.pinned.push_back({session->id, session->primary->facts().backend_pid, pinned_by});
+    }
     for (ServerLink* link : {session->primary.get(), session->replica.get()}) {
       if (link != nullptr && with_servers)
         into.servers.push_back(server_row(*session, *link, worker));
     }
+  }
+}
+
+// Likewise. There may be hundreds a client.
+void look_at_statements(const WorkerContext& context, Snapshot& into) {
+  for (const Session* session : context.sessions) {
     for (const auto& [name, statement] : session->statements) {
       if (statement->gone) continue;
       const std::size_t bytes =
@@ -327,14 +338,17 @@ Task<void> end_client(SessionPtr session) {
 Task<Snapshot> gather(const Console* console, Worker* home, Verb verb) {
   Snapshot snapshot;
   add_local(*console, verb, snapshot);
-  if (visit_of(verb) == Visit::kNone) co_return snapshot;
+  const Visit visit = visit_of(verb);
+  if (visit == Visit::kNone) co_return snapshot;
   Snapshot* into = &snapshot;
-  std::function<void(WorkerContext&)> look = [into, console](WorkerContext& context) {
+  std::function<void(WorkerContext&)> look = [into, console, visit](WorkerContext& context) {
+    if (visit == Visit::kStatements) return look_at_statements(context, *into);
     const auto& all = console->workers();
     const auto index = std::find(all.begin(), all.end(), &context) - all.begin();
     look_at_sessions(context, static_cast<std::size_t>(index), !console->sources().servers, *into);
   };
   co_await visit_workers(console, home, std::move(look));
+  mark_pinned(snapshot);
   const auto by_id = [](const SocketRow& a, const SocketRow& b) { return a.id < b.id; };
   std::stable_sort(snapshot.clients.begin(), snapshot.clients.end(), by_id);
   std::stable_sort(snapshot.servers.begin(), snapshot.servers.end(), by_id);

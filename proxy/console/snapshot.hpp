@@ -34,6 +34,14 @@ struct SocketRow {
   bool close_needed = false;  ///< a server that is replaced once it is free
   bool busy = false;          ///< a request is under way
   bool replica = false;       ///< server connections: a borrowed reading one
+  std::string pinned_by;      ///< what keeps client and server together between transactions
+};
+
+/// A server connection that stays with its session, whoever lists it.
+struct PinnedServer {
+  std::uint64_t session = 0;
+  std::uint32_t backend_pid = 0;
+  std::string by;
 };
 
 struct PreparedRow {
@@ -109,7 +117,11 @@ struct ConfigRow {
 };
 
 /// Parts that have to be asked for, because they cost a visit to every worker.
-enum class Visit : std::uint8_t { kNone, kWorkers };
+enum class Visit : std::uint8_t {
+  kNone,
+  kSessions,    ///< of clients and servers
+  kStatements,  ///< what each client has prepared
+};
 
 struct Snapshot {
   std::int64_t now_us = 0;  ///< microseconds since 1970
@@ -117,6 +129,7 @@ struct Snapshot {
   std::uint16_t listen_port = 0;
   std::vector<SocketRow> clients;
   std::vector<SocketRow> servers;
+  std::vector<PinnedServer> pinned;
   std::vector<PreparedRow> prepared;
   std::vector<PoolRow> pools;
   std::vector<DatabaseRow> databases;

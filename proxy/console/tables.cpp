@@ -72,6 +72,7 @@ Row socket_row(const SocketRow& from, const Snapshot& snapshot, bool prefixed) {
   row.emplace_back(from.tenant);
   row.emplace_back(from.profile);
   row.push_back(number(from.worker));
+  row.emplace_back(from.pinned_by);
   return row;
 }
 
@@ -361,10 +362,23 @@ Visit visit_of(Verb verb) {
     case Verb::kShowDatabases:
     case Verb::kShowUsers:
     case Verb::kShowLists:
+      return Visit::kSessions;
     case Verb::kShowPrepared:
-      return Visit::kWorkers;
+      return Visit::kStatements;
     default:
       return Visit::kNone;
+  }
+}
+
+void mark_pinned(Snapshot& snapshot) {
+  // By the process at the server: of a session's two servers only the primary's can be pinned.
+  std::map<std::pair<std::uint64_t, std::uint32_t>, std::string_view> by_server;
+  for (const PinnedServer& pinned : snapshot.pinned) {
+    by_server.emplace(std::pair(pinned.session, pinned.backend_pid), pinned.by);
+  }
+  for (SocketRow& server : snapshot.servers) {
+    const auto found = by_server.find({server.id, server.remote_pid});
+    if (found != by_server.end()) server.pinned_by = found->second;
   }
 }
 

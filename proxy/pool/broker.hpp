@@ -88,8 +88,10 @@ class Broker {
                                 std::chrono::milliseconds timeout);
   [[nodiscard]] bool is_paused(std::string_view database) const;
 
-  /// New settings for every pool, after a reload.
-  void retune(const std::function<PoolSettings(const PoolKey&)>& settings_of);
+  /// New settings for every pool, after a reload: those for the client's login whose settings hold
+  /// now (PoolSettings::login), which is not the login on the server.
+  void retune(
+      const std::function<PoolSettings(const PoolKey&, const std::string& login)>& settings_of);
 
   // ---- Care, from one background coroutine
 

@@ -80,12 +80,13 @@ void Broker::reconnect(const std::function<bool(const PoolKey&)>& affected) {
   closed(moves);
 }
 
-void Broker::retune(const std::function<PoolSettings(const PoolKey&)>& settings_of) {
+void Broker::retune(
+    const std::function<PoolSettings(const PoolKey&, const std::string& login)>& settings_of) {
   Set::Moves moves;
   {
     const std::lock_guard lock(mutex_);
     for (auto& [key, pool] : pools_) {
-      pool->settings = settings_of(key);
+      pool->settings = settings_of(key, pool->settings.login);
       pool->database()->limit = pool->settings.max_db_connections;
       pool->user()->limit = pool->settings.max_user_connections;
     }

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <string>
 
 namespace postern::proxy {
 
@@ -13,6 +14,7 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 struct PoolSettings {
   using Millis = std::chrono::milliseconds;
 
+  std::string login;  ///< of the client whose keys these are
   std::size_t pool_size = 1;
   std::size_t min_pool_size = 0;      ///< kept open once the pool was used
   std::size_t reserve_pool_size = 0;  ///< beyond pool_size, for who waited `reserve_timeout`

@@ -195,6 +195,7 @@ Status on_completion(Session* session, ServerLink* link, const Completion& compl
     if (unit.execution->changes_names) --session->name_changes;
     end_execution(session, *unit.execution, success ? audit::State::kOk : audit::State::kCancelled);
   }
+  if (session->pooled && link == session->primary.get()) link->pins.set(session->state.pins());
   return ok();
 }
 

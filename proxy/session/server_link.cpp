@@ -13,6 +13,7 @@ ServerLink::ServerLink(WorkerContext* context, std::unique_ptr<Transport> transp
     : stopped(context->worker->executor()),
       drained(context->worker->executor()),
       cancels_done(context->worker->executor()),
+      pins(&context->runtime->metrics),
       memories_(&context->link_memories),
       memory_(memories_->take()),
       transport_(std::move(transport)),

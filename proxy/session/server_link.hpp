@@ -13,6 +13,7 @@
 #include "proxy/net/event.hpp"
 #include "proxy/pool/broker.hpp"
 #include "proxy/session/link_memory.hpp"
+#include "proxy/session/pins.hpp"
 #include "proxy/session/statistics.hpp"
 
 namespace postern::proxy {
@@ -120,6 +121,7 @@ class ServerLink {
   unsigned cancels = 0;
   Event cancels_done;
   SessionStatistics* statistics = nullptr;  ///< of the session that holds the link
+  CountedPins pins;                         ///< why it stays with that session
 
   /// Nothing is owed, and nothing was received that nobody looked at.
   [[nodiscard]] bool quiet() const {

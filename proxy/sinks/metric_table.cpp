@@ -47,6 +47,8 @@ constexpr MetricRow kMetrics[] = {
     {"postern_pool_open", kGauge, "node,database,user", "Server connections open or being opened"},
     {"postern_pool_idle", kGauge, "node,database,user", "Server connections nobody uses"},
     {"postern_pool_waiting", kGauge, "node,database,user", "Clients waiting for one"},
+    {"postern_pinned_servers", kGauge, "reason",
+     "Server connections that stay with a client between its transactions, by what keeps them"},
     {"postern_servers_opened_total", kCounter, "", "Server connections opened"},
     {"postern_servers_closed_total", kCounter, "", "Server connections closed"},
     {"postern_cancels_total", kCounter, "", "Cancel requests passed on to servers"},

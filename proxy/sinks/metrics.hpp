@@ -80,6 +80,9 @@ class ClassCounter {
   std::map<std::string, std::uint64_t> counts_;
 };
 
+/// What may keep a server connection with its session (session/pins.hpp).
+inline constexpr std::size_t kPinReasons = 6;
+
 struct Metrics {
   ClassCounter server_errors;
   Gauge clients;  ///< connected clients, logged in or not
@@ -104,6 +107,7 @@ struct Metrics {
   Counter audit_failures;
   Counter servers_opened;
   Counter servers_closed;
+  std::array<Gauge, kPinReasons> pinned;  ///< server connections kept, each by all its reasons
   Counter cancels;
   Counter peer_cancels;  ///< one for each instance asked
   Counter analysis_hits;

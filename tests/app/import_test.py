@@ -122,6 +122,41 @@ class Import(unittest.TestCase):
         self.assertEqual(main["auth"], {"method": "trust"})
         self.assertEqual(main["admin"]["admin_users"], ["anybody"])
 
+    def test_defaults_of_pgbouncer_hold_where_the_file_names_no_others(self):
+        done = self.run_import(SMALL, USERS)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        main, _ = self.result()
+        limits = main["limits"]
+        self.assertEqual((limits["login_timeout"], limits["pool_timeout"],
+                          limits["server_login_retry"]), ("60000ms", "120000ms", "15000ms"))
+        self.assertEqual(main["cluster"]["main"]["connect_timeout"], "15000ms")
+        self.assertEqual(main["listen"]["unix_socket_dir"], "/tmp")
+        self.assertIn("unix_socket_dir is not set", done.stdout)
+        done = self.run_import(SMALL + "query_wait_timeout = 7\nclient_login_timeout = 8\n"
+                               "server_connect_timeout = 9\nserver_login_retry = 10\n"
+                               "unix_socket_dir =\n", USERS, "--force")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        main, _ = self.result()
+        limits = main["limits"]
+        self.assertEqual((limits["login_timeout"], limits["pool_timeout"],
+                          limits["server_login_retry"]), ("8000ms", "7000ms", "10000ms"))
+        self.assertEqual(main["cluster"]["main"]["connect_timeout"], "9000ms")
+        self.assertNotIn("unix_socket_dir", main["listen"])
+
+    def test_the_rest_has_the_same_default_here(self):
+        """By the pages of both: what neither file says must mean the same."""
+        same = {"client_idle_timeout": "0", "idle_transaction_timeout": "0", "listen_port": "6432",
+                "max_db_connections": "0", "max_user_connections": "0", "min_pool_size": "0",
+                "query_timeout": "0", "reserve_pool_size": "0", "reserve_pool_timeout": "5s",
+                "server_idle_timeout": "10m", "server_lifetime": "1h", "stats_period": "1m",
+                "so_reuseport": "false", "unix_socket_mode": "0777"}
+        names = {"client_idle_timeout": "idle_timeout", "listen_port": "port"}
+        page = (pathlib.Path(__file__).resolve().parents[2] / "docs/config.md").read_text()
+        for key, value in same.items():
+            name = names.get(key, key)
+            found = re.findall(rf'^\| `{name}` \| [^|]+\| `"?([^`"]*)"?` \|', page, re.M)
+            self.assertIn(value, found, key)
+
     def test_trust_beyond_loopback_becomes_scram(self):
         done = self.run_import(SMALL + "auth_type = any\nlisten_addr = 10.1.2.3, 10.1.2.4\n", USERS)
         self.assertEqual(done.returncode, 0, done.stderr)

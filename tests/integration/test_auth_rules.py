@@ -112,10 +112,12 @@ class RulesTest(AuthTest):
         wrong = self.dsn(self.postern, "clear", "wrong")
         self.assertIn("authentication failed", self.refusal(wrong, sslmode="require"))
 
-    def test_md5_where_a_rule_names_it(self) -> None:
-        self.assertEqual(self.whoami(self.dsn(self.postern, "old")), "old")
-        told = self.refusal(self.dsn(self.postern, "old", "wrong"))
-        self.assertIn("authentication failed", told)
+    def test_md5_where_a_rule_names_it_over_tls_only(self) -> None:
+        dsn = self.dsn(self.postern, "old")
+        self.assertEqual(self.whoami(dsn, sslmode="require"), "old")
+        self.assertIn("md5 is taken over TLS only", self.refusal(dsn))
+        wrong = self.dsn(self.postern, "old", "wrong")
+        self.assertIn("authentication failed", self.refusal(wrong, sslmode="require"))
 
     def test_no_rule_no_login(self) -> None:
         self.assertEqual(self.whoami(self.dsn(self.postern, "erin")), "erin")

@@ -266,6 +266,66 @@ class ActionsTest(ConsoleTest):
                    "the end of the statement", 5)  # fmt: skip
 
 
+class PinnedTest(ConsoleTest):
+    """Who keeps a server connection through transaction pooling is told, and why."""
+
+    @classmethod
+    def toml(cls, ports: Ports) -> str:
+        return super().toml(ports) + (
+            f'[database.pooled]\ncluster = "main"\nuser = "{APP}"\nupstream = "{DATABASE}"\n'
+            'password_file = "app.password"\npool_mode = "transaction"\n'
+        )
+
+    def pinned_by(self, application: str) -> list[object]:
+        """Of a client, then of its server connections."""
+        mine = [row for row in self.show("CLIENTS") if row["application_name"] == application]
+        found = [row["pinned_by"] for row in mine]
+        for row in self.show("SERVERS"):
+            if row["id"] in [client["id"] for client in mine]:
+                found.append(row["pinned_by"])
+        return found
+
+    def counted(self, reason: str) -> int:
+        found = re.search(rf'postern_pinned_servers{{reason="{reason}"}} (\d+)',
+                          self.get("/metrics")[1])  # fmt: skip
+        return int(found[1]) if found else -1
+
+    def test_reasons_come_and_go(self) -> None:
+        client = self.connect(self.client(dbname="pooled", application="keeper"))
+        client.execute("SELECT 1")
+        self.assertEqual(self.pinned_by("keeper"), [""])
+        for take, give, reason in (
+            ("CREATE TEMP TABLE mine (n int)", "DROP TABLE mine", "temporary objects"),
+            ("SELECT pg_advisory_lock(7)", "SELECT pg_advisory_unlock(7)", "advisory locks"),
+            ("LISTEN news", "UNLISTEN *", "LISTEN"),
+            ("DECLARE c CURSOR WITH HOLD FOR SELECT 1", "CLOSE c", "cursors WITH HOLD"),
+            ("PREPARE p AS SELECT 1", "DEALLOCATE p", "PREPARE"),
+        ):
+            with self.subTest(reason):
+                client.execute(take)
+                wait_until(lambda: self.pinned_by("keeper") == [reason] * 2, reason, 5)
+                self.assertEqual(self.counted(reason), 1)
+                client.execute(give)
+                wait_until(lambda: self.pinned_by("keeper") == [""], "no reason", 5)
+                self.assertEqual(self.counted(reason), 0)
+
+    def test_several_reasons_end_with_the_client(self) -> None:
+        client = self.connect(self.client(dbname="pooled", application="leaver"))
+        client.execute("LISTEN news")
+        client.execute(f"SET SESSION AUTHORIZATION {APP}")
+        both = "LISTEN, not followed"
+        wait_until(lambda: self.pinned_by("leaver") == [both] * 2, both, 5)
+        self.assertEqual((self.counted("LISTEN"), self.counted("not followed")), (1, 1))
+        client.close()
+        wait_until(lambda: self.counted("LISTEN") == 0, "the end of the connection", 5)
+        self.assertEqual(self.counted("not followed"), 0)
+
+    def test_session_pooling_pins_nothing(self) -> None:
+        client = self.connect(self.client(application="session"))
+        client.execute("LISTEN news")
+        self.assertEqual(self.pinned_by("session"), [""] * 2)
+
+
 class MetricsTest(ConsoleTest):
     def test_every_sample_belongs_to_the_page(self) -> None:
         client = self.connect(self.client(dbname=TWIN))

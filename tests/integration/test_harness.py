@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import tomllib
 import unittest
 from pathlib import Path
@@ -165,3 +166,26 @@ class TeardownTest(unittest.TestCase):
                 if which is signal.SIGKILL:
                     subprocess.run(["rm", "-rf", "--", str(folder)], check=True)
                 self.assertFalse(folder.exists())
+
+
+class SanitizerTest(unittest.TestCase):
+    def run_one(self, **env: str) -> subprocess.CompletedProcess[str]:
+        run = Path(__file__).with_name("run")
+        return subprocess.run(
+            [sys.executable, str(run), "SanitizerTest.test_nothing"],
+            env={**os.environ, **env}, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    def test_nothing(self) -> None:
+        """What the other one runs."""
+
+    def test_a_report_fails_the_run(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            clean = self.run_one(SANITIZER_REPORTS=folder)
+            self.assertEqual((clean.returncode, clean.stdout.splitlines()[-1]),
+                             (0, "1 passed, 0 failed"))  # fmt: skip
+            (Path(folder) / "report.4711").write_text("==4711==ERROR: heap-use-after-free")
+            failed = self.run_one(SANITIZER_REPORTS=folder)
+        self.assertEqual((failed.returncode, failed.stdout.splitlines()[-1]),
+                         (1, "0 passed, 1 failed"))  # fmt: skip
+        self.assertIn("heap-use-after-free", failed.stderr)

@@ -8,6 +8,7 @@ import secrets
 import shutil
 import socket
 import ssl
+import urllib.request
 
 import psycopg
 
@@ -41,6 +42,30 @@ class ReloadTest(ReloadBase):
             connect(self.dsn())
         self.assertIn("too many clients", str(caught.exception))
         self.assertEqual(kept.execute("SELECT 1").fetchone(), (1,))
+
+    def test_pool_keeps_the_size_of_its_login(self) -> None:
+        """At the server it is another login, which the users file does not have."""
+        def size() -> str:
+            url = f"http://127.0.0.1:{self.own.ports.admin}/metrics"
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                text = answer.read().decode()
+            labels = f'database="{DATABASE}",user="{APP}"'
+            found = re.search(rf"postern_pool_size{{.*{labels}}} (\d+)", text)
+            return found[1] if found else ""
+
+        def users(pool_size: int) -> None:
+            self.own.write("users.toml", f'[user.{CLIENT}]\npassword = '
+                           f'"{self.passwords[CLIENT]}"\npool_size = {pool_size}\n')  # fmt: skip
+
+        users(3)
+        self.hup()
+        self.open().execute("SELECT 1")
+        self.assertEqual(size(), "3")
+        self.reload(lambda text: text.replace("[limits]", "[limits]\nmax_clients = 50"))
+        self.assertEqual(size(), "3")
+        users(4)
+        self.hup()
+        self.assertEqual(size(), "4")
 
     def test_key_that_needs_a_restart_is_named_and_left(self) -> None:
         line = self.reload(lambda text: text.replace("workers = 2", "workers = 1"))

@@ -227,7 +227,7 @@ TEST_CASE("a password in clear is taken inside TLS only") {
   check_failed(unknown, pst::kAuthFailed);
 }
 
-TEST_CASE("md5 against the stored hash, with a fresh salt") {
+TEST_CASE("md5 against the stored hash, with a fresh salt, inside TLS only") {
   // md5("pwalice"), from md5sum.
   const auto hash = md5_hash(openssl_md5, "pw", "alice");
   REQUIRE(hash);
@@ -236,7 +236,10 @@ TEST_CASE("md5 against the stored hash, with a fresh salt") {
   CHECK_FALSE(is_md5_hash(Bytes("md5") + Bytes(32, 'G')));
   for (const auto& [password, known, good] :
        {std::tuple{"pw", true, true}, {"px", true, false}, {"pw", false, false}}) {
-    Driver d;
+    Driver d(TlsPolicy::kOffer);
+    d.feed(ssl_request());
+    d.take();
+    d.login.tls_established();
     d.feed(startup());
     d.answer(Md5User{known ? hash->clone() : Secret()});
     const Bytes asked = d.take();
@@ -249,6 +252,10 @@ TEST_CASE("md5 against the stored hash, with a fresh salt") {
     CHECK((kind == Kind::kAuthenticated) == good);
     if (!good) check_failed(d, pst::kAuthFailed);
   }
+  Driver plain;
+  plain.feed(startup());
+  plain.answer(Md5User{hash->clone()});
+  check_failed(plain, pst::kMd5NeedsTls);
 }
 
 TEST_CASE("a rejected user gets the caller's error, as FATAL") {

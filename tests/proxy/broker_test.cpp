@@ -343,7 +343,21 @@ TEST_CASE("reports name every connection and count what was done") {
   CHECK(broker.database_caps()[0].used == 1);
   CHECK(broker.stats()[0].cl_active == 1);
   CHECK(broker.stats()[0].opened == 1);
-  broker.retune([](const PoolKey&) { return PoolSettings{}; });
+  broker.retune([](const PoolKey&, const std::string&) { return PoolSettings{}; });
   CHECK(broker.stats()[0].size == 1);
   CHECK(broker.database_caps()[0].limit == 0);
+}
+
+TEST_CASE("a pool is retuned for the login whose settings it has, not for the server's") {
+  Broker broker;
+  Broker::Request wanted = request("svc");
+  wanted.login = "app";
+  const PoolHandle handle = broker.handle(nullptr, wanted);
+  std::vector<std::string> asked;
+  broker.retune([&](const PoolKey& key, const std::string& login) {
+    CHECK(key.user == "svc");
+    asked.push_back(login);
+    return PoolSettings{};
+  });
+  CHECK(asked == std::vector<std::string>{"app"});
 }

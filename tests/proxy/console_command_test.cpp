@@ -203,3 +203,13 @@ TEST_CASE("the operating guide knows every command") {
     CHECK(page.find("`" + std::string(row.words)) != std::string::npos);
   }
 }
+
+TEST_CASE("what clients have prepared is gathered for the one table that shows it") {
+  for (const CommandRow& row : command_rows()) {
+    CAPTURE(row.words);
+    CHECK((visit_of(row.verb) == Visit::kStatements) == (row.verb == Verb::kShowPrepared));
+  }
+  for (const Verb verb : {Verb::kShowPools, Verb::kShowClients, Verb::kShowLists}) {
+    CHECK(visit_of(verb) == Visit::kSessions);
+  }
+}
