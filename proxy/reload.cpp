@@ -236,7 +236,7 @@ void Reloader::adopt(Candidate next, const config::Difference& difference) {
     const Database* database = runtime_->databases.find(key.database);
     const config::DatabaseOptions unserved;
     return pool_settings(now.limits, database != nullptr ? database->options() : unserved,
-                         runtime_->users.options(login));
+                         runtime_->users.options(login), login);
   });
   for (WorkerContext* context : contexts_) wake_sessions(context);
 }

@@ -11,10 +11,10 @@ std::uint32_t first_given(std::uint32_t own, std::uint32_t above) {
 }  // namespace
 
 PoolSettings pool_settings(const config::LimitsOptions& limits,
-                           const config::DatabaseOptions& database, const LoginOptions& login) {
-  const config::UserOptions& user = login;
+                           const config::DatabaseOptions& database, const config::UserOptions& user,
+                           const std::string& login) {
   PoolSettings settings;
-  settings.login = login.login;
+  settings.login = login;
   settings.pool_size = first_given(user.pool_size, database.pool_size);
   settings.min_pool_size = database.min_pool_size;
   settings.reserve_pool_size = database.reserve_pool_size;

@@ -4,13 +4,14 @@
 
 #include "config/options.hpp"
 #include "proxy/pool/broker.hpp"
-#include "proxy/pool/login_options.hpp"
 #include "proxy/pool/pool_settings.hpp"
 
 namespace postern::proxy {
 
+/// For clients of this login, whose options `user` are.
 PoolSettings pool_settings(const config::LimitsOptions& limits,
-                           const config::DatabaseOptions& database, const LoginOptions& login);
+                           const config::DatabaseOptions& database, const config::UserOptions& user,
+                           const std::string& login);
 
 /// pool_timeout and query_wait_notify; nobody to tell yet.
 WaitLimits wait_limits(const config::LimitsOptions& limits);

@@ -143,9 +143,10 @@ namespace {
 
 PoolHandle find_pool(Session* session, const Endpoint& node) {
   Broker::Request request;
+  const std::string& login = session->identity.login;
   static_cast<PoolSettings&>(request) =
       pool_settings(session->config().limits, session->database->options(),
-                    session->runtime().users.options(session->identity.login));
+                    session->runtime().users.options(login), login);
   // By the name clients use: two sections of one upstream database have each their own size.
   request.key = {node.text(), session->database->name(), session->identity.upstream_user};
   request.identity = session->identity.pool_identity;

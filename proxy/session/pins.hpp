@@ -24,6 +24,7 @@ inline constexpr std::array<PinWord, kPinReasons> kPinWords = {{
     {Pin::kCursor, "cursors WITH HOLD"},
     {Pin::kPrepared, "PREPARE"},
     {Pin::kUnfollowed, "not followed"},
+    {Pin::kIdleLimit, "idle_session_timeout"},
 }};
 
 /// "temporary objects, LISTEN"; empty where nothing pins.

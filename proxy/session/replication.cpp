@@ -108,8 +108,8 @@ std::shared_ptr<Execution> opaque_execution(Session* session) {
 Status permit_replication(Session* session) {
   const config::Config& config = session->config();
   const Identity& who = session->identity;
-  const config::UserOptions& user = session->runtime().users.options(who.login);
-  const bool permitted = user.replication || who.rule_replication;
+  const bool permitted =
+      session->runtime().users.options(who.login).replication || who.rule_replication;
   if (!permitted) return make_error(pst::kReplicationRefused, "\"" + who.login + "\"");
   const std::string& database = session->database->name();
   // PostgreSQL serves BASE_BACKUP and physical streams on logical connections too: either kind

@@ -72,10 +72,10 @@ std::optional<protocol::StoredPassword> UserDirectory::stored(const std::string&
   return protocol::StoredPassword{it->second.scram, it->second.md5.clone()};
 }
 
-LoginOptions UserDirectory::options(const std::string& user) const {
+const config::UserOptions& UserDirectory::options(const std::string& user) const {
   const auto table = table_.load();
   const auto it = table->entries.find(user);
-  return {user, it == table->entries.end() ? &stranger_ : it->second.options};
+  return it == table->entries.end() ? stranger_ : *it->second.options;
 }
 
 std::shared_ptr<const Secret> UserDirectory::password(const std::string& user) const {

@@ -9,7 +9,6 @@
 
 #include "config/options.hpp"
 #include "protocol/password.hpp"
-#include "proxy/pool/login_options.hpp"
 
 namespace postern::proxy {
 
@@ -30,7 +29,7 @@ class UserDirectory {
   [[nodiscard]] std::optional<protocol::StoredPassword> stored(const std::string& user) const;
   [[nodiscard]] bool lists(const std::string& user) const;
   /// Options of a user, or of nobody in particular where strangers are admitted.
-  [[nodiscard]] LoginOptions options(const std::string& user) const;
+  [[nodiscard]] const config::UserOptions& options(const std::string& user) const;
   /// Password for logging in upstream in the user's own name; null where only a secret is known.
   [[nodiscard]] std::shared_ptr<const Secret> password(const std::string& user) const;
 

@@ -81,7 +81,7 @@ class ClassCounter {
 };
 
 /// What may keep a server connection with its session (session/pins.hpp).
-inline constexpr std::size_t kPinReasons = 6;
+inline constexpr std::size_t kPinReasons = 7;
 
 struct Metrics {
   ClassCounter server_errors;

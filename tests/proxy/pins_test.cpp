@@ -12,6 +12,7 @@ TEST_CASE("pins are worded in one order") {
   CHECK(pin_text(Pin::kNone).empty());
   CHECK(pin_text(Pin::kListen) == "LISTEN");
   CHECK(pin_text(Pin::kUnfollowed | Pin::kTemporary) == "temporary objects, not followed");
+  CHECK(pin_text(Pin::kIdleLimit) == "idle_session_timeout");
 }
 
 TEST_CASE("the gauges follow what pins a connection, and its end") {

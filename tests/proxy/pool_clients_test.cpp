@@ -97,15 +97,15 @@ TEST_CASE("the login's keys go before the database's, these before the limits") 
   limits.max_user_connections = 40;
   limits.max_user_client_connections = 30;
   database.pool_size = 9;
-  CHECK(pool_settings(limits, database, {"app", &user}).pool_size == 9);
-  CHECK(pool_settings(limits, database, {"app", &user}).max_db_connections == 50);
+  CHECK(pool_settings(limits, database, user, "app").pool_size == 9);
+  CHECK(pool_settings(limits, database, user, "app").max_db_connections == 50);
   CHECK(client_limits(limits, database, user).database == 0);
   CHECK(client_limits(limits, database, user).login == 30);
   user.pool_size = 3;
   user.max_user_connections = 4;
   database.max_db_connections = 5;
   database.max_db_client_connections = 6;
-  const PoolSettings settings = pool_settings(limits, database, {"app", &user});
+  const PoolSettings settings = pool_settings(limits, database, user, "app");
   CHECK(settings.login == "app");
   CHECK(settings.pool_size == 3);
   CHECK(settings.max_db_connections == 5);
