@@ -20,6 +20,7 @@ key_file = "/etc/key.pem"
 [cluster.main]
 nodes = ["10.0.0.1:5432", "[fe80::1]:5433"]
 connect_timeout = "2s"
+unacknowledged_timeout = "2s"
 [cluster.main.tls]
 mode = "verify-full"
 ca_file = "ca.pem"
@@ -145,6 +146,7 @@ upstream_user = "reader"
   CHECK(c.listen.tls.key_file.path == "/etc/key.pem");
   CHECK(c.clusters.at("main").nodes[1] == HostPort{"fe80::1", 5433});
   CHECK(c.clusters.at("main").connect_timeout == Millis(2000));
+  CHECK(c.clusters.at("main").unacknowledged_timeout == Millis(2000));
   CHECK(c.clusters.at("main").tls.mode == UpstreamTlsMode::kVerifyFull);
   const DatabaseOptions& shop = c.databases.at("shop");
   CHECK(shop.password.reveal() == "from file");
@@ -173,7 +175,7 @@ upstream_user = "reader"
   CHECK(c.log.format == LogFormat::kJson);
   CHECK(c.users.at("web").tenants.any);
   CHECK(c.users.at("acme").tenant.text() == "acme");
-  CHECK(c.origins.at("database.shop.pool_size").line == 21);
+  CHECK(c.origins.at("database.shop.pool_size").line == 22);
   CHECK(startup_warnings(c).empty());
 }
 
