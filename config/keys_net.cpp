@@ -63,7 +63,8 @@ KeyRows keys_of(ClusterOptions& o) {
   return {
       {"nodes", HostPortsKey{&o.nodes}, kYes,
        "servers that hold the same data, as \"host:port\" or \"/socket/folder:port\"; which is the "
-       "primary is detected",
+       "primary is watched with [service]; without it nodes are logged in to in turn until one is "
+       "no standby, the one last found so first",
        kRequired},
       {"connect_timeout", DurationKey{&o.connect_timeout, Millis(1), Millis(600'000)}, kYes,
        "longest wait for a connection, its TLS and its login"},

@@ -1,4 +1,6 @@
 // What a good configuration becomes.
+#include <algorithm>
+
 #include <doctest/doctest.h>
 
 #include "base/codes/config.hpp"
@@ -276,4 +278,24 @@ TEST_CASE("one warning for each protection that is off or weak") {
   CHECK(lines[3].starts_with("[tenant]"));
   CHECK(lines[4].starts_with("no [[column]]"));
   CHECK(lines[5].find("anchor_file") != std::string::npos);
+}
+
+TEST_CASE("several nodes without [service] are warned of") {
+  const std::string nodes = "nodes = ['a:1', 'b:1']";
+  std::string text(kBase);
+  const std::size_t at = text.find("nodes");
+  text.replace(at, text.find('\n', at) - at, nodes);
+  const Folder folder;
+  const auto warned = [&](const std::string& toml) {
+    const auto report = load_text(folder, toml);
+    CAPTURE(messages(report));
+    REQUIRE(report.errors.empty());
+    const auto lines = startup_warnings(report.config);
+    return std::any_of(lines.begin(), lines.end(), [](const std::string& line) {
+      return line.starts_with("[cluster.main] has several nodes");
+    });
+  };
+  CHECK(warned(text));
+  CHECK_FALSE(warned(text + "[service]\nuser='s'\n"));
+  CHECK_FALSE(warned(std::string(kBase)));
 }
