@@ -63,10 +63,15 @@ KeyRows keys_of(ClusterOptions& o) {
   return {
       {"nodes", HostPortsKey{&o.nodes}, kYes,
        "servers that hold the same data, as \"host:port\" or \"/socket/folder:port\"; which is the "
-       "primary is detected",
+       "primary is watched with [service]; without it nodes are logged in to in turn until one is "
+       "no standby, the one last found so first",
        kRequired},
       {"connect_timeout", DurationKey{&o.connect_timeout, Millis(1), Millis(600'000)}, kYes,
        "longest wait for a connection, its TLS and its login"},
+      {"unacknowledged_timeout",
+       DurationKey{&o.unacknowledged_timeout, Millis(2'000), Millis(3'600'000)}, kYes,
+       "time without any answer of a server's host to what was sent to it after which the "
+       "connection is closed; a server that is busy does not count, its host answers"},
       {"allow_md5", choice(o.allow_md5, kWeakAuth), kYes,
        "whether a server that asks for md5 is answered; `tls`: only where the connection is "
        "encrypted"},

@@ -106,6 +106,7 @@ struct UpstreamTlsOptions {
 struct ClusterOptions {
   std::vector<HostPort> nodes;
   Millis connect_timeout{5'000};
+  Millis unacknowledged_timeout{30'000};  ///< what was sent, by the server's host
   WeakAuth allow_md5 = WeakAuth::kNever;
   WeakAuth allow_cleartext = WeakAuth::kNever;
   ServerProtocol protocol = ServerProtocol::k30;

@@ -21,6 +21,11 @@ void warn_about_transport(const Config& config, Lines& out) {
     } else if (cluster.tls.mode == UpstreamTlsMode::kAllow) {
       out.push_back(section + " mode \"allow\" prefers clear text");
     }
+    if (cluster.nodes.size() > 1 && !config.service) {
+      out.push_back("[cluster." + name +
+                    "] has several nodes and [service] is absent: roles are not watched, the "
+                    "primary is found by logging in");
+    }
     if (cluster.allow_cleartext == WeakAuth::kAlways) {
       out.push_back("[cluster." + name + "] allow_cleartext is \"always\": passwords can be read");
     }

@@ -96,6 +96,12 @@ Task<int> connect_one(Attempt* attempt, Address address) {
   co_return failure.value();
 }
 
+/// Each address gets its share of what is left, so that one that is dead costs no other its turn.
+SteadyClock::time_point share_end(SteadyClock::time_point end, std::size_t addresses_left) {
+  const auto now = SteadyClock::now();
+  return now + (end - now) / static_cast<std::int64_t>(addresses_left);
+}
+
 Result<Transport> hand_out(Attempt& attempt, const Endpoint& endpoint) {
   boost::system::error_code error;
   UniqueFd fd(attempt.socket.release(error));
@@ -113,17 +119,25 @@ Task<Result<Transport>> connect(Worker* worker, Endpoint endpoint,
                                 std::chrono::milliseconds timeout) {
   Attempt attempt(worker->executor());
   Deadline deadline(worker->deadlines(), &Attempt::expire, &attempt);
-  deadline.arm(SteadyClock::now() + timeout);
+  const auto end = SteadyClock::now() + timeout;
+  deadline.arm(end);
   const Result<std::vector<Address>> addresses = co_await resolve(&attempt, endpoint);
   if (!addresses) co_return addresses.error();
   if (deadline.expired()) co_return make_error(pst::kConnectTimeout, endpoint.text());
-  int error = 0;
-  for (const Address& address : *addresses) {
-    error = co_await connect_one(&attempt, address);
-    if (deadline.expired()) co_return make_error(pst::kConnectTimeout, endpoint.text());
-    if (error == 0) co_return hand_out(attempt, endpoint);
+  Error last = make_error(pst::kConnectTimeout, endpoint.text());
+  for (std::size_t left = addresses->size(); left > 0 && SteadyClock::now() < end; --left) {
+    deadline.arm(share_end(end, left));
+    const Address address = (*addresses)[addresses->size() - left];
+    const int error = co_await connect_one(&attempt, address);
+    if (deadline.expired()) {
+      last = make_error(pst::kConnectTimeout, endpoint.text());
+    } else if (error == 0) {
+      co_return hand_out(attempt, endpoint);
+    } else {
+      last = make_error(pst::kConnectFailed, endpoint.text() + ": " + errno_text(error));
+    }
   }
-  co_return make_error(pst::kConnectFailed, endpoint.text() + ": " + errno_text(error));
+  co_return last;
 }
 
 }  // namespace postern::proxy

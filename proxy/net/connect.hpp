@@ -10,10 +10,11 @@
 
 namespace postern::proxy {
 
-/// Connects to a host and port (every address in the resolver's order) or a unix socket, within
-/// `timeout` altogether, rounded up to Worker::kTick. Runs on `worker`'s thread; the worker
-/// outlives it. kResolveFailed, kConnectFailed (the last address's reason), kConnectTimeout.
-/// Numeric addresses never reach the resolver.
+/// Connects to a host and port (every address in the resolver's order, each within an equal share
+/// of the time that is left) or a unix socket, within `timeout` altogether, rounded up to
+/// Worker::kTick. Runs on `worker`'s thread; the worker outlives it. kResolveFailed, kConnectFailed
+/// (the last address's reason), kConnectTimeout (it gave none in time). Numeric addresses never
+/// reach the resolver.
 Task<Result<Transport>> connect(Worker* worker, Endpoint endpoint,
                                 std::chrono::milliseconds timeout);
 

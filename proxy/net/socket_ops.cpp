@@ -91,6 +91,19 @@ bool stream_ended(int fd) noexcept {
   return ::poll(&asked, 1, 0) > 0 && (asked.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
+Acknowledgement acknowledgement(int fd) noexcept {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return {};
+  // A host whose program reads nothing answers what is sent to it, and yet acknowledges none of it:
+  // then what is outstanding was sent before the last answer, and is repeated ever less often.
+  const bool unanswered =
+      info.tcpi_unacked > 0 && info.tcpi_last_ack_recv > info.tcpi_last_data_sent;
+  // Probes are no data; answered ones are no longer counted.
+  const bool outstanding = unanswered || info.tcpi_probes > 0;
+  return {outstanding, std::chrono::milliseconds(info.tcpi_last_ack_recv)};
+}
+
 void tune_stream(int fd) noexcept {
   set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);

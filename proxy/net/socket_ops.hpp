@@ -1,6 +1,7 @@
 // Non-blocking socket calls as values, free of Asio.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -17,6 +18,9 @@ inline constexpr std::size_t kMaxGather = 64;
 inline constexpr int kKeepAliveIdleSeconds = 60;
 inline constexpr int kKeepAliveIntervalSeconds = 10;
 inline constexpr int kKeepAliveProbes = 6;
+/// After which keepalive gives up a peer that nothing is heard of.
+inline constexpr std::chrono::seconds kKeepAlivePatience{
+    kKeepAliveIdleSeconds + kKeepAliveIntervalSeconds * kKeepAliveProbes};
 
 /// What one non-blocking call did.
 struct IoStep {
@@ -41,6 +45,14 @@ enum class IdleState : std::uint8_t { kQuiet, kHasInput, kGone };
 IdleState peek_idle(int fd) noexcept;
 /// The peer ended its direction or the connection broke, also where unread bytes are left.
 bool stream_ended(int fd) noexcept;
+
+/// What the host of a peer, not the peer, has to say to what was sent.
+struct Acknowledgement {
+  bool outstanding = false;            ///< something sent, or a probe, was not answered yet
+  std::chrono::milliseconds heard{0};  ///< since its last answer to anything
+};
+/// Nothing is outstanding where the connection is no TCP.
+Acknowledgement acknowledgement(int fd) noexcept;
 
 /// TCP_NODELAY and keepalive; no effect on unix sockets.
 void tune_stream(int fd) noexcept;

@@ -111,6 +111,8 @@ class Transport {
   /// The same by what the event loop has heard up to its last turn; a system call only where that
   /// is in doubt.
   [[nodiscard]] IdleState glance();
+  /// What the peer's host acknowledged of what was written.
+  [[nodiscard]] Acknowledgement acknowledgement() const { return proxy::acknowledgement(fd()); }
   /// The peer sends nothing more, though what it sent before may still be unread.
   [[nodiscard]] bool peer_ended() const { return !is_open() || stream_ended(fd()); }
 

@@ -71,6 +71,7 @@ UpstreamTarget Cluster::target(const Endpoint& node) const {
   UpstreamTarget target;
   target.endpoint = node;
   target.timeout = options_->connect_timeout;
+  target.patience = options_->unacknowledged_timeout;
   target.md5 = weak_method(options_->allow_md5);
   target.cleartext = weak_method(options_->allow_cleartext);
   target.minor = options_->protocol == config::ServerProtocol::k32 ? 2 : 0;
@@ -80,14 +81,38 @@ UpstreamTarget Cluster::target(const Endpoint& node) const {
   return target;
 }
 
+std::optional<std::size_t> Cluster::likely_primary(const ClusterState& seen) const {
+  const std::size_t writable = writable_.load(std::memory_order_relaxed);
+  std::optional<std::size_t> first;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const NodeRole role = seen.nodes[i].role;
+    if (role == NodeRole::kPrimary) return i;
+    if (role == NodeRole::kUnknown && (!first || i == writable)) first = i;
+  }
+  return first;
+}
+
 std::vector<Endpoint> Cluster::primary_candidates() const {
   const auto seen = state();
-  std::vector<Endpoint> unknown;
+  const auto likely = likely_primary(*seen);
+  if (!likely) return nodes_;
+  std::vector<Endpoint> candidates{nodes_[*likely]};
+  if (seen->nodes[*likely].role == NodeRole::kPrimary) return candidates;
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    if (seen->nodes[i].role == NodeRole::kPrimary) return {nodes_[i]};
-    if (seen->nodes[i].role == NodeRole::kUnknown) unknown.push_back(nodes_[i]);
+    if (i != *likely && seen->nodes[i].role == NodeRole::kUnknown) candidates.push_back(nodes_[i]);
   }
-  return unknown.empty() ? nodes_ : unknown;
+  return candidates;
+}
+
+void Cluster::found(const Endpoint& node, bool writable) {
+  const auto it = std::find(nodes_.begin(), nodes_.end(), node);
+  if (it == nodes_.end()) return;
+  auto index = static_cast<std::size_t>(it - nodes_.begin());
+  if (writable) {
+    writable_.store(index, std::memory_order_relaxed);
+  } else {
+    writable_.compare_exchange_strong(index, kNone, std::memory_order_relaxed);
+  }
 }
 
 std::shared_ptr<const FreshSession> Database::fresh_session(const std::string& user) const {

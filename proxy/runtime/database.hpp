@@ -2,9 +2,12 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -35,8 +38,15 @@ class Cluster {
   [[nodiscard]] const config::ClusterOptions& options() const { return *options_; }
   /// A target with this cluster's TLS and timeouts; database, user, password are the caller's.
   [[nodiscard]] UpstreamTarget target(const Endpoint& node) const;
-  /// The primary as last seen; where roles are still unknown, the nodes that may be it.
+  /// The primary as last seen; where roles are still unknown, the nodes that may be it, the one
+  /// last found writable first.
   [[nodiscard]] std::vector<Endpoint> primary_candidates() const;
+  /// The first of them by its place in nodes(); nullopt: every node is known to be none.
+  [[nodiscard]] std::optional<std::size_t> likely_primary() const {
+    return likely_primary(*state());
+  }
+  /// What a login at a node showed, for while roles are unknown. Any thread.
+  void found(const Endpoint& node, bool writable);
 
   /// Latest state of the nodes; any thread. Initially every role is unknown.
   [[nodiscard]] std::shared_ptr<const ClusterState> state() const { return state_.load(); }
@@ -46,11 +56,15 @@ class Cluster {
 
  private:
   Cluster() = default;
+  [[nodiscard]] std::optional<std::size_t> likely_primary(const ClusterState& seen) const;
+
   std::string name_;
   const config::ClusterOptions* options_ = nullptr;
   std::vector<Endpoint> nodes_;
   std::shared_ptr<const TlsContext> tls_;
   std::atomic<std::shared_ptr<const ClusterState>> state_;
+  static constexpr std::size_t kNone = SIZE_MAX;
+  std::atomic<std::size_t> writable_{kNone};  // the node last found so
 };
 
 /// What a fresh server session of one login says of itself, so that a client can be welcomed

@@ -96,7 +96,13 @@ Status send_sync(Session* session) {
 }
 
 Task<Status> sync_when_attached(Session* session, Prompt<Status> attaching) {
-  const Status attached = co_await std::move(attaching);
+  Status attached = co_await std::move(attaching);
+  // A cancel request that comes while it waits is for none of its statements: they have been
+  // answered, or it would have gone to the server. A Sync itself is nothing to cancel.
+  while (!attached && attached.error().code == pst::kStatementCancelled) {
+    Prompt<Status> again = attach_primary(session);
+    attached = co_await std::move(again);
+  }
   if (!attached) co_return attached.error();
   co_return send_sync(session);
 }

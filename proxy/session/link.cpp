@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include "base/codes/net.hpp"
 #include "base/codes/pool.hpp"
 #include "base/codes/session.hpp"
 #include "config/guard_key.hpp"
@@ -94,6 +95,11 @@ Result<std::string> make_context(Session& session, const ServerLink& link, std::
   return policy::attach_mac(message, crypto::context_mac_hex(key, message));
 }
 
+bool is_unreachable(const Error& error) {
+  return error.code == pst::kConnectFailed || error.code == pst::kConnectTimeout ||
+         error.code == pst::kResolveFailed;
+}
+
 Task<Result<std::unique_ptr<Transport>>> adopt_or_open(Session* session, PoolTicket* ticket,
                                                        Endpoint node,
                                                        std::unique_ptr<ServerFacts>* facts) {
@@ -103,7 +109,7 @@ Task<Result<std::unique_ptr<Transport>>> adopt_or_open(Session* session, PoolTic
     co_return server.transport.take(session->worker());
   }
   // Where it was chosen, another configuration may have been in force.
-  const Cluster& cluster = session->database->cluster();
+  Cluster& cluster = session->database->cluster();
   if (!cluster.has(node)) co_return make_error(pst::kUpstreamUnavailable, "the node was removed");
   UpstreamTarget target = cluster.target(node);
   target.database = session->database->upstream();
@@ -113,11 +119,13 @@ Task<Result<std::unique_ptr<Transport>>> adopt_or_open(Session* session, PoolTic
   OpenResult opened = co_await open_server(session->worker(), std::move(target));
   if (auto* failure = std::get_if<UpstreamFailure>(&opened)) {
     const Error error = login_error(*failure);
+    if (is_unreachable(error)) cluster.found(node, false);
     ticket->fail(error, failure->server ? failure->server->get(protocol::kFieldSqlstate) : "");
     co_return error;
   }
   auto& server = std::get<OpenedServer>(opened);
   session->runtime().metrics.servers_opened.add();
+  cluster.found(node, !server.facts->standby);
   ticket->opened(*server.facts, server.transport.tls() != nullptr);
   *facts = std::move(server.facts);
   (*facts)->schema_seen = session->database->schema_changes();
@@ -172,6 +180,7 @@ std::unique_ptr<ServerLink> make_link(Session* session, std::unique_ptr<Transpor
   auto link = std::make_unique<ServerLink>(session->context, std::move(transport), std::move(facts),
                                            std::move(ticket));
   link->statistics = &session->statistics;
+  link->watch_client(&session->client);
   return link;
 }
 
@@ -211,15 +220,8 @@ Status use_as_primary(Session* session, std::unique_ptr<ServerLink> link) {
 // The node attach_primary() would try first is the one this session had last.
 bool same_primary(const Session& session) {
   const Cluster& cluster = session.database->cluster();
-  const auto seen = cluster.state();
-  const std::vector<Endpoint>& nodes = cluster.nodes();
-  std::optional<std::size_t> first;
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    const NodeRole role = seen->nodes[i].role;
-    if (role == NodeRole::kPrimary) return is_known(session, nodes[i]);
-    if (role == NodeRole::kUnknown && !first) first = i;
-  }
-  return first && is_known(session, nodes[*first]);
+  const auto first = cluster.likely_primary();
+  return first && is_known(session, cluster.nodes()[*first]);
 }
 
 PoolTicket take_at_hand(Session* session) {

@@ -13,9 +13,10 @@ namespace postern::proxy {
 /// Most bytes of one server message accepted in an answer.
 inline constexpr std::size_t kMaxPlainMessage = 64u << 20;
 
-/// Sends `text` as a simple Query (one statement that returns rows or none) and reads to
-/// ReadyForQuery. Nothing else may be under way. Errors: kUpstreamQuery with the server's SQLSTATE
-/// and message, kUpstreamLost, kServerProtocol; after the latter two the connection is unusable.
+/// Sends `text` as a simple Query and reads to ReadyForQuery: the rows of all its statements, one
+/// behind the other. Nothing else may be under way. Errors: kUpstreamQuery with the server's
+/// SQLSTATE and message, kUpstreamLost, kServerProtocol; after the latter two the connection is
+/// unusable.
 Task<Result<Rows>> plain_query(Transport* transport, ReadBuffer* input, std::string text);
 /// The same with one text parameter, $1, by the extended protocol.
 Task<Result<Rows>> plain_query(Transport* transport, ReadBuffer* input, std::string text,

@@ -11,6 +11,7 @@
 #include "protocol/framer.hpp"
 #include "proxy/net/codec_buffer.hpp"
 #include "proxy/net/event.hpp"
+#include "proxy/net/vigil.hpp"
 #include "proxy/pool/broker.hpp"
 #include "proxy/session/link_memory.hpp"
 #include "proxy/session/pins.hpp"
@@ -128,6 +129,10 @@ class ServerLink {
     return memory_->queue.releasable() && input_.empty() && !held && stream_left == 0 &&
            up_left == 0;
   }
+  /// Also looks after the client, as long as its session has this link: one whose host vanished
+  /// would keep it from others. The client's transport outlives the link.
+  void watch_client(Transport* client);
+
   /// Takes the connection out for pooling; it stays with the worker, whose thread this is. Nothing
   /// may be under way.
   IdleServer release_server(Worker* worker);
@@ -145,6 +150,9 @@ class ServerLink {
   std::unique_ptr<LinkMemory> memory_;
   std::unique_ptr<Transport> transport_;
   std::unique_ptr<ServerFacts> facts_;
+  DeadlineList* deadlines_;
+  Vigil vigil_;
+  std::optional<Vigil> client_vigil_;
   PoolTicket ticket_;
   ReadBuffer input_;
   protocol::Framer framer_;

@@ -1,4 +1,6 @@
 // What a good configuration becomes.
+#include <algorithm>
+
 #include <doctest/doctest.h>
 
 #include "base/codes/config.hpp"
@@ -20,6 +22,7 @@ key_file = "/etc/key.pem"
 [cluster.main]
 nodes = ["10.0.0.1:5432", "[fe80::1]:5433"]
 connect_timeout = "2s"
+unacknowledged_timeout = "2s"
 [cluster.main.tls]
 mode = "verify-full"
 ca_file = "ca.pem"
@@ -145,6 +148,7 @@ upstream_user = "reader"
   CHECK(c.listen.tls.key_file.path == "/etc/key.pem");
   CHECK(c.clusters.at("main").nodes[1] == HostPort{"fe80::1", 5433});
   CHECK(c.clusters.at("main").connect_timeout == Millis(2000));
+  CHECK(c.clusters.at("main").unacknowledged_timeout == Millis(2000));
   CHECK(c.clusters.at("main").tls.mode == UpstreamTlsMode::kVerifyFull);
   const DatabaseOptions& shop = c.databases.at("shop");
   CHECK(shop.password.reveal() == "from file");
@@ -173,7 +177,7 @@ upstream_user = "reader"
   CHECK(c.log.format == LogFormat::kJson);
   CHECK(c.users.at("web").tenants.any);
   CHECK(c.users.at("acme").tenant.text() == "acme");
-  CHECK(c.origins.at("database.shop.pool_size").line == 21);
+  CHECK(c.origins.at("database.shop.pool_size").line == 22);
   CHECK(startup_warnings(c).empty());
 }
 
@@ -274,4 +278,24 @@ TEST_CASE("one warning for each protection that is off or weak") {
   CHECK(lines[3].starts_with("[tenant]"));
   CHECK(lines[4].starts_with("no [[column]]"));
   CHECK(lines[5].find("anchor_file") != std::string::npos);
+}
+
+TEST_CASE("several nodes without [service] are warned of") {
+  const std::string nodes = "nodes = ['a:1', 'b:1']";
+  std::string text(kBase);
+  const std::size_t at = text.find("nodes");
+  text.replace(at, text.find('\n', at) - at, nodes);
+  const Folder folder;
+  const auto warned = [&](const std::string& toml) {
+    const auto report = load_text(folder, toml);
+    CAPTURE(messages(report));
+    REQUIRE(report.errors.empty());
+    const auto lines = startup_warnings(report.config);
+    return std::any_of(lines.begin(), lines.end(), [](const std::string& line) {
+      return line.starts_with("[cluster.main] has several nodes");
+    });
+  };
+  CHECK(warned(text));
+  CHECK_FALSE(warned(text + "[service]\nuser='s'\n"));
+  CHECK_FALSE(warned(std::string(kBase)));
 }

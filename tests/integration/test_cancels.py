@@ -12,11 +12,13 @@ from typing import ClassVar
 
 import psycopg
 
+from fake_server import READY, FakeServer, FakeServerTest
 from postern_server import Ports
 from relay_base import APP, DATABASE, RelayTest
 from scratch import wait_until
 from wire import (
-    CANCEL_REQUEST, SYNC, Wire, bind, execute, parse, query, send_cancel, session, shape,
+    CANCEL_REQUEST, FLUSH, SYNC, Wire, bind, execute, message, parse, query, send_cancel, session,
+    shape,
 )  # fmt: skip
 
 SSL_CODE = 80877103
@@ -203,3 +205,42 @@ if __name__ == "__main__":
     import unittest
 
     unittest.main()
+
+
+class SlowToCancel(FakeServer):
+    """Answers a batch once a cancel request came, whose connection it closes when told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_end = threading.Event()
+
+    def end_cancel(self) -> None:
+        self.may_end.wait(10)
+
+    def answer(self, peer: socket.socket, got: bytes) -> None:
+        if got.startswith(b"P"):
+            self.cancelled.wait(10)
+            peer.sendall(message("1") + message("2") + message("C", b"SELECT 0\0"))
+        elif got.startswith(b"S"):
+            peer.sendall(READY)
+        else:
+            super().answer(peer, got)
+
+
+class SlowCancels(FakeServerTest):
+    def test_a_sync_is_not_cancelled_by_a_request_that_comes_while_it_waits(self) -> None:
+        fake = SlowToCancel()
+        dsn = self.serve(fake)
+        with Wire(dsn.port) as wire:
+            wire.login(dsn)
+            wire.send(parse("SELECT 1"), bind(), execute(), FLUSH)
+            time.sleep(0.3)
+            self.cancel(dsn.port, wire)
+            answers = [wire.receive() for _ in range(3)]
+            self.assertEqual([m.type for m in answers if m], ["1", "2", "C"])
+            wire.send(SYNC)
+            time.sleep(0.3)
+            self.cancel(dsn.port, wire)
+            time.sleep(0.3)
+            fake.may_end.set()
+            self.assertEqual([m.type for m in wire.until_ready()], ["Z"])

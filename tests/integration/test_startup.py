@@ -2,77 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import struct
-import threading
 import time
 
 from auth_base import AuthTest
+from fake_server import CANCEL, FakeServer, FakeServerTest
 from postern_server import PosternServer
 from psql_client import Dsn, scalar
-from wire import Message, Wire, message, query, startup
+from wire import Message, Wire, query, startup
 
 PROTOCOL_3_2 = 3 << 16 | 2
 GREASE = 3 << 16 | 9999
-CANCEL = 80877102
-LONG_KEY = bytes(range(256))
-
-
-class FakeServer(threading.Thread):
-    """A PostgreSQL just real enough to be logged in to and to run until it is cancelled."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.version = 0
-        self.cancelled = threading.Event()
-        self.cancel_key = b""
-
-    def run(self) -> None:
-        while True:
-            try:
-                peer, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(peer,), daemon=True).start()
-
-    def serve(self, peer: socket.socket) -> None:
-        head = peer.recv(10_000)
-        (code,) = struct.unpack_from("!i", head, 4)
-        if code == CANCEL:
-            self.cancel_key = head[12:]
-            self.cancelled.set()
-            peer.close()
-            return
-        self.version = code
-        ready = message("Z", b"I")
-        peer.sendall(
-            message("R", struct.pack("!i", 0))
-            + b"".join(
-                message("S", f"{name}\0{value}\0".encode())
-                for name, value in (("server_version", "18.0"), ("in_hot_standby", "off"))
-            )
-            + message("K", struct.pack("!i", 77) + LONG_KEY)
-            + ready
-        )
-        with contextlib.suppress(ConnectionError):
-            self.answer_queries(peer, ready)
-
-    def answer_queries(self, peer: socket.socket, ready: bytes) -> None:
-        while got := peer.recv(10_000):
-            if b"sleep" in got:
-                self.cancelled.wait(10)
-                peer.sendall(message("E", b"SERROR\0VERROR\0C57014\0Mcancelled\0\0") + ready)
-            elif b"DISCARD" in got:
-                peer.sendall(message("C", b"DISCARD ALL\0") + ready)
-            else:
-                values = ("1",) if b"search_path" in got else ("5", "77", "1000")
-                row = struct.pack("!h", len(values)) + b"".join(
-                    struct.pack("!i", len(v)) + v.encode() for v in values
-                )
-                peer.sendall(message("D", row) + message("C", b"SELECT 1\0") + ready)
 
 
 class StartupTest(AuthTest):
@@ -146,31 +87,6 @@ class StartupTest(AuthTest):
                 refused = next(m for m in wire.until_ready() if m.type == "E")
                 self.assertEqual(refused.sqlstate(), "57014")
 
-    def test_a_long_key_of_the_server_is_presented_whole(self) -> None:
-        fake = FakeServer()
-        fake.start()
-        self.addCleanup(fake.listener.close)
-        postern = self.cluster.add_postern(name="faking")
-        postern.start(lambda ports: f"""\
-[listen]
-port = {ports.clients}
-[cluster.fake]
-nodes = ["127.0.0.1:{fake.port}"]
-protocol = "3.2"
-[database."*"]
-cluster = "fake"
-[auth]
-method = "trust"
-""")
-        dsn = postern.login("app", "", "shop", "fake")
-        wire, key = self.log_in(dsn.port, dsn, PROTOCOL_3_2)
-        self.assertEqual(fake.version, PROTOCOL_3_2)
-        wire.send(query("SELECT sleep"))
-        time.sleep(0.3)
-        self.cancel(dsn.port, key)
-        self.assertTrue(fake.cancelled.wait(5))
-        self.assertEqual(fake.cancel_key, LONG_KEY)
-
     def test_options_mean_what_they_mean_to_the_server(self) -> None:
         direct = self.cluster.primary.superuser.to(
             user="app", password=self.passwords["app"], dbname="shop"
@@ -195,3 +111,24 @@ method = "trust"
             with self.subTest(options=options):
                 told = [self.refusal(d, options=options) for d in (direct, through)]
                 self.assertIn(told[0].split("FATAL:")[-1].strip().splitlines()[0], told[1])
+
+
+class FakeServers(FakeServerTest):
+    def test_a_long_key_of_the_server_is_presented_whole(self) -> None:
+        fake = FakeServer()
+        dsn = self.serve(fake)
+        with Wire(dsn.port) as wire:
+            wire.login(dsn, version=PROTOCOL_3_2)
+            wire.send(query("SELECT sleep"))
+            time.sleep(0.3)
+            self.cancel(dsn.port, wire)
+            self.assertTrue(fake.cancelled.wait(5))
+            self.assertEqual(fake.cancel_key, fake.key)
+
+    def test_what_is_asked_of_a_new_backend_costs_one_round_trip(self) -> None:
+        fake = FakeServer()
+        dsn = self.serve(fake)
+        with Wire(dsn.port) as wire:
+            wire.login(dsn)
+            self.assertEqual([m.type for m in wire.ask(query("LISTEN x"))], ["C", "Z"])
+        self.assertEqual(fake.questions, 1)
