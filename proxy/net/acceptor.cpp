@@ -12,6 +12,7 @@
 
 #include "base/codes/net.hpp"
 #include "proxy/net/listen.hpp"
+#include "proxy/net/socket_ops.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -83,6 +84,7 @@ Result<Acceptor> Acceptor::open(Worker& home, WorkerGroup& group, AcceptorOption
   auto state = std::make_shared<State>(home, group, std::move(options));
   state->port = local_port(fds.front().get());
   for (UniqueFd& fd : fds) {
+    tune_stream(fd.get());
     boost::system::error_code error;
     Descriptor descriptor(home.executor());
     descriptor.assign(fd.get(), error);

@@ -10,6 +10,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 
 #include "base/codes/net.hpp"
+#include "proxy/net/socket_ops.hpp"
 
 namespace postern::proxy {
 namespace {
@@ -105,6 +106,7 @@ SteadyClock::time_point share_end(SteadyClock::time_point end, std::size_t addre
 Result<Transport> hand_out(Attempt& attempt, const Endpoint& endpoint) {
   boost::system::error_code error;
   UniqueFd fd(attempt.socket.release(error));
+  tune_stream(fd.get());
   UnboundTransport fresh = UnboundTransport::from_fd(std::move(fd));
   // A unix socket whose backlog is full looks connected to a readiness wait.
   if (fresh.peer.empty()) {

@@ -54,7 +54,8 @@ struct Acknowledgement {
 /// Nothing is outstanding where the connection is no TCP.
 Acknowledgement acknowledgement(int fd) noexcept;
 
-/// TCP_NODELAY and keepalive; no effect on unix sockets.
+/// TCP_NODELAY and keepalive; no effect on unix sockets. What a listening socket accepts has its
+/// options, which saves a login five system calls.
 void tune_stream(int fd) noexcept;
 
 /// "127.0.0.1:5432", "[::1]:5432", "unix:/path", or "unix" for an unnamed peer; "" if unknown.

@@ -77,7 +77,6 @@ IdleState peek_stream(int fd, const TlsEngine* tls) {
 }  // namespace
 
 UnboundTransport UnboundTransport::from_fd(UniqueFd fd) {
-  tune_stream(fd.get());
   std::string peer = peer_text(fd.get());
   return {std::move(fd), nullptr, std::move(peer)};
 }

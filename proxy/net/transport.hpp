@@ -26,7 +26,7 @@ struct UnboundTransport {
   std::unique_ptr<TlsEngine> tls;  ///< null while plain
   std::string peer;                ///< as Transport::peer
 
-  /// A fresh connection just accepted or connected; tunes the socket and reads the peer's address.
+  /// A fresh connection just accepted or connected; reads the peer's address.
   static UnboundTransport from_fd(UniqueFd fd);
   /// Is the connection still as an idle one should be? kHasInput also where decrypted or
   /// undecrypted bytes wait in the TLS engine.

@@ -2,6 +2,7 @@
 #include <map>
 #include <mutex>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -12,6 +13,7 @@
 #include "proxy/net/acceptor.hpp"
 #include "proxy/net/connect.hpp"
 #include "proxy/net/listen.hpp"
+#include "proxy/net/socket_ops.hpp"
 #include "tests/proxy/net_rig.hpp"
 
 using namespace postern;
@@ -122,7 +124,34 @@ UniqueFd nonblocking_socket() {
   return UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
 
+int option(int fd, int level, int name) {
+  int value = -1;
+  socklen_t size = sizeof value;
+  CHECK(::getsockopt(fd, level, name, &value, &size) == 0);
+  return value;
+}
+
+void check_tuned(int fd) {
+  CHECK(option(fd, IPPROTO_TCP, TCP_NODELAY) != 0);
+  CHECK(option(fd, SOL_SOCKET, SO_KEEPALIVE) != 0);
+  CHECK(option(fd, IPPROTO_TCP, TCP_KEEPIDLE) == kKeepAliveIdleSeconds);
+  CHECK(option(fd, IPPROTO_TCP, TCP_KEEPINTVL) == kKeepAliveIntervalSeconds);
+  CHECK(option(fd, IPPROTO_TCP, TCP_KEEPCNT) == kKeepAliveProbes);
+}
+
 }  // namespace
+
+TEST_CASE("what is accepted is tuned by its listener") {
+  WorkerGroup group(1, {});
+  group.start();
+  Arrivals arrivals;
+  Acceptor acceptor = open_acceptor(group.at(0), group, arrivals.options(local(0)));
+  const Outcome made = connect_to(group.at(0), local(acceptor.port()));
+  REQUIRE(made.transport);
+  REQUIRE(eventually([&] { return arrivals.count() == 1; }));
+  const std::lock_guard lock(arrivals.mutex);
+  check_tuned(arrivals.connections.front().second.fd.get());
+}
 
 TEST_CASE("connect and accept by address, by name and through a unix socket") {
   WorkerGroup group(2, {});
