@@ -24,6 +24,7 @@
 #include "proxy/runtime/runtime.hpp"
 #include "proxy/runtime/shapes.hpp"
 #include "proxy/session/session.hpp"
+#include "proxy/session/vanished.hpp"
 #include "proxy/sinks/log.hpp"
 
 namespace postern::proxy {
@@ -292,6 +293,7 @@ Status Server::run() {
   state.workers.start();
   state.home.start();
   state.reloader->start();
+  for (const auto& context : state.contexts) context->worker->spawn(watch_hosts(context.get()));
   state.home.spawn(care_for_pools(&state.runtime, &state.home));
   state.home.spawn(turn_statistics(&state.runtime, &state.home));
   if (const auto interval = watchdog_interval()) {

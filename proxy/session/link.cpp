@@ -180,7 +180,6 @@ std::unique_ptr<ServerLink> make_link(Session* session, std::unique_ptr<Transpor
   auto link = std::make_unique<ServerLink>(session->context, std::move(transport), std::move(facts),
                                            std::move(ticket));
   link->statistics = &session->statistics;
-  link->watch_client(&session->client);
   return link;
 }
 

@@ -2,7 +2,7 @@
 // to a connection of their own on the primary, which no pool ever sees.
 #pragma once
 
-#include "proxy/net/vigil.hpp"
+#include "proxy/net/silence.hpp"
 #include "proxy/session/session.hpp"
 
 namespace postern::proxy {
@@ -12,12 +12,11 @@ struct ReplicationLink {
   explicit ReplicationLink(OpenedServer opened, Worker* worker)
       : server(std::move(opened.transport)),
         facts(std::move(opened.facts)),
-        vigil(worker->deadlines(), &server, facts->patience),
         ended(worker->executor()) {}
 
   Transport server;
   std::unique_ptr<ServerFacts> facts;
-  Vigil vigil;
+  Silence silence;         ///< of the server's host
   std::uint64_t sent = 0;  ///< bytes passed on to the client
   bool done = false;       ///< the server's direction has ended
   Event ended;             ///< set then

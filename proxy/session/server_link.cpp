@@ -18,8 +18,6 @@ ServerLink::ServerLink(WorkerContext* context, std::unique_ptr<Transport> transp
       memory_(memories_->take()),
       transport_(std::move(transport)),
       facts_(std::move(facts)),
-      deadlines_(context->worker->deadlines()),
-      vigil_(deadlines_, transport_.get(), facts_->patience),
       ticket_(std::move(ticket)),
       input_(context->worker->buffers(), std::size_t{protocol::kMaxLargeLength} + 1),
       framer_(protocol::Direction::kFromBackend, protocol::Phase::kReady),
@@ -27,10 +25,6 @@ ServerLink::ServerLink(WorkerContext* context, std::unique_ptr<Transport> transp
 
 ServerLink::~ServerLink() {
   memories_->give(std::move(memory_));
-}
-
-void ServerLink::watch_client(Transport* client) {
-  client_vigil_.emplace(deadlines_, client, kKeepAlivePatience);
 }
 
 Status ServerLink::expect(Unit&& unit, protocol::Disposition disposition) {
@@ -163,7 +157,6 @@ Status ServerLink::flush_ended(Status status) {
 }
 
 IdleServer ServerLink::release_server(Worker* worker) {
-  vigil_.end();
   return IdleServer{IdleTransport(worker, std::move(transport_)), std::move(facts_)};
 }
 

@@ -11,7 +11,7 @@
 #include "protocol/framer.hpp"
 #include "proxy/net/codec_buffer.hpp"
 #include "proxy/net/event.hpp"
-#include "proxy/net/vigil.hpp"
+#include "proxy/net/silence.hpp"
 #include "proxy/pool/broker.hpp"
 #include "proxy/session/link_memory.hpp"
 #include "proxy/session/pins.hpp"
@@ -123,16 +123,14 @@ class ServerLink {
   Event cancels_done;
   SessionStatistics* statistics = nullptr;  ///< of the session that holds the link
   CountedPins pins;                         ///< why it stays with that session
+  Silence silence;                          ///< of the server's host
+  Silence client_silence;                   ///< of the client's, while it holds the link
 
   /// Nothing is owed, and nothing was received that nobody looked at.
   [[nodiscard]] bool quiet() const {
     return memory_->queue.releasable() && input_.empty() && !held && stream_left == 0 &&
            up_left == 0;
   }
-  /// Also looks after the client, as long as its session has this link: one whose host vanished
-  /// would keep it from others. The client's transport outlives the link.
-  void watch_client(Transport* client);
-
   /// Takes the connection out for pooling; it stays with the worker, whose thread this is. Nothing
   /// may be under way.
   IdleServer release_server(Worker* worker);
@@ -150,9 +148,6 @@ class ServerLink {
   std::unique_ptr<LinkMemory> memory_;
   std::unique_ptr<Transport> transport_;
   std::unique_ptr<ServerFacts> facts_;
-  DeadlineList* deadlines_;
-  Vigil vigil_;
-  std::optional<Vigil> client_vigil_;
   PoolTicket ticket_;
   ReadBuffer input_;
   protocol::Framer framer_;

@@ -160,8 +160,8 @@ TEST_CASE("a real log gives the same sums") {
   REQUIRE(ticket.has_value());
   REQUIRE((*log)->close(*ticket, {}, audit::Urgency::kNow).has_value());
   // A client may call itself anything.
-  const auto refused = refusal("shop\x1b[2J\n\xe2\x80\xae", "observe", kNoon);
-  REQUIRE((*log)->append(refused, audit::Urgency::kNow).has_value());
+  auto refused = refusal("shop\x1b[2J\n\xe2\x80\xae", "observe", kNoon);
+  REQUIRE((*log)->append(std::move(refused), audit::Urgency::kNow).has_value());
   const audit::VerifierKey key = (*log)->verifier();
   REQUIRE((*log)->stop());
   Usage usage({});
