@@ -139,9 +139,9 @@ struct ServiceOptions {
 
 /// [limits]. Each is the largest value still served.
 struct LimitsOptions {
-  std::uint32_t max_clients = 10'000;              ///< that are logged in
-  std::uint32_t max_logins = 10'000;               ///< connections that are not yet
-  std::uint32_t client_statements = 10'000;        ///< prepared by one client under names
+  std::uint32_t max_clients = 10'000;               ///< that are logged in
+  std::uint32_t max_logins = 10'000;                ///< connections that are not yet
+  std::uint32_t client_statements = 10'000;         ///< prepared by one client under names
   ByteSize client_statement_bytes = mebibytes(64);  ///< text of those statements in all
   ByteSize message_bytes = mebibytes(64);          ///< one client message that has to be held whole
   ByteSize query_bytes = mebibytes(1);             ///< longest statement text analysed
