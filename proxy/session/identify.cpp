@@ -37,6 +37,14 @@ ClientRegistry::Entry place_of(Session* session, const ClientLimits& limits) {
   return entry;
 }
 
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
+
 // Parameters a server takes at the beginning of a session only (GucContext PGC_BACKEND and
 // PGC_SU_BACKEND of guc_tables.c), or heeds then only.
 bool belongs_to_startup(std::string_view name) {
@@ -44,7 +52,7 @@ bool belongs_to_startup(std::string_view name) {
       "ignore_system_indexes",   "post_auth_delay",          "log_connections",
       "log_disconnections",      "jit_debugging_support",    "jit_profiling_support",
       "local_preload_libraries", "session_preload_libraries"};
-  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+  return std::find(kNames.begin(), kNames.end(), lower(name)) != kNames.end();
 }
 
 // The settings in an `options`; nullopt where it has to be passed on as it is.
@@ -75,14 +83,6 @@ Settings take_settings(Identity& identity) {
   }
   identity.startup = std::move(kept);
   return settings;
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
 }
 
 // What the gate would refuse as SET must not come in through the back door either: on a protected

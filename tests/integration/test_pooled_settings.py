@@ -69,7 +69,7 @@ class PooledSettingsTest(RelayTest):
         self.assertNotEqual(self.one(second, "SHOW work_mem"), "5MB")
 
     def test_options_only_a_server_reads_have_their_own_connection(self) -> None:
-        first, second = self.wire(options="-c post_auth_delay=0"), self.wire()
+        first, second = self.wire(options="-c Post_Auth_Delay=0"), self.wire()
         pid = self.one(first, PID)
         self.assertNotEqual(self.one(second, PID), pid)
 

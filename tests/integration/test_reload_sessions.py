@@ -154,10 +154,11 @@ class ReloadSessionsTest(ReloadBase):
             self.assertIn("PST-2452", str([m.fields() for m in wire.until_end()]))
         first, second = self.open(), self.open()
         self.assertNotEqual(self.pid(first), pid)
-        self.assertEqual(self.pid(first), self.pid(second))
+        # The connection is given back a moment after the answer.
+        wait_until(lambda: self.pid(first) == self.pid(second), "one connection in turns")
         self.reload(lambda text: text.replace('"statement"', '"session"'))
         third = self.open()
-        self.assertEqual(self.pid(first), self.pid(second))
+        wait_until(lambda: self.pid(first) == self.pid(second), "the same as before")
         self.assertNotEqual(self.pid(third), self.pid(first))
 
 if __name__ == "__main__":
