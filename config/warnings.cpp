@@ -58,6 +58,19 @@ void warn_about_audit(const Config& config, Lines& out) {
 
 }  // namespace
 
+namespace {
+
+bool needs_tls(const AuthRule& rule) {
+  return rule.method == RuleMethod::kMd5 || rule.method == RuleMethod::kPassword;
+}
+
+bool can_have_tls(const Config& config, const AuthRule& rule) {
+  return config.listen.tls.mode != ClientTlsMode::kDisable && rule.type != RuleType::kLocal &&
+         rule.type != RuleType::kHostNoSsl;
+}
+
+}  // namespace
+
 std::vector<std::string> startup_warnings(const Config& config) {
   Lines out;
   if (config.auth.method == AuthMethod::kTrust) {
@@ -68,6 +81,13 @@ std::vector<std::string> startup_warnings(const Config& config) {
                   [](const AuthRule& rule) { return rule.method == RuleMethod::kTrust; })) {
     out.emplace_back(
         "an [[auth.rule]] says \"trust\": clients it matches do not prove who they are");
+  }
+  if (std::any_of(rules.begin(), rules.end(), [&](const AuthRule& rule) {
+        return needs_tls(rule) && !can_have_tls(config, rule);
+      })) {
+    out.emplace_back(
+        "an [[auth.rule]] says \"md5\" or \"password\" where there is no TLS: nobody it matches is "
+        "let in");
   }
   warn_about_transport(config, out);
   warn_about_protection(config, out);

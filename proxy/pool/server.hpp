@@ -41,8 +41,7 @@ struct ServerFacts {
   Endpoint address;  ///< the one of the endpoint's addresses that it is connected to
   std::shared_ptr<const TlsContext> tls;  ///< as it was connected, for cancels; null: without
   TlsMode tls_mode = TlsMode::kDisable;
-  std::chrono::milliseconds timeout{0};        ///< for connecting
-  std::chrono::milliseconds patience{30'000};  ///< with its host, where that acknowledges nothing
+  std::chrono::milliseconds timeout{0};  ///< for connecting
   std::uint32_t backend_pid = 0;
   Bytes cancel_key;                ///< secret part of BackendKeyData; empty: cannot be cancelled
   std::int64_t backend_start = 0;  ///< microseconds since 1970, as pg_stat_activity has it

@@ -71,7 +71,6 @@ UpstreamTarget Cluster::target(const Endpoint& node) const {
   UpstreamTarget target;
   target.endpoint = node;
   target.timeout = options_->connect_timeout;
-  target.patience = options_->unacknowledged_timeout;
   target.md5 = weak_method(options_->allow_md5);
   target.cleartext = weak_method(options_->allow_cleartext);
   target.minor = options_->protocol == config::ServerProtocol::k32 ? 2 : 0;

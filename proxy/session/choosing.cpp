@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/codes/pool.hpp"
 #include "base/codes/session.hpp"
 #include "protocol/error_message.hpp"
 #include "protocol/extended.hpp"
@@ -113,7 +114,11 @@ Task<Status> leave_connection(Session* session) {
 
 // The transaction that a client's BEGIN opened, and in which nothing ran yet, begins anew.
 Task<Status> begin_again(Session* session, std::string begin) {
-  const Status attached = co_await attach_primary(session);
+  Status attached = co_await attach_primary(session);
+  // The client's BEGIN has been answered: nothing is left of it to cancel.
+  while (!attached && attached.error().code == pst::kStatementCancelled) {
+    attached = co_await attach_primary(session);
+  }
   if (!attached) co_return attached.error();
   const Status armed = co_await arm_when_due(session);
   if (!armed) co_return armed.error();

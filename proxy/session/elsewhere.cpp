@@ -32,9 +32,9 @@ bool session_allows(const Session& session) {
   const ServerLink* link = session.primary.get();
   const bool free =
       link == nullptr ? session.pooled : !link->broken && server_idle(session) && link->out_empty();
-  return free && !session.state.suspect() && !session.settings_changed && !session.position_due &&
-         session.search_path_known && session.marks.empty() && !session.path_due &&
-         !session.effect_under_way;
+  return free && !session.state.suspect() && session.state.pins() == Pin::kNone &&
+         !session.settings_changed && !session.position_due && session.search_path_known &&
+         session.marks.empty() && !session.path_due && !session.effect_under_way;
 }
 
 bool decision_allows(const AnalysedText& analysed) {

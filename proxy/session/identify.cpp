@@ -73,7 +73,9 @@ Settings take_settings(Identity& identity) {
   Settings settings;
   std::vector<std::pair<Bytes, Bytes>> kept;
   for (auto& [name, value] : identity.startup) {
-    if (name != "options") {
+    if (belongs_to_startup(name)) {
+      kept.emplace_back(std::move(name), std::move(value));
+    } else if (name != "options") {
       settings.insert_or_assign(std::move(name), std::move(value));
     } else if (auto within = settings_in(value)) {
       settings.merge(*within);

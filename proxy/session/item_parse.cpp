@@ -54,6 +54,29 @@ bool is_outdated(ServerLink* link, const PreparedStatement& statement) {
   return known != link->prepared().end() && known->second.outdated;
 }
 
+// Which of those of its name the client may use here: the one that the name stands for or, where it
+// is not here and would be made under other settings now, one of the client's own.
+void choose_id(Session* session, ServerLink* link, PreparedStatement& statement) {
+  if (statement.planned_under == nullptr) return;
+  const auto known = link->prepared().find(statement.server_name);
+  const std::uint64_t here = known == link->prepared().end() ? kUnknownStatement : known->second.id;
+  if (here == statement.shared_id || !is_made_differently(*session, statement)) {
+    statement.id = statement.shared_id;
+    return;
+  }
+  const PlanningKey now = session->state.altered() ? nullptr : session->state.planning_key();
+  const bool same =
+      now != nullptr && statement.own_under != nullptr && *statement.own_under == *now;
+  if (same) {
+    statement.id = statement.own_id;
+  } else if (here != statement.own_id || here == kUnknownStatement) {
+    statement.id = statement.own_id = next_own_id(session);
+    statement.own_under = now;
+  } else {
+    statement.id = statement.own_id;
+  }
+}
+
 // Under transaction pooling another client may have prepared the same text here already. In a
 // failed transaction the server has to say itself that it takes nothing.
 bool may_skip_parse(const Session& session, ServerLink* link, const PreparedStatement& statement) {
@@ -119,12 +142,12 @@ Status ensure_named(Session* session, ServerLink* link, const PreparedStatement&
 
 Status ensure_prepared(Session* session, ServerLink* link,
                        const std::shared_ptr<PreparedStatement>& statement, Internal internal) {
+  choose_id(session, link, *statement);
   if (is_prepared(link, *statement)) {
     link->remember(statement->server_name, statement->id);
     return ok();
   }
   POSTERN_TRY(close_stale(link, statement->server_name));
-  if (is_made_differently(*session, *statement)) statement->id = next_own_id(session);
   POSTERN_TRY(encode_parse(link, *statement));
   link->remember(statement->server_name, statement->id);
   Unit unit = unit_for(Request::kParse, internal);

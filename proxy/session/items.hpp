@@ -29,7 +29,7 @@ bool has_room_for_statement(const Session& session, const PreparedStatement& sta
 
 /// The statement exists on this server connection under its present meaning, or is sent there in
 /// front of what needs it, as `internal`. Sent under other settings than it was made under, it is
-/// its client's alone from then on.
+/// its client's alone there.
 Status ensure_prepared(Session* session, ServerLink* link,
                        const std::shared_ptr<PreparedStatement>& statement,
                        Internal internal = Internal::kReparse);

@@ -304,6 +304,8 @@ Task<Status> attach_waiting(Session* session) {
     }
     if (!link) {
       last = link.error();
+      // A pool whose connections are all in use is one that can be reached.
+      if (last.code == pst::kPoolTimeout) co_return last;
       continue;
     }
     if ((*link)->facts().standby && cluster.nodes().size() > 1) {
@@ -424,7 +426,7 @@ Task<void> release_link(Session* session, std::unique_ptr<ServerLink> link) {
 }
 
 void give_back(Session* session, std::unique_ptr<ServerLink> link, bool clean) {
-  if (!clean) {
+  if (!clean || is_hasty(link->facts().applied)) {
     session->runtime().metrics.servers_closed.add();
     link->transport().close();
     link->ticket().discard();

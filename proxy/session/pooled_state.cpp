@@ -1,5 +1,7 @@
 #include "proxy/session/pooled_state.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "policy/sql_quote.hpp"
@@ -18,8 +20,7 @@ constexpr unsigned kMaxUnanswered = 5;
 
 // Everything qualified: the client's search_path must not decide what these names mean.
 constexpr std::string_view kAskSettings =
-    "WITH known AS MATERIALIZED (SELECT name, setting, source FROM pg_catalog.pg_settings)"
-    " SELECT 's', name, setting FROM known"
+    "SELECT 's', name, setting FROM pg_catalog.pg_settings"
     " WHERE source OPERATOR(pg_catalog.=) 'session'"
     " AND name OPERATOR(pg_catalog.<>) ALL (ARRAY['transaction_isolation',"
     " 'transaction_read_only', 'transaction_deferrable'])"
@@ -66,21 +67,45 @@ std::string setting_sql(std::string_view name, std::string_view value) {
   return "SELECT pg_catalog.set_config(" + literal(name) + ", " + literal(value) + ", false);";
 }
 
-// Names an application made up are not among the server's: 'c'. Of others with a dot, those of
-// extensions, a plan may depend: 's'.
 std::string ask_custom(const std::string& name) {
   const std::string quoted = literal(name);
   const std::string current = "pg_catalog.current_setting(" + quoted + ", true)";
-  return " UNION ALL SELECT CASE WHEN EXISTS (SELECT FROM known WHERE pg_catalog.lower(name)"
-         " OPERATOR(pg_catalog.=) " +
-         quoted + ") THEN 's' ELSE 'c' END, " + quoted + ", " + current + " WHERE " + current +
-         " IS NOT NULL";
+  return " UNION ALL SELECT 's', " + quoted + ", " + current + " WHERE " + current + " IS NOT NULL";
 }
 
 std::string folded(std::string_view name) {
   std::string out(name);
   for (char& c : out) c = SettingNameLess::fold(c);
   return out;
+}
+
+// Clients differ in these without their statements meaning anything else: what they are called,
+// and how long they wait. An application's own do matter: a function that reads one and says it is
+// immutable has its value in plans.
+bool matters_to_plans(std::string_view name) {
+  return name != "application_name" && !name.ends_with("_timeout");
+}
+
+// Literals are written by bytes: in SJIS, BIG5, GBK and their like, known by many names, a byte of
+// a character may look like a backslash; in these it never does.
+bool keeps_ascii_apart(std::string_view encoding) {
+  constexpr std::string_view kBeginnings[] = {"utf", "unicode", "sql_ascii", "latin",    "iso",
+                                              "koi", "euc",     "win1",      "windows-1"};
+  const std::string name = folded(encoding);
+  return std::any_of(std::begin(kBeginnings), std::end(kBeginnings),
+                     [&](std::string_view beginning) { return name.starts_with(beginning); });
+}
+
+bool is_ascii(std::string_view text) {
+  return std::none_of(text.begin(), text.end(), [](char c) { return (c & 0x80) != 0; });
+}
+
+bool is_writable(const Settings& settings) {
+  const auto encoding = settings.find("client_encoding");
+  if (encoding == settings.end() || keeps_ascii_apart(encoding->second)) return true;
+  return std::all_of(settings.begin(), settings.end(), [](const auto& setting) {
+    return is_ascii(setting.first) && is_ascii(setting.second);
+  });
 }
 
 bool is_zero(std::string_view value) {
@@ -113,18 +138,12 @@ void PooledState::start(Settings settings) {
   want(startup_);
 }
 
-// Clients differ in these without their statements meaning anything else: what they are called,
-// how long they wait, and what only an application reads.
-bool PooledState::matters_to_plans(const std::string& name) const {
-  return name != "application_name" && !name.ends_with("_timeout") && !placeholders_.contains(name);
-}
-
 void PooledState::want(Settings settings) {
   wanted_ = std::move(settings);
   // Every object made under such a path is temporary, whatever the text looks like.
   const auto path = wanted_.find("search_path");
   const bool temporary = path != wanted_.end() && path->second.find("pg_temp") != std::string::npos;
-  if (temporary) pins_ = pins_ | Pin::kUnfollowed;
+  if (temporary || !is_writable(wanted_)) pins_ = pins_ | Pin::kUnfollowed;
   const auto idle_limit = wanted_.find("idle_session_timeout");
   if (idle_limit != wanted_.end() && !is_zero(idle_limit->second)) pins_ = pins_ | Pin::kIdleLimit;
   std::string key;
@@ -185,8 +204,7 @@ Status PooledState::on_reply(const protocol::Frame& frame) {
     return ok();
   }
   const std::string name(*row.values[1]);
-  if (*row.values[0] == "c") answer_.placeholders.insert(name);
-  if (*row.values[0] != "p") {
+  if (*row.values[0] == "s") {
     answer_.settings.insert_or_assign(name, std::string(*row.values[2]));
     return ok();
   }
@@ -211,7 +229,6 @@ bool PooledState::done(Settings& applied) {
   unanswered_ = 0;
   const bool lost = has(pins_, Pin::kUnfollowed);
   pins_ = lost ? answer.pins | Pin::kUnfollowed : answer.pins;
-  placeholders_ = std::move(answer.placeholders);
   applied = answer.settings;
   // What was reset goes back to what the session started with.
   for (const auto& [name, value] : startup_) answer.settings.try_emplace(name, value);

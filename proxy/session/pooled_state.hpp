@@ -81,7 +81,6 @@ class PooledState {
  private:
   [[nodiscard]] bool asks(StateHint hint, Pin pin) const;
   void want(Settings settings);
-  [[nodiscard]] bool matters_to_plans(const std::string& name) const;
 
   Settings startup_;
   Settings wanted_;
@@ -91,13 +90,10 @@ class PooledState {
   StateHint asked_hint_ = StateHint::kNone;
   unsigned unanswered_ = 0;
   std::set<std::string> custom_;  ///< names with a dot, in lower case
-  /// Those among them that mean something to the application alone, as the server said.
-  std::set<std::string, SettingNameLess> placeholders_;
   StateHint hint_ = StateHint::kNone;
   Pin pins_ = Pin::kNone;
   struct Answer {
     Settings settings;
-    std::set<std::string, SettingNameLess> placeholders;
     Pin pins = Pin::kNone;
     bool failed = false;
     bool cancelled = false;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -115,12 +116,24 @@ Settings asked_for(const Settings& wanted, const FreshSession& fresh) {
 }
 
 void take_welcome(Session* session, const ReportedParameters& reported,
-                  const std::string& search_path) {
+                  const std::string& search_path, const FreshSession& fresh) {
+  constexpr std::string_view kName = "application_name";
   session->reported = reported;
   const Settings& wanted = session->state.wanted();
-  const auto application = wanted.find("application_name");
-  if (application != wanted.end()) session->reported.set(application->first, application->second);
+  const auto own = wanted.find(kName);
+  session->reported.set(
+      kName, own != wanted.end() ? own->second : fresh.parameters.find(kName).value_or(""));
   take_search_path(session, search_path);
+}
+
+// The server it comes from begins its sessions as the latest did, but for what the client set.
+bool is_as_fresh(const ReportedParameters& reported, const Settings& set,
+                 const FreshSession& fresh) {
+  for (const auto& [name, value] : fresh.parameters.all()) {
+    if (name == "application_name" || set.find(name) != set.end()) continue;
+    if (reported.find(name) != value) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -132,13 +145,13 @@ bool welcome_from_memory(Session* session) {
   if (fresh == nullptr) return false;
   const Settings settings = asked_for(session->state.wanted(), *fresh);
   if (settings.empty()) {
-    take_welcome(session, fresh->parameters, fresh->search_path);
+    take_welcome(session, fresh->parameters, fresh->search_path, *fresh);
     return true;
   }
   // Only a server knows whether it takes others, and how it would put them.
   const auto known = session->database->welcome(user, settings);
   if (known == nullptr) return false;
-  take_welcome(session, known->parameters, known->search_path);
+  take_welcome(session, known->parameters, known->search_path, *fresh);
   return true;
 }
 
@@ -148,7 +161,7 @@ void remember_welcome(Session* session) {
   const auto fresh = session->database->fresh_session(user);
   if (fresh == nullptr) return;
   const Settings settings = asked_for(session->state.wanted(), *fresh);
-  if (settings.empty()) return;
+  if (settings.empty() || !is_as_fresh(session->reported, settings, *fresh)) return;
   session->database->remember(
       user, settings, {session->reported, session->search_path_text, fresh->parameters.digest()});
 }
@@ -202,28 +215,37 @@ Result<bool> ask_state(Session* session, ServerLink* link) {
 
 namespace {
 
-// The next client's settings are made while this one's time limit is still in force, and must not
-// fail by it.
-bool is_hasty(const Settings& applied) {
-  constexpr unsigned kShortest = 50;  // ms
-  for (const std::string_view name : {"statement_timeout", "transaction_timeout"}) {
-    const auto found = applied.find(name);
-    if (found == applied.end()) continue;
-    const std::string& value = found->second;
-    unsigned number = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    const std::string_view unit(end, value.data() + value.size());
-    const bool short_unit = unit.empty() || unit == "ms" || unit == "us";
-    if (error == std::errc{} && short_unit && number > 0 && number < kShortest) return true;
+// As PostgreSQL reads a time limit: a number, with a unit or in milliseconds. In ms; nullopt where
+// it is not plainly one.
+std::optional<double> milliseconds(std::string_view value) {
+  constexpr std::pair<std::string_view, double> kUnits[] = {
+      {"", 1.0},     {"us", 0.001}, {"ms", 1.0},         {"s", 1000.0},
+      {"min", 60e3}, {"h", 3600e3}, {"d", 24.0 * 3600e3}};
+  double number = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (error != std::errc{}) return std::nullopt;
+  const std::string_view unit(end, static_cast<std::size_t>(value.data() + value.size() - end));
+  for (const auto& [name, factor] : kUnits) {
+    if (unit == name) return number * factor;
   }
-  return false;
+  return std::nullopt;
 }
 
 }  // namespace
 
+bool is_hasty(const Settings& applied) {
+  constexpr double kShortest = 10;  // ms
+  for (const std::string_view name : {"statement_timeout", "transaction_timeout"}) {
+    const auto found = applied.find(name);
+    if (found == applied.end()) continue;
+    const auto limit = milliseconds(found->second);
+    if (!limit || (*limit > 0 && *limit < kShortest)) return true;
+  }
+  return false;
+}
+
 void let_go(Session* session, std::unique_ptr<ServerLink> link) {
-  const bool fit = !link->mixed && !is_hasty(link->facts().applied) &&
-                   link->transport().glance() == IdleState::kQuiet;
+  const bool fit = !link->mixed && link->transport().glance() == IdleState::kQuiet;
   give_back(session, std::move(link), fit);
 }
 

@@ -12,6 +12,10 @@ namespace postern::proxy {
 /// prepared statements are thinned out.
 Status take_state_along(Session* session, ServerLink* link);
 
+/// A time limit among what was set on a connection is so short that the next client's settings,
+/// which are made while it is in force, could fail by it.
+bool is_hasty(const Settings& applied);
+
 /// A pooled session's welcome needs no server where it is known what one would say: true, and
 /// session->reported and the search_path are set.
 bool welcome_from_memory(Session* session);

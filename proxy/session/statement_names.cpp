@@ -238,6 +238,7 @@ void name_statement(Session* session, PreparedStatement* statement) {
   const Bytes digest = crypto::blake2b(content_of(session, *statement), kNameBytes, key.reveal());
   std::memcpy(&statement->id, digest.data(), sizeof statement->id);
   if (statement->id == kUnknownStatement) ++statement->id;
+  statement->shared_id = statement->id;
   statement->server_name = std::string(kServerPrefix) + to_hex(digest);
 }
 

@@ -75,6 +75,9 @@ struct PreparedStatement {
   std::optional<SplicedText> spliced;  ///< set where server_text differs
   StateScan scan;                      ///< filled under transaction pooling
   PlanningKey planned_under;           ///< likewise: the settings its server_name stands for
+  std::uint64_t shared_id = 0;         ///< likewise: `id` of the one made under those
+  std::uint64_t own_id = 0;            ///< likewise: of its client's own, made under others
+  PlanningKey own_under;               ///< the settings its client's own `id` stands for, if any
   /// The text is a PREPARE, DEALLOCATE or EXECUTE of this one, likewise.
   std::shared_ptr<PreparedStatement> named;
   bool deallocates = false;    ///< it is the second of these

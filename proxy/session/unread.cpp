@@ -137,6 +137,10 @@ Task<Status> take_long_bind(Session* session, Header header) {
     co_return ok();
   }
   const Status attached = co_await attach_primary(session);
+  if (!attached && attached.error().code == pst::kStatementCancelled) {
+    drop_long(session, header);
+    co_return refuse_in_batch(session, attached.error(), !session->batch_sent, false);
+  }
   if (!attached) co_return attached.error();
   session->active = session->primary.get();
   session->batch_sent = true;

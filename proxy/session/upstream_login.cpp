@@ -139,7 +139,6 @@ std::unique_ptr<ServerFacts> to_facts(const UpstreamTarget& target, const Transp
   if (transport.tls() != nullptr) facts->tls = target.tls;
   facts->tls_mode = target.tls_mode;
   facts->timeout = target.timeout;
-  facts->patience = target.patience;
   facts->backend_pid = login.pid;
   facts->cancel_key = Bytes(login.cancel_key.reveal());
   for (auto& [name, value] : login.parameters) {

@@ -36,7 +36,6 @@ struct UpstreamTarget {
   bool learns = true;                               ///< asks the backend who it is; else no query
   std::vector<std::pair<Bytes, Bytes>> parameters;  ///< startup parameters
   std::chrono::milliseconds timeout{5'000};         ///< for connecting, and again for logging in
-  std::chrono::milliseconds patience{30'000};       ///< ServerFacts::patience
 };
 
 struct OpenedServer {

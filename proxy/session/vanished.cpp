@@ -16,13 +16,18 @@ void close_if_vanished(Transport& transport, Silence& silence, std::chrono::mill
 }
 
 void look_at_servers(Session& session, SteadyClock::time_point now) {
+  if (session.database == nullptr) return;
+  const auto patience = session.database->cluster().options().unacknowledged_timeout;
   for (ServerLink* link : {session.primary.get(), session.replica.get()}) {
-    // Who owes no answer owes no acknowledgement either.
-    if (link == nullptr || link->queue().empty()) continue;
-    close_if_vanished(link->transport(), link->silence, link->facts().patience, now);
+    if (link == nullptr) continue;
+    if (link->queue().empty()) {
+      link->silence = {};  // who owes no answer owes no acknowledgement either
+    } else {
+      close_if_vanished(link->transport(), link->silence, patience, now);
+    }
   }
   if (ReplicationLink* link = session.replication.get()) {
-    close_if_vanished(link->server, link->silence, link->facts->patience, now);
+    close_if_vanished(link->server, link->silence, patience, now);
   }
 }
 

@@ -280,6 +280,21 @@ TEST_CASE("one warning for each protection that is off or weak") {
   CHECK(lines[5].find("anchor_file") != std::string::npos);
 }
 
+TEST_CASE("a rule that needs TLS where there is none is warned of") {
+  const auto warned = [](const std::string& more) {
+    const auto report = load_more(more);
+    CAPTURE(messages(report));
+    REQUIRE(report.errors.empty());
+    const auto lines = startup_warnings(report.config);
+    return std::any_of(lines.begin(), lines.end(), [](const std::string& line) {
+      return line.find("where there is no TLS") != std::string::npos;
+    });
+  };
+  CHECK(warned("[[auth.rule]]\ntype = 'hostssl'\nmethod = 'md5'\n"));
+  CHECK(warned("[[auth.rule]]\ntype = 'local'\nmethod = 'password'\n"));
+  CHECK_FALSE(warned("[[auth.rule]]\nmethod = 'scram-sha-256'\n"));
+}
+
 TEST_CASE("several nodes without [service] are warned of") {
   const std::string nodes = "nodes = ['a:1', 'b:1']";
   std::string text(kBase);

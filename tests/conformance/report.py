@@ -19,6 +19,7 @@ REASONS = {
     "pool-age": "a pooled server connection keeps the defaults of the time of its start",
     "statistics": "counters show whose statements ran on which connection",
     "login-text": "Postern refuses a login itself, in words of its own",
+    "replanned": "an outdated plan is made anew where a server reports it",
     "stricter": "Postern ends a session that breaks the protocol where the server reports it",
 }
 

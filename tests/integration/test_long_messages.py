@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import struct
+import time
 
 from postern_server import Ports
 from relay_base import APP, DATABASE, RelayTest
-from wire import FLUSH, SYNC, Wire, bind, describe, execute, message, parse, query, session, shape
+from wire import (
+    FLUSH, SYNC, Wire, bind, describe, execute, message, parse, query, send_cancel, session, shape,
+)  # fmt: skip
 
 LONG = 256 * 1024  # what is longer goes on in parts
 MESSAGE_BYTES = 1 << 20
@@ -42,6 +45,19 @@ class LongMessageTest(RelayTest):
                 got = wire.ask(bind(value, statement="long"), describe("P"), execute(), SYNC)
                 self.assertEqual(shape(got), "2TDCZ", total)
                 self.assertEqual(got[2].values()[0], str(len(value)).encode())
+
+    def test_a_long_bind_that_waits_can_be_cancelled(self) -> None:
+        wire, holder = (self.wire(self.client(dbname="shared")) for _ in range(2))
+        wire.ask(parse("SELECT length($1::text)", "long"), SYNC)
+        holder.ask(query("BEGIN"))
+        wire.send(bind(b"x" * (3 * LONG), statement="long"), execute(), SYNC)
+        time.sleep(0.3)
+        send_cancel(self.postern.ports.clients, wire.key[0], wire.secret)
+        got = wire.until_ready()
+        self.assertEqual((shape(got), got[0].sqlstate()), ("EZ", "57014"))
+        holder.ask(query("COMMIT"))
+        got = wire.ask(bind(b"abc", statement="long"), execute(), SYNC)
+        self.assertEqual(shape(got), "2DCZ")
 
     def test_parse_and_long_bind_in_one_batch(self) -> None:
         value = b"x" * (3 * LONG)

@@ -82,6 +82,12 @@ class PooledSettingsTest(RelayTest):
         second = self.wire(TimeZone="UTC")
         got = second.ask(parse(MIDNIGHT, "m"), bind(statement="m"), execute(), SYNC)
         self.assertEqual(got[2].values(), [b"t"])
+        # Who finds it there as it was meant, or has its settings back, has it as it was meant.
+        self.assertEqual(first.ask(bind(statement="m"), execute(), SYNC)[1].values(), [b"t"])
+        self.renewed("shared")
+        first.ask(bind(statement="m"), execute(), SYNC)
+        first.ask(query("SET TimeZone = 'UTC'"))
+        self.assertEqual(first.ask(bind(statement="m"), execute(), SYNC)[1].values(), [b"t"])
 
     def test_the_same_within_a_transaction(self) -> None:
         first = self.wire(TimeZone="UTC")
@@ -98,12 +104,24 @@ class PooledSettingsTest(RelayTest):
         known = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%6 * 7%'"
         clients = [self.wire(statement_timeout=f"{50 + n}s") for n in range(3)]
         for number, wire in enumerate(clients):
-            wire.ask(query(f"SET app.user_id = '{number}'"))
+            wire.ask(query(f"SET lock_timeout = '{number + 9}s'"))
             wire.ask(parse("SELECT 6 * 7", "shared"), SYNC)
             got = wire.ask(bind(statement="shared"), execute(), SYNC)
             self.assertEqual(got[1].values(), [b"42"])
-            self.assertEqual(self.one(wire, "SHOW app.user_id"), str(number))
+            self.assertEqual(self.one(wire, "SHOW lock_timeout"), f"{number + 9}s")
         self.assertEqual(self.one(clients[0], known), "1")
+
+    def test_no_client_gets_a_plan_with_the_parameter_of_another(self) -> None:
+        body = "SELECT current_setting('app.tenant')"
+        self.wire().ask(
+            query(f"CREATE FUNCTION tenant() RETURNS text IMMUTABLE LANGUAGE sql AS $${body}$$")
+        )
+        for tenant in ("one", "two"):
+            wire = self.wire(**{"app.tenant": tenant})
+            wire.ask(parse("SELECT tenant()", "t"), SYNC)
+            for _ in range(3):
+                got = wire.ask(bind(statement="t"), execute(), SYNC)
+                self.assertEqual(got[1].values(), [tenant.encode()])
 
     def test_no_connection_ends_by_anothers_idle_limit(self) -> None:
         first, second = self.wire("pair"), self.wire("pair")
@@ -163,6 +181,17 @@ class PooledSettingsTest(RelayTest):
             wires = [self.wire(statement_timeout=f"{3 * number + n + 100}s") for n in range(3)]
             for wire in wires:
                 wire.close()
+
+    def test_a_welcome_from_memory_has_no_name_of_another(self) -> None:
+        self.wire(TimeZone="Asia/Seoul", application_name="secret job")
+        second = self.wire(TimeZone="Asia/Seoul", application_name="mine")
+        self.assertEqual(second.parameters["application_name"], "mine")
+        third = self.wire(TimeZone="Asia/Seoul", application_name="")
+        self.assertEqual(third.parameters["application_name"], "")
+
+    def test_a_parameter_of_startups_alone_is_passed_on(self) -> None:
+        first, second = self.wire(post_auth_delay="0"), self.wire()
+        self.assertNotEqual(self.one(first, PID), self.one(second, PID))
 
     def test_who_waits_longer_than_a_login_may_take_is_told_why(self) -> None:
         holder = self.connect(self.client(dbname="narrow"))

@@ -123,19 +123,18 @@ TEST_CASE("plans know settings that mean something to them") {
   CHECK(key({{"application_name", "a"}, {"statement_timeout", "1s"}}).empty());
   CHECK(key({{"TimeZone", "UTC"}}) != key({{"TimeZone", "Asia/Tokyo"}}));
   CHECK(key({{"work_mem", "4MB"}}) != key({}));
+  CHECK(key({{"my.tenant", "1"}}) != key({{"my.tenant", "2"}}));
+}
 
-  // Of a name with a dot the server says whose it is.
-  PooledState state;
-  state.note(scan_state("SET my.thing = 'x'; SET auto_explain.log_nested_statements = on"));
-  (void)state.question();
-  row(state, {"c", "my.thing", "x"});
-  row(state, {"s", "auto_explain.log_nested_statements", "on"});
-  complete(state);
-  Settings applied;
-  REQUIRE(state.done(applied));
-  CHECK(applied.size() == 2);
-  CHECK(state.planning_key()->find("my.thing") == std::string::npos);
-  CHECK(state.planning_key()->find("auto_explain") != std::string::npos);
+TEST_CASE("values that cannot be written in the client's encoding are kept where they are") {
+  const auto pins = [](Settings settings) {
+    PooledState state;
+    state.start(std::move(settings));
+    return state.pins();
+  };
+  CHECK(pins({{"client_encoding", "SJIS"}, {"my.x", "\x83\x5c"}}) == Pin::kUnfollowed);
+  CHECK(pins({{"client_encoding", "SJIS"}, {"my.x", "plain"}}) == Pin::kNone);
+  CHECK(pins({{"client_encoding", "LATIN1"}, {"my.x", "\xe9"}}) == Pin::kNone);
 }
 
 TEST_CASE("without an answer the session keeps its connection") {
