@@ -56,10 +56,6 @@ void warn_about_audit(const Config& config, Lines& out) {
   }
 }
 
-}  // namespace
-
-namespace {
-
 bool needs_tls(const AuthRule& rule) {
   return rule.method == RuleMethod::kMd5 || rule.method == RuleMethod::kPassword;
 }

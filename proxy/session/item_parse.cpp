@@ -67,14 +67,12 @@ void choose_id(Session* session, ServerLink* link, PreparedStatement& statement)
   const PlanningKey now = session->state.altered() ? nullptr : session->state.planning_key();
   const bool same =
       now != nullptr && statement.own_under != nullptr && *statement.own_under == *now;
-  if (same) {
-    statement.id = statement.own_id;
-  } else if (here != statement.own_id || here == kUnknownStatement) {
-    statement.id = statement.own_id = next_own_id(session);
+  const bool own_is_here = here != kUnknownStatement && here == statement.own_id;
+  if (!same && !own_is_here) {
+    statement.own_id = next_own_id(session);
     statement.own_under = now;
-  } else {
-    statement.id = statement.own_id;
   }
+  statement.id = statement.own_id;
 }
 
 // Under transaction pooling another client may have prepared the same text here already. In a

@@ -130,7 +130,7 @@ void take_welcome(Session* session, const ReportedParameters& reported,
 bool is_as_fresh(const ReportedParameters& reported, const Settings& set,
                  const FreshSession& fresh) {
   for (const auto& [name, value] : fresh.parameters.all()) {
-    if (name == "application_name" || set.find(name) != set.end()) continue;
+    if (name == "application_name" || set.contains(name)) continue;
     if (reported.find(name) != value) return false;
   }
   return true;
